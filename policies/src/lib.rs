@@ -1,1 +1,16 @@
-//! policies
+//! What may be done about a recommendation: modes, checks, steps, and the state machine of a change.
+//!
+//! Pure: every function depends on its arguments only. Not here: what usage means
+//! (`trimtab-models`) and anything that talks to AWS or a disk (`trimtab`).
+#![deny(missing_docs)]
+
+pub mod settings;
+pub mod mode;
+pub mod facts;
+pub mod operations;
+pub mod steps;
+pub mod digest;
+pub mod approval;
+pub mod change;
+pub mod record;
+pub mod plan;

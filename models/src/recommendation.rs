@@ -1,0 +1,235 @@
+//! A recommendation: what should change, why, and on which evidence.
+//!
+//! Not here: whether it may be carried out, by which steps, and its digest (`trimtab-policies`).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{metric::Measure, money::Usd, resource::ResourceRef, spec::Spec};
+
+/// What can be done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Another instance type.
+    ResizeInstance,
+    /// Stop an instance that does nothing.
+    StopIdleInstance,
+    /// Another volume type.
+    MigrateVolumeType,
+    /// Other IOPS or throughput of the same volume type.
+    TuneVolume,
+    /// Snapshot, then delete a volume that nothing uses.
+    DeleteUnattachedVolume,
+    /// Another memory size of a function.
+    TuneFunctionMemory,
+    /// Other bounds of a group.
+    TuneGroupCapacity,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [
+        Self::ResizeInstance,
+        Self::StopIdleInstance,
+        Self::MigrateVolumeType,
+        Self::TuneVolume,
+        Self::DeleteUnattachedVolume,
+        Self::TuneFunctionMemory,
+        Self::TuneGroupCapacity,
+    ];
+
+    /// The name used in configuration, JSON and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ResizeInstance => "resize-instance",
+            Self::StopIdleInstance => "stop-idle-instance",
+            Self::MigrateVolumeType => "migrate-volume-type",
+            Self::TuneVolume => "tune-volume",
+            Self::DeleteUnattachedVolume => "delete-unattached-volume",
+            Self::TuneFunctionMemory => "tune-function-memory",
+            Self::TuneGroupCapacity => "tune-group-capacity",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a price rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceBasis {
+    /// A price list states it.
+    List,
+    /// Derived from a related price; never acted on automatically.
+    Estimated,
+}
+
+/// What a saving is before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SavingBasis {
+    /// List prices, before commitments.
+    List,
+    /// After the configured discount.
+    Net,
+}
+
+/// What one series contributed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesEvidence {
+    /// Which metric and statistic.
+    pub measure: Measure,
+    /// Whether the decision rests on it: then it must be present and fresh.
+    pub decisive: bool,
+    /// Points present in the look-back.
+    pub points: u64,
+    /// Points present ÷ grid slots while the resource was observed running, 0–1.
+    pub coverage_ratio: f64,
+    /// The oldest point.
+    pub oldest_at: Option<Timestamp>,
+    /// The newest point.
+    pub newest_at: Option<Timestamp>,
+    /// The grid's step, seconds.
+    pub step_s: u32,
+    /// Median of the points, in the metric's unit; `None` without points.
+    pub p50: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99.5th percentile.
+    pub p99_5: Option<f64>,
+    /// Largest point.
+    pub max: Option<f64>,
+    /// All points are exactly zero: absence may look like this, so nothing is concluded from it alone.
+    pub flat_zero: bool,
+}
+
+/// Demand against capacity in one dimension.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dimension {
+    /// `cpu`, `memory`, `network`, `ebs_throughput`, `iops`, `throughput`, `instances`.
+    pub name: String,
+    /// The unit of the three figures.
+    pub unit: String,
+    /// What must be served, headroom included.
+    pub demand: f64,
+    /// What the resource offers today.
+    pub capacity_today: f64,
+    /// What it would offer.
+    pub capacity_proposed: f64,
+}
+
+/// A stretch of the look-back in which the proposed size would have been too small.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Breach {
+    /// First breaching slot.
+    pub from: Timestamp,
+    /// End of the last breaching slot.
+    pub until: Timestamp,
+    /// `cpu`, `memory`, …
+    pub dimension: String,
+    /// The highest demand ÷ proposed capacity in it.
+    pub peak_ratio: f64,
+}
+
+/// The look-back re-run against the proposed size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Slots with a value that were compared.
+    pub points: u64,
+    /// Slots in which demand exceeded the proposed capacity.
+    pub breaching_points: u64,
+    /// The breaching stretches, longest first, at most 50.
+    pub breaches: Vec<Breach>,
+    /// Upper 95 % bound on the share of breaching slots (rule of three when none was seen).
+    pub breach_upper_bound: f64,
+}
+
+/// A season found, and how often it was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeasonSeen {
+    /// The period, hours.
+    pub period_h: u32,
+    /// Whole cycles in the look-back.
+    pub times_seen: u32,
+}
+
+/// What the recommendation rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Start of the look-back.
+    pub from: Timestamp,
+    /// End of the look-back.
+    pub until: Timestamp,
+    /// Days between the oldest and the newest decisive point.
+    pub days_seen: f64,
+    /// The series that were looked at.
+    pub series: Vec<SeriesEvidence>,
+    /// Demand and capacity by dimension.
+    pub dimensions: Vec<Dimension>,
+    /// Seasons found.
+    pub seasons: Vec<SeasonSeen>,
+    /// The look-back against the proposed size, where sizes are compared.
+    pub replay: Option<Replay>,
+    /// Proposed ÷ present capacity in the dimension that falls most; above 1 when all grow.
+    pub capacity_ratio: f64,
+    /// Whether any performance dimension gets smaller.
+    pub lowers_performance: bool,
+    /// Invocations in the look-back (functions only).
+    pub invocations: Option<u64>,
+    /// Distinct days with invocations (functions only).
+    pub invocation_days: Option<u32>,
+    /// What could not be seen, such as `memory`.
+    pub unseen: Vec<String>,
+    /// Anything else an approver must know.
+    pub notes: Vec<String>,
+}
+
+/// What should change, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// The resource.
+    pub resource: ResourceRef,
+    /// The resource's id in AWS's calls.
+    pub resource_id: String,
+    /// What to do.
+    pub action: Action,
+    /// The configuration that this was computed from; the live one must equal it.
+    pub expected: Spec,
+    /// The configuration to reach.
+    pub desired: Spec,
+    /// Instance types to fall back to, in order, if `desired` cannot start for lack of capacity.
+    pub alternates: Vec<String>,
+    /// One sentence for a person.
+    pub reason: String,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// Probability of exceeding the target within the next cycle, where a model states one.
+    pub risk: Option<f64>,
+    /// Saving a month; negative when the recommendation costs more; `None` without a price.
+    #[serde(rename = "saving_usd_monthly")]
+    pub saving: Option<Usd>,
+    /// Cost of the resource a month today; `None` without a price.
+    #[serde(rename = "cost_usd_monthly")]
+    pub cost_today: Option<Usd>,
+    /// What the prices rest on, the weaker of the two; `None` without a price.
+    pub price_basis: Option<PriceBasis>,
+    /// What the saving is before.
+    pub saving_basis: SavingBasis,
+}
+
+/// A resource for which nothing could be recommended although it was looked at, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotSized {
+    /// The resource.
+    pub arn: crate::resource::Arn,
+    /// Why, naming the value that stands in the way.
+    pub reason: String,
+}

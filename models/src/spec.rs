@@ -1,0 +1,70 @@
+//! The configuration of a resource, as far as Trimtab recommends and changes it.
+//!
+//! Not here: what else is known of a resource (`resource`).
+
+use serde::{Deserialize, Serialize};
+
+/// Whether an instance is meant to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerState {
+    /// In service.
+    Running,
+    /// Stopped, volumes kept.
+    Stopped,
+}
+
+/// The state of something that is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gone {
+    /// Deleted.
+    Deleted,
+}
+
+/// A volume's type, size and performance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// `gp2`, `gp3`, `io1`, `io2`, `st1`, `sc1` or `standard`.
+    pub volume_type: String,
+    /// Size, GiB.
+    pub size_gib: u32,
+    /// Provisioned (or, for gp2, implied) IOPS; `None` where the type has no such notion.
+    pub iops: Option<u32>,
+    /// Provisioned throughput, MiB/s; `None` where the type has no such notion.
+    pub throughput_mibps: Option<u32>,
+}
+
+/// The configuration of a resource. In JSON the fields alone tell the kinds apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Spec {
+    /// An instance.
+    Instance {
+        /// The type, such as `m5.large`.
+        instance_type: String,
+        /// Whether it runs.
+        state: PowerState,
+    },
+    /// A volume.
+    Volume(VolumeSpec),
+    /// A function.
+    Function {
+        /// Configured memory, MB.
+        memory_mb: u32,
+    },
+    /// A group.
+    Group {
+        /// Lower bound.
+        min_size: u32,
+        /// Upper bound.
+        max_size: u32,
+        /// The capacity asked for.
+        desired_capacity: u32,
+    },
+    /// What a deletion leaves.
+    Gone {
+        /// Always `deleted`.
+        state: Gone,
+    },
+}

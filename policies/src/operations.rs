@@ -1,0 +1,144 @@
+//! The table of AWS writes: each operation that Trimtab may ask for, and how their failures are told apart.
+//!
+//! Nothing else is ever written. Not here: when they are called (`change`) and how (`trimtab`).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use trimtab_models::spec::VolumeSpec;
+
+/// One write to AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "call")]
+pub enum Operation {
+    /// Stop an instance.
+    StopInstance {
+        /// The instance.
+        instance_id: String,
+    },
+    /// Start an instance.
+    StartInstance {
+        /// The instance.
+        instance_id: String,
+    },
+    /// Set a stopped instance's type.
+    SetInstanceType {
+        /// The instance.
+        instance_id: String,
+        /// The type to set.
+        instance_type: String,
+    },
+    /// Change a volume's type or performance; the size never changes.
+    ModifyVolume {
+        /// The volume.
+        volume_id: String,
+        /// The configuration to reach.
+        spec: VolumeSpec,
+    },
+    /// Take a snapshot.
+    CreateSnapshot {
+        /// The volume.
+        volume_id: String,
+        /// The change, written into the snapshot's tag `trimtab:change`, by which it is found again.
+        mark: String,
+    },
+    /// Delete an unattached volume.
+    DeleteVolume {
+        /// The volume.
+        volume_id: String,
+    },
+    /// Make a volume from a snapshot: a new id.
+    CreateVolume {
+        /// The snapshot.
+        snapshot_id: String,
+        /// The availability zone.
+        zone: String,
+        /// Type, size and performance.
+        spec: VolumeSpec,
+        /// The change, written into the volume's tag `trimtab:change`, by which it is found again.
+        mark: String,
+    },
+    /// Set the memory of `$LATEST`.
+    SetFunctionMemory {
+        /// The function's name.
+        function_name: String,
+        /// Memory, MB.
+        memory_mb: u32,
+        /// Makes the update conditional on nobody having changed the function since it was read.
+        revision_id: Option<String>,
+    },
+    /// Set a group's bounds.
+    SetGroupBounds {
+        /// The group's name.
+        group_name: String,
+        /// Lower bound.
+        min_size: u32,
+        /// Upper bound.
+        max_size: u32,
+        /// Capacity asked for; `None` where somebody else scales the group, and it is then not sent.
+        desired_capacity: Option<u32>,
+    },
+}
+
+impl Operation {
+    /// The IAM action that the call needs.
+    #[must_use]
+    pub const fn iam_action(&self) -> &'static str {
+        match self {
+            Self::StopInstance { .. } => "ec2:StopInstances",
+            Self::StartInstance { .. } => "ec2:StartInstances",
+            Self::SetInstanceType { .. } => "ec2:ModifyInstanceAttribute",
+            Self::ModifyVolume { .. } => "ec2:ModifyVolume",
+            Self::CreateSnapshot { .. } => "ec2:CreateSnapshot",
+            Self::DeleteVolume { .. } => "ec2:DeleteVolume",
+            Self::CreateVolume { .. } => "ec2:CreateVolume",
+            Self::SetFunctionMemory { .. } => "lambda:UpdateFunctionConfiguration",
+            Self::SetGroupBounds { .. } => "autoscaling:UpdateAutoScalingGroup",
+        }
+    }
+}
+
+/// What AWS answered to a write that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The id of what the call made (a snapshot or a volume).
+    pub created_id: Option<String>,
+}
+
+/// Why a call to AWS did not succeed, as far as the next step depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// No answer, or a server error: the call may or may not have had its effect.
+    Uncertain,
+    /// Too many calls; nothing happened.
+    Throttled,
+    /// AWS has no capacity of that type now.
+    Capacity,
+    /// Something else is in progress, or the resource changed since it was read.
+    Conflict,
+    /// A quota is used up.
+    Limit {
+        /// When it opens again, where AWS says so.
+        until: Option<Timestamp>,
+    },
+    /// The credentials do not allow it, or are expired or missing.
+    Denied,
+    /// There is no such resource.
+    NotFound,
+    /// AWS refuses the request as it stands.
+    Rejected,
+}
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{call} on `{target}` failed: {message}")]
+pub struct Failure {
+    /// What it means for what comes next.
+    pub kind: FailureKind,
+    /// The call, such as `ec2:StopInstances`.
+    pub call: String,
+    /// What it was about.
+    pub target: String,
+    /// AWS's code and words, and what to do where we know it.
+    pub message: String,
+}

@@ -1,0 +1,132 @@
+//! The journal's records: all that must outlive the process, in the order in which it happened.
+//!
+//! Not here: frames, hashes and files (`trimtab`'s journal).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    approval::Decision,
+    change::{Change, State},
+    operations::{Failure, Operation},
+    steps::Step,
+};
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `trimtab`, or a person's name.
+    pub by: String,
+    /// What.
+    pub entry: Entry,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// The daemon started.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// Settings came into force.
+    Configured {
+        /// SHA-256 of the file.
+        digest: String,
+    },
+    /// A change begins: the intent with everything its recovery needs.
+    Opened {
+        /// The change as it begins.
+        change: Box<Change>,
+    },
+    /// Something happened to a change.
+    Change {
+        /// The change.
+        change_id: String,
+        /// What happened.
+        event: Event,
+    },
+    /// A person decided.
+    Decided {
+        /// The recommendation's id.
+        recommendation_id: String,
+        /// The resource, for rejections that outlive the digest.
+        arn: String,
+        /// The action.
+        action: trimtab_models::recommendation::Action,
+        /// The decision.
+        decision: Decision,
+    },
+    /// The stop switch was set.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// The stop switch was released.
+    Resumed,
+}
+
+/// What can happen to a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A call is about to be made; journalled and synced before the call.
+    Attempted {
+        /// The step's name.
+        step: String,
+        /// The call.
+        operation: Operation,
+    },
+    /// AWS accepted the call.
+    Accepted {
+        /// The step's name.
+        step: String,
+        /// The id of what it made.
+        created_id: Option<String>,
+    },
+    /// The call failed.
+    Refused {
+        /// The step's name.
+        step: String,
+        /// How.
+        failure: Failure,
+    },
+    /// The step's effect was observed.
+    Done {
+        /// The step's name.
+        step: String,
+    },
+    /// The step is given up.
+    GaveUp {
+        /// The step's name.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// No capacity for the type that was tried: the next rung of the ladder.
+    NextRung {
+        /// The rung to try.
+        rung: usize,
+    },
+    /// All steps forward are done.
+    Applied,
+    /// It is being taken back.
+    UndoBegun {
+        /// Why.
+        reason: String,
+        /// The steps back.
+        steps: Vec<Step>,
+    },
+    /// It ended, perhaps provisionally.
+    Finished {
+        /// How.
+        state: State,
+        /// Why.
+        reason: String,
+        /// Whether it can still turn out otherwise.
+        provisional: bool,
+    },
+}

@@ -1,0 +1,111 @@
+//! From a recommendation to the steps that carry it out, each with its undo, and how a live resource is sorted by a step.
+//!
+//! Not here: the order of events (`change`) and the calls themselves (`trimtab`).
+
+use serde::{Deserialize, Serialize};
+use trimtab_models::spec::VolumeSpec;
+
+/// A group's bounds as a step writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Lower bound.
+    pub min_size: u32,
+    /// Upper bound.
+    pub max_size: u32,
+    /// Capacity asked for; `None` where somebody else scales the group.
+    pub desired_capacity: Option<u32>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum StepKind {
+    /// Stop the instance.
+    StopInstance {
+        /// The instance.
+        instance_id: String,
+        /// The type that it must have.
+        instance_type: String,
+    },
+    /// Set the stopped instance's type.
+    SetInstanceType {
+        /// The instance.
+        instance_id: String,
+        /// The type it has.
+        from: String,
+        /// The type to set, then the alternates in order; when none of them starts, `from` is the last rung.
+        ladder: Vec<String>,
+    },
+    /// Start the instance on the type that the ladder has reached.
+    StartInstance {
+        /// The instance.
+        instance_id: String,
+        /// The types it may start on, in order.
+        ladder: Vec<String>,
+    },
+    /// Wait until EC2's status checks pass.
+    AwaitStatusChecks {
+        /// The instance.
+        instance_id: String,
+    },
+    /// Change a volume, and wait until EC2 calls it completed (or optimizing, when applying).
+    ModifyVolume {
+        /// The volume.
+        volume_id: String,
+        /// The configuration it has.
+        from: VolumeSpec,
+        /// The configuration to reach.
+        to: VolumeSpec,
+    },
+    /// Take a snapshot and wait until it is completed.
+    CreateSnapshot {
+        /// The volume.
+        volume_id: String,
+    },
+    /// Delete the volume.
+    DeleteVolume {
+        /// The volume.
+        volume_id: String,
+    },
+    /// Make the volume again from the snapshot that this change took.
+    RestoreVolume {
+        /// The id that the deleted volume had.
+        volume_id: String,
+        /// The availability zone.
+        zone: String,
+        /// Type, size and performance.
+        spec: VolumeSpec,
+    },
+    /// Set the function's memory.
+    SetFunctionMemory {
+        /// The function's name.
+        function_name: String,
+        /// Memory it has, MB.
+        from_mb: u32,
+        /// Memory to set, MB.
+        to_mb: u32,
+    },
+    /// Set the group's bounds.
+    SetGroupBounds {
+        /// The group's name.
+        group_name: String,
+        /// Bounds it has.
+        from: Bounds,
+        /// Bounds to set.
+        to: Bounds,
+    },
+}
+
+/// One step: what it does, how long it may take, and how it is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// A short name, unique in the change.
+    pub name: String,
+    /// What it does.
+    #[serde(flatten)]
+    pub kind: StepKind,
+    /// Time after which it counts as failed, seconds.
+    pub budget_s: u32,
+    /// How it is taken back, for a person.
+    pub undo: String,
+}
