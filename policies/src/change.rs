@@ -3,11 +3,24 @@
 //! The state is the fold of its journalled events; `next` decides, the agent only observes, journals, acts and loops.
 //! Not here: any I/O, and whether the change may begin (`plan`).
 
+mod next;
+mod undo;
+
+use std::{collections::BTreeMap, fmt};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::recommendation::Recommendation;
 
-use crate::{mode::Mode, operations::Failure, steps::Step};
+use crate::{
+    mode::Mode,
+    operations::Failure,
+    record::Event,
+    steps::{Step, StepKind},
+};
+
+pub use next::{Next, next};
+pub use undo::{reason_not_undoable, undo_steps};
 
 /// Where a change stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,6 +108,8 @@ pub struct Change {
     pub recommendation: Recommendation,
     /// The group of the resource, for budgets.
     pub group: String,
+    /// The availability zone of the resource, where it has one: a restored volume is made there.
+    pub zone: Option<String>,
     /// The mode in which it began.
     pub mode: Mode,
     /// Who approved it, if a person did.
@@ -114,7 +129,215 @@ pub struct Change {
     /// When the undo began, and why.
     pub undo_reason: Option<String>,
     /// Ids of what the steps made, by step name.
-    pub created: std::collections::BTreeMap<String, String>,
+    pub created: BTreeMap<String, String>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
+}
+
+/// What a new change is made of, beside its recommendation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// The recommendation's id.
+    pub recommendation_id: String,
+    /// The recommendation's digest.
+    pub digest: String,
+    /// The group of the resource.
+    pub group: String,
+    /// The availability zone of the resource, where it has one.
+    pub zone: Option<String>,
+    /// The mode in which it begins.
+    pub mode: Mode,
+    /// Who approved it, if a person did.
+    pub approver: Option<String>,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl State {
+    /// Whether the engine still has something to do.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Queued | Self::Executing | Self::Undoing => true,
+            Self::Watching | Self::Kept | Self::Undone | Self::Inconclusive | Self::Conflicted | Self::Stuck => false,
+        }
+    }
+
+    /// Whether the change still counts in the budgets: until its provisional verdict.
+    #[must_use]
+    pub const fn in_flight(self) -> bool {
+        self.is_open() || matches!(self, Self::Watching)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Queued => "queued",
+            Self::Executing => "executing",
+            Self::Watching => "watching",
+            Self::Kept => "kept",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::Inconclusive => "inconclusive",
+            Self::Conflicted => "conflicted",
+            Self::Stuck => "stuck",
+        })
+    }
+}
+
+impl Progress {
+    /// A step that has not begun.
+    #[must_use]
+    pub const fn new(step: Step) -> Self {
+        Self {
+            step,
+            state: StepState::Pending,
+            begun_at: None,
+            at: None,
+            attempted_at: None,
+            attempts: 0,
+            failure: None,
+            error: None,
+        }
+    }
+}
+
+impl Change {
+    /// A change that is about to begin. Its id follows from the digest and the time, so that it needs no randomness.
+    #[must_use]
+    pub fn open(opening: Opening, recommendation: Recommendation, now: Timestamp) -> Self {
+        let seed = format!("{} {}", opening.digest, now.as_nanosecond());
+        Self {
+            id: format!("chg-{}", crate::digest::id(&crate::digest::sha256_hex(&seed))),
+            recommendation_id: opening.recommendation_id,
+            digest: opening.digest,
+            recommendation,
+            group: opening.group,
+            zone: opening.zone,
+            mode: opening.mode,
+            approver: opening.approver,
+            state: State::Queued,
+            steps: opening.steps.into_iter().map(Progress::new).collect(),
+            undo_steps: Vec::new(),
+            rung: 0,
+            opened_at: now,
+            applied_at: None,
+            undo_reason: None,
+            created: BTreeMap::new(),
+            outcome: None,
+        }
+    }
+
+    /// The steps of the present direction.
+    #[must_use]
+    pub fn direction(&self) -> &[Progress] {
+        if self.undo_reason.is_some() { &self.undo_steps } else { &self.steps }
+    }
+
+    /// The first step of the present direction that is neither done nor given up.
+    #[must_use]
+    pub fn current(&self) -> Option<&Progress> {
+        self.direction().iter().find(|progress| !matches!(progress.state, StepState::Done | StepState::Failed))
+    }
+
+    /// Whether we stopped the instance, and no start of ours has been seen through since: then nothing may keep it off.
+    ///
+    /// An instance that was stopped because it does nothing is meant to stay off once that step is done.
+    #[must_use]
+    pub fn owes_a_start(&self) -> bool {
+        let mut owed = false;
+        for progress in self.steps.iter().chain(&self.undo_steps) {
+            match &progress.step.kind {
+                StepKind::StopInstance { .. } if progress.attempts > 0 => owed = true,
+                StepKind::StartInstance { .. } if progress.state == StepState::Done => owed = false,
+                StepKind::StopInstance { .. }
+                | StepKind::StartInstance { .. }
+                | StepKind::SetInstanceType { .. }
+                | StepKind::AwaitStatusChecks { .. }
+                | StepKind::ModifyVolume { .. }
+                | StepKind::CreateSnapshot { .. }
+                | StepKind::DeleteVolume { .. }
+                | StepKind::RestoreVolume { .. }
+                | StepKind::SetFunctionMemory { .. }
+                | StepKind::SetGroupBounds { .. } => {}
+            }
+        }
+        owed && self.direction().iter().any(|progress| matches!(progress.step.kind, StepKind::StartInstance { .. }))
+    }
+
+    /// Folds one journalled event into the state. Live and after a crash, this is the only way in which a change moves.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::Attempted { step, .. } => {
+                if self.state == State::Queued {
+                    self.state = State::Executing;
+                }
+                self.update(step, at, |progress| {
+                    progress.state = StepState::Attempted;
+                    progress.attempted_at = Some(at);
+                    progress.attempts += 1;
+                    progress.failure = None;
+                });
+            }
+            Event::Accepted { step, created_id } => {
+                if let Some(id) = created_id {
+                    self.created.insert(step.clone(), id.clone());
+                }
+                self.update(step, at, |_| {});
+            }
+            Event::Refused { step, failure } => self.update(step, at, |progress| {
+                progress.error = Some(failure.to_string());
+                progress.failure = Some(failure.clone());
+            }),
+            Event::Done { step } => {
+                if self.state == State::Queued {
+                    self.state = State::Executing;
+                }
+                self.update(step, at, |progress| progress.state = StepState::Done);
+            }
+            Event::GaveUp { step, reason } => self.update(step, at, |progress| {
+                progress.state = StepState::Failed;
+                progress.error = Some(reason.clone());
+            }),
+            Event::NextRung { rung } => self.next_rung(at, *rung),
+            Event::Applied => {
+                self.state = State::Watching;
+                self.applied_at = Some(at);
+            }
+            Event::UndoBegun { reason, steps } => {
+                self.state = State::Undoing;
+                self.undo_reason = Some(reason.clone());
+                self.rung = 0;
+                self.undo_steps = steps.iter().cloned().map(Progress::new).collect();
+            }
+            Event::Finished { state, reason, provisional } => {
+                self.state = *state;
+                self.outcome =
+                    Some(Outcome { state: *state, at, reason: reason.clone(), provisional: *provisional });
+            }
+        }
+    }
+
+    fn direction_mut(&mut self) -> &mut Vec<Progress> {
+        if self.undo_reason.is_some() { &mut self.undo_steps } else { &mut self.steps }
+    }
+
+    fn update(&mut self, step: &str, at: Timestamp, change: impl FnOnce(&mut Progress)) {
+        if let Some(progress) = self.direction_mut().iter_mut().find(|progress| progress.step.name == step) {
+            progress.begun_at.get_or_insert(at);
+            progress.at = Some(at);
+            change(progress);
+        }
+    }
+
+    fn next_rung(&mut self, at: Timestamp, rung: usize) {
+        self.rung = rung;
+        for progress in self.direction_mut() {
+            if matches!(progress.step.kind, StepKind::SetInstanceType { .. } | StepKind::StartInstance { .. }) {
+                let error = progress.error.take();
+                *progress = Progress { error, at: Some(at), ..Progress::new(progress.step.clone()) };
+            }
+        }
+    }
 }

@@ -2,8 +2,15 @@
 //!
 //! Not here: the order of events (`change`) and the calls themselves (`trimtab`).
 
+mod build;
+mod sight;
+
 use serde::{Deserialize, Serialize};
 use trimtab_models::spec::VolumeSpec;
+
+pub(crate) use build::{POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S};
+pub use build::{reason_not_buildable, steps};
+pub use sight::{Made, Seen, Sight, Sighting, sort};
 
 /// A group's bounds as a step writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +40,7 @@ pub enum StepKind {
         instance_id: String,
         /// The type it has.
         from: String,
-        /// The type to set, then the alternates in order; when none of them starts, `from` is the last rung.
+        /// The type to set, then the alternates in order, then `from`: nothing else is ever tried.
         ladder: Vec<String>,
     },
     /// Start the instance on the type that the ladder has reached.
@@ -48,7 +55,7 @@ pub enum StepKind {
         /// The instance.
         instance_id: String,
     },
-    /// Change a volume, and wait until EC2 calls it completed (or optimizing, when applying).
+    /// Change a volume, and wait until EC2 calls it completed.
     ModifyVolume {
         /// The volume.
         volume_id: String,

@@ -1,0 +1,304 @@
+//! What a change does next, decided from its state and from what was just observed.
+//!
+//! One rule for carrying out, for resuming after a crash, and for undoing. Service first: an instance that we stopped
+//! is started again whatever else has gone wrong. Not here: observing, journalling, acting.
+
+use jiff::{SignedDuration, Timestamp};
+use trimtab_models::resource::InstanceState;
+
+use super::{Change, Progress, State, StepState, undo_steps};
+use crate::{
+    operations::{FailureKind, Operation},
+    record::Event,
+    steps::{Seen, Sight, Sighting, StepKind, sort},
+};
+
+/// How long a describe may lag behind an accepted write; until then `Ready` may be a stale answer.
+const LAG: SignedDuration = SignedDuration::from_secs(90);
+/// How often a call is made before its step is given up; a start that restores service is never given up.
+const ATTEMPTS_MAX: u32 = 3;
+/// The longest pause between two tries.
+const BACKOFF_MAX_S: i64 = 30;
+/// The state reasons by which EC2 says that a start fell back for lack of capacity.
+const CAPACITY_REASONS: [&str; 2] = ["Server.InsufficientInstanceCapacity", "Client.VolumeLimitExceeded"];
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Journal the attempt, then make this call.
+    Act {
+        /// The step's name.
+        step: String,
+        /// The call.
+        operation: Operation,
+    },
+    /// Journal this event and decide again.
+    Record(Event),
+    /// Look again at this time.
+    Poll(Timestamp),
+    /// The engine has nothing to do (the change is watched, or has ended).
+    Rest,
+}
+
+/// Decides the next move of `change`, from one observation made at `now`.
+#[must_use]
+pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
+    if !change.state.is_open() {
+        return Next::Rest;
+    }
+    let Some(progress) = change.current() else { return Next::Record(ended(change)) };
+    match sort(&progress.step, seen, change.rung, progress.attempted_at) {
+        Sight::Done => Next::Record(Event::Done { step: progress.step.name.clone() }),
+        Sight::Unknown(_) => Next::Poll(later(now, 5)),
+        Sight::InProgress => in_progress(change, progress, now),
+        Sight::Ready => ready(change, progress, seen, now),
+        Sight::Failed(reason) => give_up(change, progress, reason, now),
+        Sight::Foreign(reason) => foreign(change, progress, seen, &reason, now),
+    }
+}
+
+fn later(now: Timestamp, seconds: i64) -> Timestamp {
+    now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
+}
+
+/// What the end of the present direction's steps means.
+fn ended(change: &Change) -> Event {
+    let finished = |state, reason: String| Event::Finished { state, reason, provisional: false };
+    let failed = change.direction().iter().find(|progress| progress.state == StepState::Failed);
+    let last_rung = change.direction().iter().any(|progress| match &progress.step.kind {
+        StepKind::SetInstanceType { ladder, .. } => change.rung > 0 && change.rung + 1 == ladder.len(),
+        StepKind::StopInstance { .. }
+        | StepKind::StartInstance { .. }
+        | StepKind::AwaitStatusChecks { .. }
+        | StepKind::ModifyVolume { .. }
+        | StepKind::CreateSnapshot { .. }
+        | StepKind::DeleteVolume { .. }
+        | StepKind::RestoreVolume { .. }
+        | StepKind::SetFunctionMemory { .. }
+        | StepKind::SetGroupBounds { .. } => false,
+    });
+    match (&change.undo_reason, failed) {
+        (None, _) if last_rung => finished(
+            State::Undone,
+            "no capacity for any of the types listed: the instance runs on its old type again".to_owned(),
+        ),
+        (None, _) => Event::Applied,
+        (Some(reason), Some(failed)) => finished(
+            State::Stuck,
+            format!(
+                "undo ({reason}) failed at `{}`: {}",
+                failed.step.name,
+                failed.error.as_deref().unwrap_or("no reason given")
+            ),
+        ),
+        (Some(reason), None) if last_rung => {
+            finished(State::Stuck, format!("undo ({reason}) found no capacity for the old type: it runs on the new one"))
+        }
+        (Some(reason), None) => finished(State::Undone, reason.clone()),
+    }
+}
+
+fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
+    let began = progress.attempted_at.or(progress.begun_at).unwrap_or_else(|| entered(change));
+    let overdue = now.duration_since(began) > SignedDuration::from_secs(i64::from(progress.step.budget_s));
+    if !overdue {
+        return Next::Poll(later(now, poll_interval_s(&progress.step.kind)));
+    }
+    let reason = format!("`{}` took longer than its {} s", progress.step.name, progress.step.budget_s);
+    let must_go_on = change.undo_reason.is_some() && change.owes_a_start();
+    if must_go_on && !matches!(progress.step.kind, StepKind::AwaitStatusChecks { .. }) {
+        return Next::Poll(later(now, BACKOFF_MAX_S));
+    }
+    give_up(change, progress, reason, now)
+}
+
+/// When the current step became current: the end of the one before it.
+fn entered(change: &Change) -> Timestamp {
+    change.direction().iter().filter_map(|progress| progress.at).max().unwrap_or(change.opened_at)
+}
+
+const fn poll_interval_s(kind: &StepKind) -> i64 {
+    match kind {
+        StepKind::StopInstance { .. } | StepKind::StartInstance { .. } | StepKind::SetInstanceType { .. } => 5,
+        StepKind::AwaitStatusChecks { .. } => 15,
+        StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
+        StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
+        StepKind::SetFunctionMemory { .. } | StepKind::SetGroupBounds { .. } => 3,
+    }
+}
+
+fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
+    let Some(attempted_at) = progress.attempted_at else { return act(change, progress, seen) };
+    let since = now.duration_since(attempted_at);
+    let wait = |pause: SignedDuration| (since < pause).then(|| Next::Poll(later(now, remaining_s(pause, since))));
+    let backoff = SignedDuration::from_secs(backoff_s(progress.attempts));
+    let is_start = matches!(progress.step.kind, StepKind::StartInstance { .. });
+    match progress.failure.as_ref().map(|failure| &failure.kind) {
+        Some(FailureKind::Throttled) => wait(backoff).unwrap_or_else(|| act(change, progress, seen)),
+        Some(FailureKind::Capacity) if is_start => {
+            next_rung(change, progress).or_else(|| wait(backoff)).unwrap_or_else(|| act(change, progress, seen))
+        }
+        Some(FailureKind::Conflict) if progress.attempts < ATTEMPTS_MAX => {
+            wait(SignedDuration::from_secs(BACKOFF_MAX_S)).unwrap_or_else(|| act(change, progress, seen))
+        }
+        Some(FailureKind::Uncertain) | None => {
+            if is_start && fell_back_for_capacity(seen) {
+                if let Some(rung) = next_rung(change, progress) {
+                    return rung;
+                }
+            }
+            wait(LAG).unwrap_or_else(|| again(change, progress, seen, now))
+        }
+        Some(
+            FailureKind::Capacity
+            | FailureKind::Conflict
+            | FailureKind::Limit { .. }
+            | FailureKind::Denied
+            | FailureKind::NotFound
+            | FailureKind::Rejected,
+        ) => again_or_give_up(change, progress, seen, now),
+    }
+}
+
+/// After the lag: once more, unless the step has had its tries.
+fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
+    if progress.attempts < ATTEMPTS_MAX {
+        return act(change, progress, seen);
+    }
+    again_or_give_up(change, progress, seen, now)
+}
+
+fn again_or_give_up(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
+    if !matches!(progress.step.kind, StepKind::StartInstance { .. }) {
+        let reason = progress.error.clone().unwrap_or_else(|| {
+            format!("`{}` had no effect after {} calls", progress.step.name, progress.attempts)
+        });
+        return give_up(change, progress, reason, now);
+    }
+    if let Some(rung) = next_rung(change, progress) {
+        return rung;
+    }
+    let due = progress.attempted_at.map_or(now, |at| later(at, BACKOFF_MAX_S));
+    if now < due { Next::Poll(due) } else { act(change, progress, seen) }
+}
+
+/// The next rung of the ladder, if there is one below the present.
+fn next_rung(change: &Change, progress: &Progress) -> Option<Next> {
+    let StepKind::StartInstance { ladder, .. } = &progress.step.kind else { return None };
+    let has_set_type =
+        change.direction().iter().any(|other| matches!(other.step.kind, StepKind::SetInstanceType { .. }));
+    (has_set_type && change.rung + 1 < ladder.len())
+        .then(|| Next::Record(Event::NextRung { rung: change.rung + 1 }))
+}
+
+fn fell_back_for_capacity(seen: &Seen) -> bool {
+    match &seen.resource {
+        Sighting::Present(resource) => resource
+            .instance()
+            .and_then(|instance| instance.state_reason.as_deref())
+            .is_some_and(|reason| CAPACITY_REASONS.contains(&reason)),
+        Sighting::Absent | Sighting::Unknown(_) => false,
+    }
+}
+
+fn backoff_s(attempts: u32) -> i64 {
+    (1_i64 << attempts.min(5)).min(BACKOFF_MAX_S)
+}
+
+fn remaining_s(pause: SignedDuration, since: SignedDuration) -> i64 {
+    (pause - since).as_secs().clamp(1, BACKOFF_MAX_S)
+}
+
+fn act(change: &Change, progress: &Progress, seen: &Seen) -> Next {
+    match operation(change, &progress.step.kind, seen) {
+        Some(operation) => Next::Act { step: progress.step.name.clone(), operation },
+        None => Next::Record(Event::GaveUp {
+            step: progress.step.name.clone(),
+            reason: format!("`{}` lacks what its call needs", progress.step.name),
+        }),
+    }
+}
+
+/// The call of a step, with what only this moment knows (the rung, the revision, the snapshot).
+fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    Some(match kind.clone() {
+        StepKind::StopInstance { instance_id, .. } => Operation::StopInstance { instance_id },
+        StepKind::StartInstance { instance_id, .. } => Operation::StartInstance { instance_id },
+        StepKind::SetInstanceType { instance_id, ladder, .. } => {
+            Operation::SetInstanceType { instance_id, instance_type: ladder.get(change.rung)?.clone() }
+        }
+        StepKind::AwaitStatusChecks { .. } => return None,
+        StepKind::ModifyVolume { volume_id, to, .. } => Operation::ModifyVolume { volume_id, spec: to },
+        StepKind::CreateSnapshot { volume_id } => Operation::CreateSnapshot { volume_id, mark: change.id.clone() },
+        StepKind::DeleteVolume { volume_id } => Operation::DeleteVolume { volume_id },
+        StepKind::RestoreVolume { zone, spec, .. } => Operation::CreateVolume {
+            snapshot_id: change.created.get("snapshot")?.clone(),
+            zone,
+            spec,
+            mark: change.id.clone(),
+        },
+        StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
+            function_name,
+            memory_mb: to_mb,
+            revision_id: match &seen.resource {
+                Sighting::Present(resource) => resource.function().and_then(|function| function.revision_id.clone()),
+                Sighting::Absent | Sighting::Unknown(_) => None,
+            },
+        },
+        StepKind::SetGroupBounds { group_name, to, .. } => Operation::SetGroupBounds {
+            group_name,
+            min_size: to.min_size,
+            max_size: to.max_size,
+            desired_capacity: to.desired_capacity,
+        },
+    })
+}
+
+/// A step that cannot succeed: forward, everything is taken back; backward, the rest is still tried, and a person is called.
+fn give_up(change: &Change, progress: &Progress, reason: String, now: Timestamp) -> Next {
+    if change.undo_reason.is_some() {
+        return Next::Record(Event::GaveUp { step: progress.step.name.clone(), reason });
+    }
+    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
+    let effect_excluded = progress.attempted_at.is_none_or(|at| now.duration_since(at) >= LAG)
+        || matches!(
+            progress.failure.as_ref().map(|failure| &failure.kind),
+            Some(FailureKind::Denied | FailureKind::Rejected | FailureKind::Limit { .. } | FailureKind::NotFound)
+        );
+    if nothing_done && effect_excluded {
+        let reason = format!("nothing was changed: {reason}");
+        return Next::Record(Event::Finished { state: State::Undone, reason, provisional: false });
+    }
+    Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
+}
+
+/// Somebody else's doing: write nothing more. The one exception is the start that we owe.
+fn foreign(change: &Change, progress: &Progress, seen: &Seen, reason: &str, now: Timestamp) -> Next {
+    if let Some(instance_id) = stopped_by_us(change, seen) {
+        return owed_start(change, instance_id, now);
+    }
+    let reason = format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
+    Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
+}
+
+/// The instance's id when it is off, or on its way there, because we stopped it.
+fn stopped_by_us(change: &Change, seen: &Seen) -> Option<String> {
+    let Sighting::Present(resource) = &seen.resource else { return None };
+    let instance = resource.instance()?;
+    let off = matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping | InstanceState::Pending);
+    (off && change.owes_a_start()).then(|| resource.id.clone())
+}
+
+fn owed_start(change: &Change, instance_id: String, now: Timestamp) -> Next {
+    let start = change.direction().iter().find(|other| matches!(other.step.kind, StepKind::StartInstance { .. }));
+    let Some(start) = start else { return Next::Poll(later(now, BACKOFF_MAX_S)) };
+    let pause = if start.failure.is_some() { SignedDuration::from_secs(BACKOFF_MAX_S) } else { LAG };
+    match start.attempted_at {
+        Some(at) if now.duration_since(at) < pause => {
+            Next::Poll(later(now, remaining_s(pause, now.duration_since(at)).min(5)))
+        }
+        Some(_) | None => {
+            Next::Act { step: start.step.name.clone(), operation: Operation::StartInstance { instance_id } }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Builds the steps of a recommendation, forward only; undoing reverses what was done (`change::undo`).
+
+use trimtab_models::{
+    recommendation::{Action, Recommendation},
+    resource::{Resource, scaled_by_others},
+    spec::{Gone, PowerState, Spec},
+};
+
+use super::{Bounds, Step, StepKind};
+
+/// EC2's own waiters for stop and start give up after 15 s x 40.
+pub(crate) const POWER_BUDGET_S: u32 = 600;
+/// One attribute call, with room for the 90 s in which describes may lag, three times over.
+const ATTRIBUTE_BUDGET_S: u32 = 300;
+/// Status checks begin anew at a start and take minutes; EC2's waiter gives up after 600 s.
+pub(crate) const STATUS_BUDGET_S: u32 = 900;
+/// A modification can take more than a day for a large volume (EBS user guide).
+const VOLUME_BUDGET_S: u32 = 48 * 3600;
+/// A first snapshot of a large volume takes hours.
+const SNAPSHOT_BUDGET_S: u32 = 24 * 3600;
+/// Deleting or creating a volume.
+pub(crate) const VOLUME_EXISTENCE_BUDGET_S: u32 = 600;
+
+/// The steps that carry out `recommendation` on `resource`; empty when its specs do not fit its action.
+#[must_use]
+pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
+    match recommendation.action {
+        Action::ResizeInstance => resize(recommendation),
+        Action::StopIdleInstance => stop(recommendation),
+        Action::MigrateVolumeType | Action::TuneVolume => modify(recommendation),
+        Action::DeleteUnattachedVolume => delete(recommendation),
+        Action::TuneFunctionMemory => memory(recommendation),
+        Action::TuneGroupCapacity => bounds(recommendation, resource),
+    }
+}
+
+/// Why a recommendation has no steps: its specs do not fit its action.
+#[must_use]
+pub fn reason_not_buildable(recommendation: &Recommendation, resource: &Resource) -> Option<String> {
+    steps(recommendation, resource).is_empty().then(|| {
+        format!(
+            "`{}` cannot take {} from {:?} to {:?}",
+            recommendation.action, recommendation.resource.arn, recommendation.expected, recommendation.desired
+        )
+    })
+}
+
+fn step(name: &str, kind: StepKind, budget_s: u32, undo: String) -> Step {
+    Step { name: name.to_owned(), kind, budget_s, undo }
+}
+
+fn stop_step(instance_id: &str, instance_type: &str) -> Step {
+    step(
+        "stop",
+        StepKind::StopInstance { instance_id: instance_id.to_owned(), instance_type: instance_type.to_owned() },
+        POWER_BUDGET_S,
+        "start the instance".to_owned(),
+    )
+}
+
+fn resize(recommendation: &Recommendation) -> Vec<Step> {
+    let (
+        Spec::Instance { instance_type: from, state: PowerState::Running },
+        Spec::Instance { instance_type: to, state: PowerState::Running },
+    ) = (&recommendation.expected, &recommendation.desired)
+    else {
+        return Vec::new();
+    };
+    if from == to {
+        return Vec::new();
+    }
+    let instance_id = recommendation.resource_id.clone();
+    let mut ladder = vec![to.clone()];
+    for alternate in &recommendation.alternates {
+        if alternate != from && !ladder.contains(alternate) {
+            ladder.push(alternate.clone());
+        }
+    }
+    ladder.push(from.clone());
+    vec![
+        stop_step(&instance_id, from),
+        step(
+            "set-type",
+            StepKind::SetInstanceType { instance_id: instance_id.clone(), from: from.clone(), ladder: ladder.clone() },
+            ATTRIBUTE_BUDGET_S,
+            format!("set the type back to {from}"),
+        ),
+        step(
+            "start",
+            StepKind::StartInstance { instance_id: instance_id.clone(), ladder },
+            POWER_BUDGET_S,
+            "stop the instance, so that its type can be set back".to_owned(),
+        ),
+        step(
+            "status-checks",
+            StepKind::AwaitStatusChecks { instance_id },
+            STATUS_BUDGET_S,
+            "nothing: it only waits".to_owned(),
+        ),
+    ]
+}
+
+fn stop(recommendation: &Recommendation) -> Vec<Step> {
+    match (&recommendation.expected, &recommendation.desired) {
+        (
+            Spec::Instance { instance_type, state: PowerState::Running },
+            Spec::Instance { instance_type: same, state: PowerState::Stopped },
+        ) if instance_type == same => vec![stop_step(&recommendation.resource_id, instance_type)],
+        _ => Vec::new(),
+    }
+}
+
+fn modify(recommendation: &Recommendation) -> Vec<Step> {
+    match (&recommendation.expected, &recommendation.desired) {
+        (Spec::Volume(from), Spec::Volume(to)) if from.size_gib == to.size_gib && from != to => vec![step(
+            "modify-volume",
+            StepKind::ModifyVolume {
+                volume_id: recommendation.resource_id.clone(),
+                from: from.clone(),
+                to: to.clone(),
+            },
+            VOLUME_BUDGET_S,
+            format!("modify it back to {} once this is completed", from.volume_type),
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn delete(recommendation: &Recommendation) -> Vec<Step> {
+    match (&recommendation.expected, &recommendation.desired) {
+        (Spec::Volume(_), Spec::Gone { state: Gone::Deleted }) => vec![
+            step(
+                "snapshot",
+                StepKind::CreateSnapshot { volume_id: recommendation.resource_id.clone() },
+                SNAPSHOT_BUDGET_S,
+                "nothing: the snapshot is kept".to_owned(),
+            ),
+            step(
+                "delete-volume",
+                StepKind::DeleteVolume { volume_id: recommendation.resource_id.clone() },
+                VOLUME_EXISTENCE_BUDGET_S,
+                "make the volume again from the snapshot, under a new id".to_owned(),
+            ),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn memory(recommendation: &Recommendation) -> Vec<Step> {
+    match (&recommendation.expected, &recommendation.desired) {
+        (Spec::Function { memory_mb: from }, Spec::Function { memory_mb: to }) if from != to => vec![step(
+            "set-memory",
+            StepKind::SetFunctionMemory {
+                function_name: recommendation.resource_id.clone(),
+                from_mb: *from,
+                to_mb: *to,
+            },
+            ATTRIBUTE_BUDGET_S,
+            format!("set the memory back to {from} MB"),
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
+    let Some(group) = resource.group() else { return Vec::new() };
+    let ours = !scaled_by_others(resource, group);
+    let of = |spec: &Spec| match spec {
+        Spec::Group { min_size, max_size, desired_capacity } => Some(Bounds {
+            min_size: *min_size,
+            max_size: *max_size,
+            desired_capacity: ours.then_some(*desired_capacity),
+        }),
+        Spec::Instance { .. } | Spec::Volume(_) | Spec::Function { .. } | Spec::Gone { .. } => None,
+    };
+    match (of(&recommendation.expected), of(&recommendation.desired)) {
+        (Some(from), Some(to)) if from != to => vec![step(
+            "set-bounds",
+            StepKind::SetGroupBounds { group_name: recommendation.resource_id.clone(), from, to },
+            ATTRIBUTE_BUDGET_S,
+            format!("set the bounds back to {}–{}", from.min_size, from.max_size),
+        )],
+        _ => Vec::new(),
+    }
+}
