@@ -77,26 +77,53 @@ pub trait Observe: Send + Sync + std::fmt::Debug {
     async fn describe(&self, resource: &ResourceRef, id: &str) -> Result<Resource, Failure>;
 
     /// Series of resources in one place; fails as a whole only when nothing could be asked.
-    async fn series(&self, place: &Place, queries: &[SeriesQuery]) -> Result<FetchedSeries, Failure>;
+    async fn series(
+        &self,
+        place: &Place,
+        queries: &[SeriesQuery],
+    ) -> Result<FetchedSeries, Failure>;
 
     /// Status checks of a running instance; `None` when EC2 states none.
-    async fn instance_status(&self, place: &Place, instance_id: &str) -> Result<Option<InstanceStatus>, Failure>;
+    async fn instance_status(
+        &self,
+        place: &Place,
+        instance_id: &str,
+    ) -> Result<Option<InstanceStatus>, Failure>;
 
     /// Whether stop and termination protection are set.
     async fn protection(&self, place: &Place, instance_id: &str) -> Result<Protection, Failure>;
 
     /// Alarms with a dimension of the resource, and the named ones.
-    async fn alarms(&self, resource: &ResourceRef, id: &str, names: &[String]) -> Result<Vec<Alarm>, Failure>;
+    async fn alarms(
+        &self,
+        resource: &ResourceRef,
+        id: &str,
+        names: &[String],
+    ) -> Result<Vec<Alarm>, Failure>;
 
     /// Whether each type is offered in the zone.
-    async fn offered(&self, place: &Place, zone: &str, types: &[String]) -> Result<BTreeMap<String, bool>, Failure>;
+    async fn offered(
+        &self,
+        place: &Place,
+        zone: &str,
+        types: &[String],
+    ) -> Result<BTreeMap<String, bool>, Failure>;
 
     /// Every start of a modification of the volume that EC2 still knows, newest first.
-    async fn modifications(&self, place: &Place, volume_id: &str) -> Result<Vec<Timestamp>, Failure>;
+    async fn modifications(
+        &self,
+        place: &Place,
+        volume_id: &str,
+    ) -> Result<Vec<Timestamp>, Failure>;
 
     /// The snapshot or volume that carries the mark, with its state (`pending`, `completed`, `error`, …): how the effect
     /// of a lost answer is found again.
-    async fn marked(&self, place: &Place, made: Made, mark: &str) -> Result<Option<MadeThing>, Failure>;
+    async fn marked(
+        &self,
+        place: &Place,
+        made: Made,
+        mark: &str,
+    ) -> Result<Option<MadeThing>, Failure>;
 
     /// Every instance type that the region knows.
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure>;

@@ -4,11 +4,11 @@
 //! recommendation (`trimtab-policies`) and how anything is observed or changed (`trimtab`).
 #![deny(missing_docs)]
 
-pub mod money;
 pub mod catalog;
-pub mod resource;
-pub mod spec;
 pub mod metric;
-pub mod series;
+pub mod money;
 pub mod recommendation;
+pub mod resource;
+pub mod series;
 pub mod sizing;
+pub mod spec;

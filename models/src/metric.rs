@@ -101,7 +101,15 @@ const fn row(
     listed: bool,
 ) -> MetricRow {
     let [namespace, name, dimension] = names;
-    MetricRow { metric, kind, namespace, name, dimension, statistics, listed }
+    MetricRow {
+        metric,
+        kind,
+        namespace,
+        name,
+        dimension,
+        statistics,
+        listed,
+    }
 }
 
 /// Every metric that is read, with its statistics: CPU as average *and* maximum, counters as sums.
@@ -109,30 +117,139 @@ const fn row(
 /// Names from the CloudWatch metric references of EC2, EBS, Lambda and Auto Scaling; the memory metrics are those of
 /// the CloudWatch agent (Linux) and of Lambda Insights.
 pub const TABLE: [MetricRow; 17] = [
-    row(Metric::InstanceCpu, Kind::Instance, ["AWS/EC2", "CPUUtilization", "InstanceId"], &[Average, Maximum], false),
-    row(Metric::InstanceMemory, Kind::Instance, ["CWAgent", "mem_used_percent", "InstanceId"], &[Maximum], true),
-    row(Metric::InstanceNetworkIn, Kind::Instance, ["AWS/EC2", "NetworkIn", "InstanceId"], &[Sum], false),
-    row(Metric::InstanceNetworkOut, Kind::Instance, ["AWS/EC2", "NetworkOut", "InstanceId"], &[Sum], false),
-    row(Metric::InstanceEbsReadBytes, Kind::Instance, ["AWS/EC2", "EBSReadBytes", "InstanceId"], &[Sum], false),
-    row(Metric::InstanceEbsWriteBytes, Kind::Instance, ["AWS/EC2", "EBSWriteBytes", "InstanceId"], &[Sum], false),
-    row(Metric::VolumeReadOps, Kind::Volume, ["AWS/EBS", "VolumeReadOps", "VolumeId"], &[Sum], false),
-    row(Metric::VolumeWriteOps, Kind::Volume, ["AWS/EBS", "VolumeWriteOps", "VolumeId"], &[Sum], false),
-    row(Metric::VolumeReadBytes, Kind::Volume, ["AWS/EBS", "VolumeReadBytes", "VolumeId"], &[Sum], false),
-    row(Metric::VolumeWriteBytes, Kind::Volume, ["AWS/EBS", "VolumeWriteBytes", "VolumeId"], &[Sum], false),
-    row(Metric::FunctionInvocations, Kind::Function, ["AWS/Lambda", "Invocations", "FunctionName"], &[Sum], false),
-    row(Metric::FunctionErrors, Kind::Function, ["AWS/Lambda", "Errors", "FunctionName"], &[Sum], false),
-    row(Metric::FunctionThrottles, Kind::Function, ["AWS/Lambda", "Throttles", "FunctionName"], &[Sum], false),
-    row(Metric::FunctionDuration, Kind::Function, ["AWS/Lambda", "Duration", "FunctionName"], &[Average, Maximum], false),
-    row(Metric::FunctionMemory, Kind::Function, ["LambdaInsights", "used_memory_max", "function_name"], &[Maximum], false),
-    row(Metric::GroupCpu, Kind::Group, ["AWS/EC2", "CPUUtilization", "AutoScalingGroupName"], &[Average, Maximum], false),
-    row(Metric::GroupInService, Kind::Group, ["AWS/AutoScaling", "GroupInServiceInstances", "AutoScalingGroupName"], &[Average], false),
+    row(
+        Metric::InstanceCpu,
+        Kind::Instance,
+        ["AWS/EC2", "CPUUtilization", "InstanceId"],
+        &[Average, Maximum],
+        false,
+    ),
+    row(
+        Metric::InstanceMemory,
+        Kind::Instance,
+        ["CWAgent", "mem_used_percent", "InstanceId"],
+        &[Maximum],
+        true,
+    ),
+    row(
+        Metric::InstanceNetworkIn,
+        Kind::Instance,
+        ["AWS/EC2", "NetworkIn", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::InstanceNetworkOut,
+        Kind::Instance,
+        ["AWS/EC2", "NetworkOut", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::InstanceEbsReadBytes,
+        Kind::Instance,
+        ["AWS/EC2", "EBSReadBytes", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::InstanceEbsWriteBytes,
+        Kind::Instance,
+        ["AWS/EC2", "EBSWriteBytes", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::VolumeReadOps,
+        Kind::Volume,
+        ["AWS/EBS", "VolumeReadOps", "VolumeId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::VolumeWriteOps,
+        Kind::Volume,
+        ["AWS/EBS", "VolumeWriteOps", "VolumeId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::VolumeReadBytes,
+        Kind::Volume,
+        ["AWS/EBS", "VolumeReadBytes", "VolumeId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::VolumeWriteBytes,
+        Kind::Volume,
+        ["AWS/EBS", "VolumeWriteBytes", "VolumeId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::FunctionInvocations,
+        Kind::Function,
+        ["AWS/Lambda", "Invocations", "FunctionName"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::FunctionErrors,
+        Kind::Function,
+        ["AWS/Lambda", "Errors", "FunctionName"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::FunctionThrottles,
+        Kind::Function,
+        ["AWS/Lambda", "Throttles", "FunctionName"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::FunctionDuration,
+        Kind::Function,
+        ["AWS/Lambda", "Duration", "FunctionName"],
+        &[Average, Maximum],
+        false,
+    ),
+    row(
+        Metric::FunctionMemory,
+        Kind::Function,
+        ["LambdaInsights", "used_memory_max", "function_name"],
+        &[Maximum],
+        false,
+    ),
+    row(
+        Metric::GroupCpu,
+        Kind::Group,
+        ["AWS/EC2", "CPUUtilization", "AutoScalingGroupName"],
+        &[Average, Maximum],
+        false,
+    ),
+    row(
+        Metric::GroupInService,
+        Kind::Group,
+        [
+            "AWS/AutoScaling",
+            "GroupInServiceInstances",
+            "AutoScalingGroupName",
+        ],
+        &[Average],
+        false,
+    ),
 ];
 
 impl Metric {
     /// The metric's row of the table.
     #[must_use]
     pub fn row(self) -> &'static MetricRow {
-        TABLE.iter().find(|row| row.metric == self).expect("every metric has a row, which a test holds")
+        TABLE
+            .iter()
+            .find(|row| row.metric == self)
+            .expect("every metric has a row, which a test holds")
     }
 }
 
@@ -148,9 +265,15 @@ pub struct Measure {
 impl Measure {
     /// Every measure of resources of `kind`, in the order of the table.
     pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
-        TABLE.iter().filter(move |row| row.kind == kind).flat_map(|row| {
-            row.statistics.iter().map(move |statistic| Self { metric: row.metric, statistic: *statistic })
-        })
+        TABLE
+            .iter()
+            .filter(move |row| row.kind == kind)
+            .flat_map(|row| {
+                row.statistics.iter().map(move |statistic| Self {
+                    metric: row.metric,
+                    statistic: *statistic,
+                })
+            })
     }
 }
 

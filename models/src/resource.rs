@@ -415,5 +415,7 @@ pub const EXTERNAL_SCALER_TAGS: [&str; 4] = [
 pub fn scaled_by_others(resource: &Resource, group: &Group) -> bool {
     !group.scaling_policies.is_empty()
         || !group.scheduled_actions.is_empty()
-        || EXTERNAL_SCALER_TAGS.iter().any(|key| resource.tag(key).is_some())
+        || EXTERNAL_SCALER_TAGS
+            .iter()
+            .any(|key| resource.tag(key).is_some())
 }

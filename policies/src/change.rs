@@ -159,7 +159,12 @@ impl State {
     pub const fn is_open(self) -> bool {
         match self {
             Self::Queued | Self::Executing | Self::Undoing => true,
-            Self::Watching | Self::Kept | Self::Undone | Self::Inconclusive | Self::Conflicted | Self::Stuck => false,
+            Self::Watching
+            | Self::Kept
+            | Self::Undone
+            | Self::Inconclusive
+            | Self::Conflicted
+            | Self::Stuck => false,
         }
     }
 
@@ -209,7 +214,10 @@ impl Change {
     pub fn open(opening: Opening, recommendation: Recommendation, now: Timestamp) -> Self {
         let seed = format!("{} {}", opening.digest, now.as_nanosecond());
         Self {
-            id: format!("chg-{}", crate::digest::id(&crate::digest::sha256_hex(&seed))),
+            id: format!(
+                "chg-{}",
+                crate::digest::id(&crate::digest::sha256_hex(&seed))
+            ),
             recommendation_id: opening.recommendation_id,
             digest: opening.digest,
             recommendation,
@@ -232,13 +240,19 @@ impl Change {
     /// The steps of the present direction.
     #[must_use]
     pub fn direction(&self) -> &[Progress] {
-        if self.undo_reason.is_some() { &self.undo_steps } else { &self.steps }
+        if self.undo_reason.is_some() {
+            &self.undo_steps
+        } else {
+            &self.steps
+        }
     }
 
     /// The first step of the present direction that is neither done nor given up.
     #[must_use]
     pub fn current(&self) -> Option<&Progress> {
-        self.direction().iter().find(|progress| !matches!(progress.state, StepState::Done | StepState::Failed))
+        self.direction()
+            .iter()
+            .find(|progress| !matches!(progress.state, StepState::Done | StepState::Failed))
     }
 
     /// Whether we stopped the instance, and no start of ours has been seen through since: then nothing may keep it off.
@@ -263,7 +277,10 @@ impl Change {
                 | StepKind::SetGroupBounds { .. } => {}
             }
         }
-        owed && self.direction().iter().any(|progress| matches!(progress.step.kind, StepKind::StartInstance { .. }))
+        owed && self
+            .direction()
+            .iter()
+            .any(|progress| matches!(progress.step.kind, StepKind::StartInstance { .. }))
     }
 
     /// Folds one journalled event into the state. Live and after a crash, this is the only way in which a change moves.
@@ -311,20 +328,36 @@ impl Change {
                 self.rung = 0;
                 self.undo_steps = steps.iter().cloned().map(Progress::new).collect();
             }
-            Event::Finished { state, reason, provisional } => {
+            Event::Finished {
+                state,
+                reason,
+                provisional,
+            } => {
                 self.state = *state;
-                self.outcome =
-                    Some(Outcome { state: *state, at, reason: reason.clone(), provisional: *provisional });
+                self.outcome = Some(Outcome {
+                    state: *state,
+                    at,
+                    reason: reason.clone(),
+                    provisional: *provisional,
+                });
             }
         }
     }
 
     fn direction_mut(&mut self) -> &mut Vec<Progress> {
-        if self.undo_reason.is_some() { &mut self.undo_steps } else { &mut self.steps }
+        if self.undo_reason.is_some() {
+            &mut self.undo_steps
+        } else {
+            &mut self.steps
+        }
     }
 
     fn update(&mut self, step: &str, at: Timestamp, change: impl FnOnce(&mut Progress)) {
-        if let Some(progress) = self.direction_mut().iter_mut().find(|progress| progress.step.name == step) {
+        if let Some(progress) = self
+            .direction_mut()
+            .iter_mut()
+            .find(|progress| progress.step.name == step)
+        {
             progress.begun_at.get_or_insert(at);
             progress.at = Some(at);
             change(progress);
@@ -334,9 +367,16 @@ impl Change {
     fn next_rung(&mut self, at: Timestamp, rung: usize) {
         self.rung = rung;
         for progress in self.direction_mut() {
-            if matches!(progress.step.kind, StepKind::SetInstanceType { .. } | StepKind::StartInstance { .. }) {
+            if matches!(
+                progress.step.kind,
+                StepKind::SetInstanceType { .. } | StepKind::StartInstance { .. }
+            ) {
                 let error = progress.error.take();
-                *progress = Progress { error, at: Some(at), ..Progress::new(progress.step.clone()) };
+                *progress = Progress {
+                    error,
+                    at: Some(at),
+                    ..Progress::new(progress.step.clone())
+                };
             }
         }
     }

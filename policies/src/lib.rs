@@ -4,13 +4,14 @@
 //! (`trimtab-models`) and anything that talks to AWS or a disk (`trimtab`).
 #![deny(missing_docs)]
 
-pub mod settings;
-pub mod mode;
-pub mod facts;
-pub mod operations;
-pub mod steps;
-pub mod digest;
 pub mod approval;
 pub mod change;
-pub mod record;
+pub mod digest;
+pub mod facts;
+pub mod mode;
+pub mod operations;
 pub mod plan;
+pub mod record;
+pub mod settings;
+pub mod steps;
+pub mod watch;

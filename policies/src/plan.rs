@@ -12,7 +12,9 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 
-use crate::{approval::Decision, change::Change, facts::Facts, mode::Mode, settings::Policy, steps::Step};
+use crate::{
+    approval::Decision, change::Change, facts::Facts, mode::Mode, settings::Policy, steps::Step,
+};
 
 /// The safety rules, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -15,12 +15,17 @@ use crate::{
 
 /// How long a describe may lag behind an accepted write; until then `Ready` may be a stale answer.
 const LAG: SignedDuration = SignedDuration::from_secs(90);
+/// How long a stopped machine's state reason may still be the one from before our start.
+const REASON_LAG: SignedDuration = SignedDuration::from_secs(30);
 /// How often a call is made before its step is given up; a start that restores service is never given up.
 const ATTEMPTS_MAX: u32 = 3;
 /// The longest pause between two tries.
 const BACKOFF_MAX_S: i64 = 30;
 /// The state reasons by which EC2 says that a start fell back for lack of capacity.
-const CAPACITY_REASONS: [&str; 2] = ["Server.InsufficientInstanceCapacity", "Client.VolumeLimitExceeded"];
+const CAPACITY_REASONS: [&str; 2] = [
+    "Server.InsufficientInstanceCapacity",
+    "Client.VolumeLimitExceeded",
+];
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,9 +51,13 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
     if !change.state.is_open() {
         return Next::Rest;
     }
-    let Some(progress) = change.current() else { return Next::Record(ended(change)) };
+    let Some(progress) = change.current() else {
+        return Next::Record(ended(change));
+    };
     match sort(&progress.step, seen, change.rung, progress.attempted_at) {
-        Sight::Done => Next::Record(Event::Done { step: progress.step.name.clone() }),
+        Sight::Done => Next::Record(Event::Done {
+            step: progress.step.name.clone(),
+        }),
         Sight::Unknown(_) => Next::Poll(later(now, 5)),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),
@@ -58,29 +67,43 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
 }
 
 fn later(now: Timestamp, seconds: i64) -> Timestamp {
-    now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
+    now.saturating_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(now)
 }
 
 /// What the end of the present direction's steps means.
 fn ended(change: &Change) -> Event {
-    let finished = |state, reason: String| Event::Finished { state, reason, provisional: false };
-    let failed = change.direction().iter().find(|progress| progress.state == StepState::Failed);
-    let last_rung = change.direction().iter().any(|progress| match &progress.step.kind {
-        StepKind::SetInstanceType { ladder, .. } => change.rung > 0 && change.rung + 1 == ladder.len(),
-        StepKind::StopInstance { .. }
-        | StepKind::StartInstance { .. }
-        | StepKind::AwaitStatusChecks { .. }
-        | StepKind::ModifyVolume { .. }
-        | StepKind::CreateSnapshot { .. }
-        | StepKind::DeleteVolume { .. }
-        | StepKind::RestoreVolume { .. }
-        | StepKind::SetFunctionMemory { .. }
-        | StepKind::SetGroupBounds { .. } => false,
-    });
+    let finished = |state, reason: String| Event::Finished {
+        state,
+        reason,
+        provisional: false,
+    };
+    let failed = change
+        .direction()
+        .iter()
+        .find(|progress| progress.state == StepState::Failed);
+    let last_rung = change
+        .direction()
+        .iter()
+        .any(|progress| match &progress.step.kind {
+            StepKind::SetInstanceType { ladder, .. } => {
+                change.rung > 0 && change.rung + 1 == ladder.len()
+            }
+            StepKind::StopInstance { .. }
+            | StepKind::StartInstance { .. }
+            | StepKind::AwaitStatusChecks { .. }
+            | StepKind::ModifyVolume { .. }
+            | StepKind::CreateSnapshot { .. }
+            | StepKind::DeleteVolume { .. }
+            | StepKind::RestoreVolume { .. }
+            | StepKind::SetFunctionMemory { .. }
+            | StepKind::SetGroupBounds { .. } => false,
+        });
     match (&change.undo_reason, failed) {
         (None, _) if last_rung => finished(
             State::Undone,
-            "no capacity for any of the types listed: the instance runs on its old type again".to_owned(),
+            "no capacity for any of the types listed: the instance runs on its old type again"
+                .to_owned(),
         ),
         (None, _) => Event::Applied,
         (Some(reason), Some(failed)) => finished(
@@ -91,20 +114,28 @@ fn ended(change: &Change) -> Event {
                 failed.error.as_deref().unwrap_or("no reason given")
             ),
         ),
-        (Some(reason), None) if last_rung => {
-            finished(State::Stuck, format!("undo ({reason}) found no capacity for the old type: it runs on the new one"))
-        }
+        (Some(reason), None) if last_rung => finished(
+            State::Stuck,
+            format!("undo ({reason}) found no capacity for the old type: it runs on the new one"),
+        ),
         (Some(reason), None) => finished(State::Undone, reason.clone()),
     }
 }
 
 fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
-    let began = progress.attempted_at.or(progress.begun_at).unwrap_or_else(|| entered(change));
-    let overdue = now.duration_since(began) > SignedDuration::from_secs(i64::from(progress.step.budget_s));
+    let began = progress
+        .attempted_at
+        .or(progress.begun_at)
+        .unwrap_or_else(|| entered(change));
+    let overdue =
+        now.duration_since(began) > SignedDuration::from_secs(i64::from(progress.step.budget_s));
     if !overdue {
         return Next::Poll(later(now, poll_interval_s(&progress.step.kind)));
     }
-    let reason = format!("`{}` took longer than its {} s", progress.step.name, progress.step.budget_s);
+    let reason = format!(
+        "`{}` took longer than its {} s",
+        progress.step.name, progress.step.budget_s
+    );
     let must_go_on = change.undo_reason.is_some() && change.owes_a_start();
     if must_go_on && !matches!(progress.step.kind, StepKind::AwaitStatusChecks { .. }) {
         return Next::Poll(later(now, BACKOFF_MAX_S));
@@ -114,12 +145,19 @@ fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
 
 /// When the current step became current: the end of the one before it.
 fn entered(change: &Change) -> Timestamp {
-    change.direction().iter().filter_map(|progress| progress.at).max().unwrap_or(change.opened_at)
+    change
+        .direction()
+        .iter()
+        .filter_map(|progress| progress.at)
+        .max()
+        .unwrap_or(change.opened_at)
 }
 
 const fn poll_interval_s(kind: &StepKind) -> i64 {
     match kind {
-        StepKind::StopInstance { .. } | StepKind::StartInstance { .. } | StepKind::SetInstanceType { .. } => 5,
+        StepKind::StopInstance { .. }
+        | StepKind::StartInstance { .. }
+        | StepKind::SetInstanceType { .. } => 5,
         StepKind::AwaitStatusChecks { .. } => 15,
         StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
         StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
@@ -128,26 +166,33 @@ const fn poll_interval_s(kind: &StepKind) -> i64 {
 }
 
 fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
-    let Some(attempted_at) = progress.attempted_at else { return act(change, progress, seen) };
+    let Some(attempted_at) = progress.attempted_at else {
+        return act(change, progress, seen);
+    };
     let since = now.duration_since(attempted_at);
-    let wait = |pause: SignedDuration| (since < pause).then(|| Next::Poll(later(now, remaining_s(pause, since))));
+    let wait = |pause: SignedDuration| {
+        (since < pause).then(|| Next::Poll(later(now, remaining_s(pause, since))))
+    };
     let backoff = SignedDuration::from_secs(backoff_s(progress.attempts));
     let is_start = matches!(progress.step.kind, StepKind::StartInstance { .. });
     match progress.failure.as_ref().map(|failure| &failure.kind) {
-        Some(FailureKind::Throttled) => wait(backoff).unwrap_or_else(|| act(change, progress, seen)),
-        Some(FailureKind::Capacity) if is_start => {
-            next_rung(change, progress).or_else(|| wait(backoff)).unwrap_or_else(|| act(change, progress, seen))
+        Some(FailureKind::Throttled) => {
+            wait(backoff).unwrap_or_else(|| act(change, progress, seen))
         }
+        Some(FailureKind::Capacity) if is_start => next_rung(change, progress)
+            .or_else(|| wait(backoff))
+            .unwrap_or_else(|| act(change, progress, seen)),
         Some(FailureKind::Conflict) if progress.attempts < ATTEMPTS_MAX => {
-            wait(SignedDuration::from_secs(BACKOFF_MAX_S)).unwrap_or_else(|| act(change, progress, seen))
+            wait(SignedDuration::from_secs(BACKOFF_MAX_S))
+                .unwrap_or_else(|| act(change, progress, seen))
         }
         Some(FailureKind::Uncertain) | None => {
-            if is_start && fell_back_for_capacity(seen) {
-                if let Some(rung) = next_rung(change, progress) {
-                    return rung;
-                }
-            }
-            wait(LAG).unwrap_or_else(|| again(change, progress, seen, now))
+            let no_capacity = is_start && since >= REASON_LAG && fell_back_for_capacity(seen);
+            no_capacity
+                .then(|| next_rung(change, progress))
+                .flatten()
+                .or_else(|| wait(LAG))
+                .unwrap_or_else(|| again(change, progress, seen, now))
         }
         Some(
             FailureKind::Capacity
@@ -171,24 +216,40 @@ fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
 fn again_or_give_up(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
     if !matches!(progress.step.kind, StepKind::StartInstance { .. }) {
         let reason = progress.error.clone().unwrap_or_else(|| {
-            format!("`{}` had no effect after {} calls", progress.step.name, progress.attempts)
+            format!(
+                "`{}` had no effect after {} calls",
+                progress.step.name, progress.attempts
+            )
         });
         return give_up(change, progress, reason, now);
     }
     if let Some(rung) = next_rung(change, progress) {
         return rung;
     }
-    let due = progress.attempted_at.map_or(now, |at| later(at, BACKOFF_MAX_S));
-    if now < due { Next::Poll(due) } else { act(change, progress, seen) }
+    let due = progress
+        .attempted_at
+        .map_or(now, |at| later(at, BACKOFF_MAX_S));
+    if now < due {
+        Next::Poll(due)
+    } else {
+        act(change, progress, seen)
+    }
 }
 
 /// The next rung of the ladder, if there is one below the present.
 fn next_rung(change: &Change, progress: &Progress) -> Option<Next> {
-    let StepKind::StartInstance { ladder, .. } = &progress.step.kind else { return None };
-    let has_set_type =
-        change.direction().iter().any(|other| matches!(other.step.kind, StepKind::SetInstanceType { .. }));
-    (has_set_type && change.rung + 1 < ladder.len())
-        .then(|| Next::Record(Event::NextRung { rung: change.rung + 1 }))
+    let StepKind::StartInstance { ladder, .. } = &progress.step.kind else {
+        return None;
+    };
+    let has_set_type = change
+        .direction()
+        .iter()
+        .any(|other| matches!(other.step.kind, StepKind::SetInstanceType { .. }));
+    (has_set_type && change.rung + 1 < ladder.len()).then(|| {
+        Next::Record(Event::NextRung {
+            rung: change.rung + 1,
+        })
+    })
 }
 
 fn fell_back_for_capacity(seen: &Seen) -> bool {
@@ -211,7 +272,10 @@ fn remaining_s(pause: SignedDuration, since: SignedDuration) -> i64 {
 
 fn act(change: &Change, progress: &Progress, seen: &Seen) -> Next {
     match operation(change, &progress.step.kind, seen) {
-        Some(operation) => Next::Act { step: progress.step.name.clone(), operation },
+        Some(operation) => Next::Act {
+            step: progress.step.name.clone(),
+            operation,
+        },
         None => Next::Record(Event::GaveUp {
             step: progress.step.name.clone(),
             reason: format!("`{}` lacks what its call needs", progress.step.name),
@@ -224,12 +288,23 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
     Some(match kind.clone() {
         StepKind::StopInstance { instance_id, .. } => Operation::StopInstance { instance_id },
         StepKind::StartInstance { instance_id, .. } => Operation::StartInstance { instance_id },
-        StepKind::SetInstanceType { instance_id, ladder, .. } => {
-            Operation::SetInstanceType { instance_id, instance_type: ladder.get(change.rung)?.clone() }
-        }
+        StepKind::SetInstanceType {
+            instance_id,
+            ladder,
+            ..
+        } => Operation::SetInstanceType {
+            instance_id,
+            instance_type: ladder.get(change.rung)?.clone(),
+        },
         StepKind::AwaitStatusChecks { .. } => return None,
-        StepKind::ModifyVolume { volume_id, to, .. } => Operation::ModifyVolume { volume_id, spec: to },
-        StepKind::CreateSnapshot { volume_id } => Operation::CreateSnapshot { volume_id, mark: change.id.clone() },
+        StepKind::ModifyVolume { volume_id, to, .. } => Operation::ModifyVolume {
+            volume_id,
+            spec: to,
+        },
+        StepKind::CreateSnapshot { volume_id } => Operation::CreateSnapshot {
+            volume_id,
+            mark: change.id.clone(),
+        },
         StepKind::DeleteVolume { volume_id } => Operation::DeleteVolume { volume_id },
         StepKind::RestoreVolume { zone, spec, .. } => Operation::CreateVolume {
             snapshot_id: change.created.get("snapshot")?.clone(),
@@ -237,11 +312,17 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
             spec,
             mark: change.id.clone(),
         },
-        StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
+        StepKind::SetFunctionMemory {
+            function_name,
+            to_mb,
+            ..
+        } => Operation::SetFunctionMemory {
             function_name,
             memory_mb: to_mb,
             revision_id: match &seen.resource {
-                Sighting::Present(resource) => resource.function().and_then(|function| function.revision_id.clone()),
+                Sighting::Present(resource) => resource
+                    .function()
+                    .and_then(|function| function.revision_id.clone()),
                 Sighting::Absent | Sighting::Unknown(_) => None,
             },
         },
@@ -257,48 +338,97 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
 /// A step that cannot succeed: forward, everything is taken back; backward, the rest is still tried, and a person is called.
 fn give_up(change: &Change, progress: &Progress, reason: String, now: Timestamp) -> Next {
     if change.undo_reason.is_some() {
-        return Next::Record(Event::GaveUp { step: progress.step.name.clone(), reason });
+        return Next::Record(Event::GaveUp {
+            step: progress.step.name.clone(),
+            reason,
+        });
     }
-    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
-    let effect_excluded = progress.attempted_at.is_none_or(|at| now.duration_since(at) >= LAG)
+    let nothing_done = change
+        .steps
+        .iter()
+        .all(|other| other.state != StepState::Done);
+    let effect_excluded = progress
+        .attempted_at
+        .is_none_or(|at| now.duration_since(at) >= LAG)
         || matches!(
             progress.failure.as_ref().map(|failure| &failure.kind),
-            Some(FailureKind::Denied | FailureKind::Rejected | FailureKind::Limit { .. } | FailureKind::NotFound)
+            Some(
+                FailureKind::Denied
+                    | FailureKind::Rejected
+                    | FailureKind::Limit { .. }
+                    | FailureKind::NotFound
+            )
         );
     if nothing_done && effect_excluded {
         let reason = format!("nothing was changed: {reason}");
-        return Next::Record(Event::Finished { state: State::Undone, reason, provisional: false });
+        return Next::Record(Event::Finished {
+            state: State::Undone,
+            reason,
+            provisional: false,
+        });
     }
-    Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
+    Next::Record(Event::UndoBegun {
+        reason,
+        steps: undo_steps(change),
+    })
 }
 
 /// Somebody else's doing: write nothing more. The one exception is the start that we owe.
-fn foreign(change: &Change, progress: &Progress, seen: &Seen, reason: &str, now: Timestamp) -> Next {
+fn foreign(
+    change: &Change,
+    progress: &Progress,
+    seen: &Seen,
+    reason: &str,
+    now: Timestamp,
+) -> Next {
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
     }
-    let reason = format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
-    Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
+    let reason = format!(
+        "somebody else changed the resource at `{}`: {reason}",
+        progress.step.name
+    );
+    Next::Record(Event::Finished {
+        state: State::Conflicted,
+        reason,
+        provisional: false,
+    })
 }
 
 /// The instance's id when it is off, or on its way there, because we stopped it.
 fn stopped_by_us(change: &Change, seen: &Seen) -> Option<String> {
-    let Sighting::Present(resource) = &seen.resource else { return None };
+    let Sighting::Present(resource) = &seen.resource else {
+        return None;
+    };
     let instance = resource.instance()?;
-    let off = matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping | InstanceState::Pending);
+    let off = matches!(
+        instance.state,
+        InstanceState::Stopped | InstanceState::Stopping | InstanceState::Pending
+    );
     (off && change.owes_a_start()).then(|| resource.id.clone())
 }
 
 fn owed_start(change: &Change, instance_id: String, now: Timestamp) -> Next {
-    let start = change.direction().iter().find(|other| matches!(other.step.kind, StepKind::StartInstance { .. }));
-    let Some(start) = start else { return Next::Poll(later(now, BACKOFF_MAX_S)) };
-    let pause = if start.failure.is_some() { SignedDuration::from_secs(BACKOFF_MAX_S) } else { LAG };
+    let start = change
+        .direction()
+        .iter()
+        .find(|other| matches!(other.step.kind, StepKind::StartInstance { .. }));
+    let Some(start) = start else {
+        return Next::Poll(later(now, BACKOFF_MAX_S));
+    };
+    let pause = if start.failure.is_some() {
+        SignedDuration::from_secs(BACKOFF_MAX_S)
+    } else {
+        LAG
+    };
     match start.attempted_at {
-        Some(at) if now.duration_since(at) < pause => {
-            Next::Poll(later(now, remaining_s(pause, now.duration_since(at)).min(5)))
-        }
-        Some(_) | None => {
-            Next::Act { step: start.step.name.clone(), operation: Operation::StartInstance { instance_id } }
-        }
+        Some(at) if now.duration_since(at) < pause => Next::Poll(later(
+            now,
+            remaining_s(pause, now.duration_since(at)).min(5),
+        )),
+        Some(_) | None => Next::Act {
+            step: start.step.name.clone(),
+            operation: Operation::StartInstance { instance_id },
+        },
     }
 }

@@ -36,23 +36,37 @@ pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> 
 
 /// Why a recommendation has no steps: its specs do not fit its action.
 #[must_use]
-pub fn reason_not_buildable(recommendation: &Recommendation, resource: &Resource) -> Option<String> {
+pub fn reason_not_buildable(
+    recommendation: &Recommendation,
+    resource: &Resource,
+) -> Option<String> {
     steps(recommendation, resource).is_empty().then(|| {
         format!(
             "`{}` cannot take {} from {:?} to {:?}",
-            recommendation.action, recommendation.resource.arn, recommendation.expected, recommendation.desired
+            recommendation.action,
+            recommendation.resource.arn,
+            recommendation.expected,
+            recommendation.desired
         )
     })
 }
 
 fn step(name: &str, kind: StepKind, budget_s: u32, undo: String) -> Step {
-    Step { name: name.to_owned(), kind, budget_s, undo }
+    Step {
+        name: name.to_owned(),
+        kind,
+        budget_s,
+        undo,
+    }
 }
 
 fn stop_step(instance_id: &str, instance_type: &str) -> Step {
     step(
         "stop",
-        StepKind::StopInstance { instance_id: instance_id.to_owned(), instance_type: instance_type.to_owned() },
+        StepKind::StopInstance {
+            instance_id: instance_id.to_owned(),
+            instance_type: instance_type.to_owned(),
+        },
         POWER_BUDGET_S,
         "start the instance".to_owned(),
     )
@@ -60,8 +74,14 @@ fn stop_step(instance_id: &str, instance_type: &str) -> Step {
 
 fn resize(recommendation: &Recommendation) -> Vec<Step> {
     let (
-        Spec::Instance { instance_type: from, state: PowerState::Running },
-        Spec::Instance { instance_type: to, state: PowerState::Running },
+        Spec::Instance {
+            instance_type: from,
+            state: PowerState::Running,
+        },
+        Spec::Instance {
+            instance_type: to,
+            state: PowerState::Running,
+        },
     ) = (&recommendation.expected, &recommendation.desired)
     else {
         return Vec::new();
@@ -81,13 +101,20 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
         stop_step(&instance_id, from),
         step(
             "set-type",
-            StepKind::SetInstanceType { instance_id: instance_id.clone(), from: from.clone(), ladder: ladder.clone() },
+            StepKind::SetInstanceType {
+                instance_id: instance_id.clone(),
+                from: from.clone(),
+                ladder: ladder.clone(),
+            },
             ATTRIBUTE_BUDGET_S,
             format!("set the type back to {from}"),
         ),
         step(
             "start",
-            StepKind::StartInstance { instance_id: instance_id.clone(), ladder },
+            StepKind::StartInstance {
+                instance_id: instance_id.clone(),
+                ladder,
+            },
             POWER_BUDGET_S,
             "stop the instance, so that its type can be set back".to_owned(),
         ),
@@ -103,8 +130,14 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
 fn stop(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
         (
-            Spec::Instance { instance_type, state: PowerState::Running },
-            Spec::Instance { instance_type: same, state: PowerState::Stopped },
+            Spec::Instance {
+                instance_type,
+                state: PowerState::Running,
+            },
+            Spec::Instance {
+                instance_type: same,
+                state: PowerState::Stopped,
+            },
         ) if instance_type == same => vec![stop_step(&recommendation.resource_id, instance_type)],
         _ => Vec::new(),
     }
@@ -112,32 +145,46 @@ fn stop(recommendation: &Recommendation) -> Vec<Step> {
 
 fn modify(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
-        (Spec::Volume(from), Spec::Volume(to)) if from.size_gib == to.size_gib && from != to => vec![step(
-            "modify-volume",
-            StepKind::ModifyVolume {
-                volume_id: recommendation.resource_id.clone(),
-                from: from.clone(),
-                to: to.clone(),
-            },
-            VOLUME_BUDGET_S,
-            format!("modify it back to {} once this is completed", from.volume_type),
-        )],
+        (Spec::Volume(from), Spec::Volume(to)) if from.size_gib == to.size_gib && from != to => {
+            vec![step(
+                "modify-volume",
+                StepKind::ModifyVolume {
+                    volume_id: recommendation.resource_id.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                },
+                VOLUME_BUDGET_S,
+                format!(
+                    "modify it back to {} once this is completed",
+                    from.volume_type
+                ),
+            )]
+        }
         _ => Vec::new(),
     }
 }
 
 fn delete(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
-        (Spec::Volume(_), Spec::Gone { state: Gone::Deleted }) => vec![
+        (
+            Spec::Volume(_),
+            Spec::Gone {
+                state: Gone::Deleted,
+            },
+        ) => vec![
             step(
                 "snapshot",
-                StepKind::CreateSnapshot { volume_id: recommendation.resource_id.clone() },
+                StepKind::CreateSnapshot {
+                    volume_id: recommendation.resource_id.clone(),
+                },
                 SNAPSHOT_BUDGET_S,
                 "nothing: the snapshot is kept".to_owned(),
             ),
             step(
                 "delete-volume",
-                StepKind::DeleteVolume { volume_id: recommendation.resource_id.clone() },
+                StepKind::DeleteVolume {
+                    volume_id: recommendation.resource_id.clone(),
+                },
                 VOLUME_EXISTENCE_BUDGET_S,
                 "make the volume again from the snapshot, under a new id".to_owned(),
             ),
@@ -148,25 +195,33 @@ fn delete(recommendation: &Recommendation) -> Vec<Step> {
 
 fn memory(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
-        (Spec::Function { memory_mb: from }, Spec::Function { memory_mb: to }) if from != to => vec![step(
-            "set-memory",
-            StepKind::SetFunctionMemory {
-                function_name: recommendation.resource_id.clone(),
-                from_mb: *from,
-                to_mb: *to,
-            },
-            ATTRIBUTE_BUDGET_S,
-            format!("set the memory back to {from} MB"),
-        )],
+        (Spec::Function { memory_mb: from }, Spec::Function { memory_mb: to }) if from != to => {
+            vec![step(
+                "set-memory",
+                StepKind::SetFunctionMemory {
+                    function_name: recommendation.resource_id.clone(),
+                    from_mb: *from,
+                    to_mb: *to,
+                },
+                ATTRIBUTE_BUDGET_S,
+                format!("set the memory back to {from} MB"),
+            )]
+        }
         _ => Vec::new(),
     }
 }
 
 fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
-    let Some(group) = resource.group() else { return Vec::new() };
+    let Some(group) = resource.group() else {
+        return Vec::new();
+    };
     let ours = !scaled_by_others(resource, group);
     let of = |spec: &Spec| match spec {
-        Spec::Group { min_size, max_size, desired_capacity } => Some(Bounds {
+        Spec::Group {
+            min_size,
+            max_size,
+            desired_capacity,
+        } => Some(Bounds {
             min_size: *min_size,
             max_size: *max_size,
             desired_capacity: ours.then_some(*desired_capacity),
@@ -176,7 +231,11 @@ fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
     match (of(&recommendation.expected), of(&recommendation.desired)) {
         (Some(from), Some(to)) if from != to => vec![step(
             "set-bounds",
-            StepKind::SetGroupBounds { group_name: recommendation.resource_id.clone(), from, to },
+            StepKind::SetGroupBounds {
+                group_name: recommendation.resource_id.clone(),
+                from,
+                to,
+            },
             ATTRIBUTE_BUDGET_S,
             format!("set the bounds back to {}–{}", from.min_size, from.max_size),
         )],

@@ -71,8 +71,12 @@ pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestam
         StepKind::StopInstance { instance_type, .. } => {
             with_instance(resource, |instance| stop(instance, instance_type))
         }
-        StepKind::SetInstanceType { ladder, .. } => with_instance(resource, |instance| set_type(instance, ladder, rung)),
-        StepKind::StartInstance { ladder, .. } => with_instance(resource, |instance| start(instance, ladder, rung)),
+        StepKind::SetInstanceType { ladder, .. } => {
+            with_instance(resource, |instance| set_type(instance, ladder, rung))
+        }
+        StepKind::StartInstance { ladder, .. } => {
+            with_instance(resource, |instance| start(instance, ladder, rung))
+        }
         StepKind::AwaitStatusChecks { .. } => {
             with_instance(resource, |instance| status(instance, seen.status.as_ref()))
         }
@@ -81,7 +85,9 @@ pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestam
         }
         StepKind::CreateSnapshot { .. } => with_volume(resource, |volume| snapshot(volume, seen)),
         StepKind::DeleteVolume { .. } => with_volume(resource, delete),
-        StepKind::RestoreVolume { volume_id, .. } => Sight::Foreign(format!("`{volume_id}` still exists")),
+        StepKind::RestoreVolume { volume_id, .. } => {
+            Sight::Foreign(format!("`{volume_id}` still exists"))
+        }
         StepKind::SetFunctionMemory { from_mb, to_mb, .. } => memory(resource, *from_mb, *to_mb),
         StepKind::SetGroupBounds { from, to, .. } => bounds(resource, from, to),
     }
@@ -112,16 +118,23 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
 }
 
 fn with_instance(resource: &Resource, sort: impl FnOnce(&Instance) -> Sight) -> Sight {
-    resource.instance().map_or_else(|| Sight::Foreign("it is no instance".to_owned()), sort)
+    resource
+        .instance()
+        .map_or_else(|| Sight::Foreign("it is no instance".to_owned()), sort)
 }
 
 fn with_volume(resource: &Resource, sort: impl FnOnce(&Volume) -> Sight) -> Sight {
-    resource.volume().map_or_else(|| Sight::Foreign("it is no volume".to_owned()), sort)
+    resource
+        .volume()
+        .map_or_else(|| Sight::Foreign("it is no volume".to_owned()), sort)
 }
 
 fn stop(instance: &Instance, instance_type: &str) -> Sight {
     if instance.instance_type != instance_type {
-        return Sight::Foreign(format!("its type is {}, not {instance_type}", instance.instance_type));
+        return Sight::Foreign(format!(
+            "its type is {}, not {instance_type}",
+            instance.instance_type
+        ));
     }
     match instance.state {
         InstanceState::Stopped => Sight::Done,
@@ -132,26 +145,37 @@ fn stop(instance: &Instance, instance_type: &str) -> Sight {
 }
 
 fn set_type(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
-    let reached = ladder.get(rung).is_some_and(|target| *target == instance.instance_type);
+    let reached = ladder
+        .get(rung)
+        .is_some_and(|target| *target == instance.instance_type);
     let known = ladder.contains(&instance.instance_type);
     match instance.state {
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
-        _ if !known => Sight::Foreign(format!("its type is {}, which this change never set", instance.instance_type)),
+        _ if !known => Sight::Foreign(format!(
+            "its type is {}, which this change never set",
+            instance.instance_type
+        )),
         InstanceState::Pending | InstanceState::Stopping => Sight::InProgress,
         InstanceState::Stopped if reached => Sight::Done,
         InstanceState::Stopped => Sight::Ready,
         InstanceState::Running if reached => Sight::Done,
-        InstanceState::Running => {
-            Sight::Foreign(format!("somebody started it on {} while it was to be changed", instance.instance_type))
-        }
+        InstanceState::Running => Sight::Foreign(format!(
+            "somebody started it on {} while it was to be changed",
+            instance.instance_type
+        )),
     }
 }
 
 fn start(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
-    let reached = ladder.get(rung).is_some_and(|target| *target == instance.instance_type);
+    let reached = ladder
+        .get(rung)
+        .is_some_and(|target| *target == instance.instance_type);
     match instance.state {
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
-        _ if !reached => Sight::Foreign(format!("its type is {}, which this step did not set", instance.instance_type)),
+        _ if !reached => Sight::Foreign(format!(
+            "its type is {}, which this step did not set",
+            instance.instance_type
+        )),
         InstanceState::Pending | InstanceState::Stopping => Sight::InProgress,
         InstanceState::Stopped => Sight::Ready,
         InstanceState::Running => Sight::Done,
@@ -159,21 +183,43 @@ fn start(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
 }
 
 fn gone(instance: &Instance) -> Sight {
-    Sight::Foreign(format!("somebody is terminating it (`{:?}`)", instance.state))
+    Sight::Foreign(format!(
+        "somebody is terminating it (`{:?}`)",
+        instance.state
+    ))
 }
 
 fn status(instance: &Instance, status: Option<&InstanceStatus>) -> Sight {
     if instance.state != InstanceState::Running {
-        return Sight::Foreign(format!("it is `{:?}` while its status checks are awaited", instance.state));
+        if let Some(reason) = instance
+            .state_reason
+            .as_deref()
+            .filter(|reason| fell_over(reason))
+        {
+            return Sight::Failed(format!(
+                "it went down by itself after the start (`{reason}`)"
+            ));
+        }
+        return Sight::Foreign(format!(
+            "it is `{:?}` while its status checks are awaited",
+            instance.state
+        ));
     }
-    let Some(status) = status else { return Sight::InProgress };
+    let Some(status) = status else {
+        return Sight::InProgress;
+    };
     match (status.system.as_str(), status.instance.as_str()) {
         ("ok", "ok") => Sight::Done,
-        (system, instance) if system == "impaired" || instance == "impaired" => {
-            Sight::Failed(format!("status checks: system `{system}`, instance `{instance}`"))
-        }
+        (system, instance) if system == "impaired" || instance == "impaired" => Sight::Failed(
+            format!("status checks: system `{system}`, instance `{instance}`"),
+        ),
         _ => Sight::InProgress,
     }
+}
+
+/// Whether EC2's state reason says that the machine went down by itself rather than by somebody's call.
+fn fell_over(reason: &str) -> bool {
+    reason.starts_with("Server.") || reason == "Client.InstanceInitiatedShutdown"
 }
 
 /// Whether two volume configurations are the same, as far as their type lets them differ.
@@ -187,19 +233,29 @@ fn same_volume(left: &VolumeSpec, right: &VolumeSpec) -> bool {
         && (left.volume_type != "gp3" || left.throughput_mibps == right.throughput_mibps)
 }
 
-fn modify(volume: &Volume, from: &VolumeSpec, to: &VolumeSpec, attempted_at: Option<Timestamp>) -> Sight {
+fn modify(
+    volume: &Volume,
+    from: &VolumeSpec,
+    to: &VolumeSpec,
+    attempted_at: Option<Timestamp>,
+) -> Sight {
     if let Some(modification) = &volume.modification {
         let ours = same_volume(&modification.target, to);
-        let since_intent = attempted_at.is_some_and(|at| modification.started_at.as_second() >= at.as_second());
+        let since_intent =
+            attempted_at.is_some_and(|at| modification.started_at.as_second() >= at.as_second());
         match modification.state {
-            ModificationState::Modifying | ModificationState::Optimizing if ours => return Sight::InProgress,
+            ModificationState::Modifying | ModificationState::Optimizing if ours => {
+                return Sight::InProgress;
+            }
             ModificationState::Modifying | ModificationState::Optimizing => {
                 return Sight::Foreign("somebody else's modification is in progress".to_owned());
             }
             ModificationState::Failed if ours && since_intent => {
                 return Sight::Failed("EC2 gave the modification up".to_owned());
             }
-            ModificationState::Completed if ours && since_intent && !same_volume(&volume.spec, to) => {
+            ModificationState::Completed
+                if ours && since_intent && !same_volume(&volume.spec, to) =>
+            {
                 return Sight::InProgress;
             }
             ModificationState::Failed | ModificationState::Completed => {}
@@ -210,13 +266,19 @@ fn modify(volume: &Volume, from: &VolumeSpec, to: &VolumeSpec, attempted_at: Opt
     } else if same_volume(&volume.spec, from) {
         Sight::Ready
     } else {
-        Sight::Foreign(format!("it is {:?}, which this change never set", volume.spec))
+        Sight::Foreign(format!(
+            "it is {:?}, which this change never set",
+            volume.spec
+        ))
     }
 }
 
 fn snapshot(volume: &Volume, seen: &Seen) -> Sight {
     if volume.state != "available" || !volume.attachments.is_empty() {
-        return Sight::Foreign(format!("the volume is `{}`, so somebody uses it again", volume.state));
+        return Sight::Foreign(format!(
+            "the volume is `{}`, so somebody uses it again",
+            volume.state
+        ));
     }
     match &seen.made {
         None => Sight::Unknown("the snapshot could not be looked up".to_owned()),
@@ -234,27 +296,39 @@ fn delete(volume: &Volume) -> Sight {
         "deleting" => Sight::InProgress,
         "deleted" => Sight::Done,
         "available" if volume.attachments.is_empty() => Sight::Ready,
-        other => Sight::Foreign(format!("the volume is `{other}`, so somebody uses it again")),
+        other => Sight::Foreign(format!(
+            "the volume is `{other}`, so somebody uses it again"
+        )),
     }
 }
 
 fn memory(resource: &Resource, from_mb: u32, to_mb: u32) -> Sight {
-    let Some(function) = resource.function() else { return Sight::Foreign("it is no function".to_owned()) };
+    let Some(function) = resource.function() else {
+        return Sight::Foreign("it is no function".to_owned());
+    };
     match (function.memory_mb, function.last_update_status.as_str()) {
         (memory, "InProgress") if memory == from_mb || memory == to_mb => Sight::InProgress,
-        (memory, "Failed") if memory == to_mb => Sight::Failed("Lambda calls the update failed".to_owned()),
+        (memory, "Failed") if memory == to_mb => {
+            Sight::Failed("Lambda calls the update failed".to_owned())
+        }
         (memory, _) if memory == to_mb => Sight::Done,
         (memory, _) if memory == from_mb => Sight::Ready,
-        (memory, _) => Sight::Foreign(format!("its memory is {memory} MB, neither {from_mb} nor {to_mb}")),
+        (memory, _) => Sight::Foreign(format!(
+            "its memory is {memory} MB, neither {from_mb} nor {to_mb}"
+        )),
     }
 }
 
 fn bounds(resource: &Resource, from: &Bounds, to: &Bounds) -> Sight {
-    let Some(group) = resource.group() else { return Sight::Foreign("it is no group".to_owned()) };
+    let Some(group) = resource.group() else {
+        return Sight::Foreign("it is no group".to_owned());
+    };
     let matches = |bounds: &Bounds| {
         group.min_size == bounds.min_size
             && group.max_size == bounds.max_size
-            && bounds.desired_capacity.is_none_or(|desired| desired == group.desired_capacity)
+            && bounds
+                .desired_capacity
+                .is_none_or(|desired| desired == group.desired_capacity)
     };
     if matches(to) {
         Sight::Done
@@ -264,7 +338,10 @@ fn bounds(resource: &Resource, from: &Bounds, to: &Bounds) -> Sight {
             group.min_size, group.max_size, group.desired_capacity
         ))
     } else if to.desired_capacity.is_none() && to.max_size < group.desired_capacity {
-        Sight::Foreign(format!("its desired capacity {} is above the new maximum {}", group.desired_capacity, to.max_size))
+        Sight::Foreign(format!(
+            "its desired capacity {} is above the new maximum {}",
+            group.desired_capacity, to.max_size
+        ))
     } else {
         Sight::Ready
     }
