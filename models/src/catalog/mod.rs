@@ -31,7 +31,6 @@ pub use attributes::{
     ApiWord, Architecture, AttachmentLimit, BootMode, EbsOptimization, Hypervisor,
     PlacementStrategy, RootDevice, StoreMedia, Support, UsageClass, Virtualization,
 };
-use compact::TableError;
 pub use instance_type::{
     Accelerator, EbsLimits, EbsRate, Gpu, InstanceStore, InstanceType, Network,
 };
@@ -41,6 +40,8 @@ pub use prices::{
 pub use services::{FunctionPrice, FunctionUse, GP3_IOPS_INCLUDED, GP3_MIBPS_INCLUDED};
 
 use std::collections::BTreeMap;
+
+use compact::TableError;
 
 use crate::money::{PicoDollars, Usd};
 use crate::recommendation::PriceBasis;

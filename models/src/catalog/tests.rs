@@ -830,6 +830,28 @@ fn a_damaged_table_names_its_line() {
 }
 
 #[test]
+fn a_borrowed_ratio_never_makes_a_listed_price() {
+    let basis = |ratio: &str, delta: &str| {
+        let prices = format!("us-east-1\tus-east-2\n@m5\t{ratio}\nlarge\t9600\t{delta}\n");
+        let catalog = Catalog::read(TYPES, &prices).expect("a good table");
+        let price = catalog.instance_price("m5.large", "us-east-2", LINUX_PLATFORM);
+        price.map(|price| (price.per_hour.to_string(), price.basis))
+    };
+    let expect = |price: &str, basis| Some((price.to_owned(), basis));
+    assert_eq!(
+        basis("110000", "."),
+        expect("$0.1056", PriceBasis::Estimated)
+    );
+    assert_eq!(basis("110000", "b"), expect("$0.10562", PriceBasis::List));
+    assert_eq!(basis("110000", "[-60]"), expect("$0.105", PriceBasis::List));
+    assert_eq!(
+        basis("110000e", "[-60]"),
+        expect("$0.105", PriceBasis::Estimated)
+    );
+    assert_eq!(basis("110000", "-"), None);
+}
+
+#[test]
 fn words_of_the_api_are_told_apart() {
     fn check<T: ApiWord + std::fmt::Debug>() {
         for value in T::ALL {
