@@ -214,10 +214,7 @@ impl Change {
     pub fn open(opening: Opening, recommendation: Recommendation, now: Timestamp) -> Self {
         let seed = format!("{} {}", opening.digest, now.as_nanosecond());
         Self {
-            id: format!(
-                "chg-{}",
-                crate::digest::id(&crate::digest::sha256_hex(&seed))
-            ),
+            id: format!("chg-{}", crate::digest::id(&crate::digest::sha256_hex(&seed))),
             recommendation_id: opening.recommendation_id,
             digest: opening.digest,
             recommendation,
@@ -240,11 +237,7 @@ impl Change {
     /// The steps of the present direction.
     #[must_use]
     pub fn direction(&self) -> &[Progress] {
-        if self.undo_reason.is_some() {
-            &self.undo_steps
-        } else {
-            &self.steps
-        }
+        if self.undo_reason.is_some() { &self.undo_steps } else { &self.steps }
     }
 
     /// The first step of the present direction that is neither done nor given up.
@@ -262,19 +255,11 @@ impl Change {
     pub fn owes_a_start(&self) -> bool {
         let mut owed = false;
         for progress in self.steps.iter().chain(&self.undo_steps) {
-            match &progress.step.kind {
-                StepKind::StopInstance { .. } if progress.attempts > 0 => owed = true,
-                StepKind::StartInstance { .. } if progress.state == StepState::Done => owed = false,
-                StepKind::StopInstance { .. }
-                | StepKind::StartInstance { .. }
-                | StepKind::SetInstanceType { .. }
-                | StepKind::AwaitStatusChecks { .. }
-                | StepKind::ModifyVolume { .. }
-                | StepKind::CreateSnapshot { .. }
-                | StepKind::DeleteVolume { .. }
-                | StepKind::RestoreVolume { .. }
-                | StepKind::SetFunctionMemory { .. }
-                | StepKind::SetGroupBounds { .. } => {}
+            if progress.step.kind.is_stop() && progress.attempts > 0 {
+                owed = true;
+            }
+            if progress.step.kind.as_start().is_some() && progress.state == StepState::Done {
+                owed = false;
             }
         }
         owed && self
@@ -328,11 +313,7 @@ impl Change {
                 self.rung = 0;
                 self.undo_steps = steps.iter().cloned().map(Progress::new).collect();
             }
-            Event::Finished {
-                state,
-                reason,
-                provisional,
-            } => {
+            Event::Finished { state, reason, provisional } => {
                 self.state = *state;
                 self.outcome = Some(Outcome {
                     state: *state,
@@ -345,18 +326,12 @@ impl Change {
     }
 
     fn direction_mut(&mut self) -> &mut Vec<Progress> {
-        if self.undo_reason.is_some() {
-            &mut self.undo_steps
-        } else {
-            &mut self.steps
-        }
+        if self.undo_reason.is_some() { &mut self.undo_steps } else { &mut self.steps }
     }
 
     fn update(&mut self, step: &str, at: Timestamp, change: impl FnOnce(&mut Progress)) {
-        if let Some(progress) = self
-            .direction_mut()
-            .iter_mut()
-            .find(|progress| progress.step.name == step)
+        if let Some(progress) =
+            self.direction_mut().iter_mut().find(|progress| progress.step.name == step)
         {
             progress.begun_at.get_or_insert(at);
             progress.at = Some(at);
@@ -372,11 +347,8 @@ impl Change {
                 StepKind::SetInstanceType { .. } | StepKind::StartInstance { .. }
             ) {
                 let error = progress.error.take();
-                *progress = Progress {
-                    error,
-                    at: Some(at),
-                    ..Progress::new(progress.step.clone())
-                };
+                *progress =
+                    Progress { error, at: Some(at), ..Progress::new(progress.step.clone()) };
             }
         }
     }

@@ -34,10 +34,7 @@ pub fn id(digest: &str) -> String {
 /// SHA-256 of `text`, 64 hex digits.
 #[must_use]
 pub fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// JSON with sorted keys and no blanks.
@@ -51,13 +48,7 @@ pub fn canonical_json(value: &Value) -> String {
             keys.sort();
             let fields: Vec<_> = keys
                 .into_iter()
-                .map(|key| {
-                    format!(
-                        "{}:{}",
-                        Value::from(key.as_str()),
-                        canonical_json(&map[key])
-                    )
-                })
+                .map(|key| format!("{}:{}", Value::from(key.as_str()), canonical_json(&map[key])))
                 .collect();
             format!("{{{}}}", fields.join(","))
         }

@@ -103,6 +103,32 @@ pub enum StepKind {
     },
 }
 
+impl StepKind {
+    /// The instance and the ladder of a start.
+    #[must_use]
+    pub fn as_start(&self) -> Option<(&str, &[String])> {
+        let Self::StartInstance { instance_id, ladder } = self else {
+            return None;
+        };
+        Some((instance_id, ladder))
+    }
+
+    /// The type before and the ladder of a change of type.
+    #[must_use]
+    pub fn as_set_type(&self) -> Option<(&str, &[String])> {
+        let Self::SetInstanceType { from, ladder, .. } = self else {
+            return None;
+        };
+        Some((from, ladder))
+    }
+
+    /// Whether it stops an instance.
+    #[must_use]
+    pub const fn is_stop(&self) -> bool {
+        matches!(self, Self::StopInstance { .. })
+    }
+}
+
 /// One step: what it does, how long it may take, and how it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

@@ -10,7 +10,7 @@ use crate::{
     change::{Change, State},
     facts::{Alarm, InstanceStatus},
     mode::Mode,
-    steps::{Sighting, StepKind},
+    steps::Sighting,
 };
 
 /// When the provisional verdict falls.
@@ -112,15 +112,8 @@ pub fn verdict(change: &Change, watched: &Watched, now: Timestamp) -> Verdict {
         );
     }
     let provisional = age < FINAL_AFTER;
-    let waited = if provisional {
-        "48 h"
-    } else {
-        "the week's peak"
-    };
-    Verdict::Keep {
-        provisional,
-        reason: format!("no signal against it through {waited}"),
-    }
+    let waited = if provisional { "48 h" } else { "the week's peak" };
+    Verdict::Keep { provisional, reason: format!("no signal against it through {waited}") }
 }
 
 /// Whether the action leaves something behind whose usage must be seen.
@@ -148,14 +141,8 @@ fn reason_conflicted(change: &Change, live: &Sighting) -> Option<String> {
             let same = match (&live, desired) {
                 // Somebody else scales the group, or Auto Scaling does, between the bounds that we set.
                 (
-                    Spec::Group {
-                        min_size, max_size, ..
-                    },
-                    Spec::Group {
-                        min_size: desired_min,
-                        max_size: desired_max,
-                        ..
-                    },
+                    Spec::Group { min_size, max_size, .. },
+                    Spec::Group { min_size: desired_min, max_size: desired_max, .. },
                 ) => (min_size, max_size) == (desired_min, desired_max),
                 _ => live == *desired,
             };
@@ -171,23 +158,12 @@ fn reached(change: &Change) -> Spec {
     let alternate = change
         .steps
         .iter()
-        .find_map(|progress| match &progress.step.kind {
-            StepKind::SetInstanceType { ladder, .. } => ladder.get(change.rung).cloned(),
-            StepKind::StopInstance { .. }
-            | StepKind::StartInstance { .. }
-            | StepKind::AwaitStatusChecks { .. }
-            | StepKind::ModifyVolume { .. }
-            | StepKind::CreateSnapshot { .. }
-            | StepKind::DeleteVolume { .. }
-            | StepKind::RestoreVolume { .. }
-            | StepKind::SetFunctionMemory { .. }
-            | StepKind::SetGroupBounds { .. } => None,
-        });
+        .find_map(|progress| progress.step.kind.as_set_type())
+        .and_then(|(_, ladder)| ladder.get(change.rung).cloned());
     match (&change.recommendation.desired, alternate) {
-        (Spec::Instance { state, .. }, Some(instance_type)) => Spec::Instance {
-            instance_type,
-            state: *state,
-        },
+        (Spec::Instance { state, .. }, Some(instance_type)) => {
+            Spec::Instance { instance_type, state: *state }
+        }
         (desired, _) => desired.clone(),
     }
 }
@@ -225,10 +201,6 @@ fn reason_soft(watched: &Watched) -> Option<String> {
     let after = watched.after.saturated_share()?;
     let before = watched.before.saturated_share().unwrap_or(0.0);
     (after > SATURATED_SHARE_MAX && after > 2.0 * before).then(|| {
-        format!(
-            "saturated in {:.1} % of the points, {:.1} % before",
-            after * 100.0,
-            before * 100.0
-        )
+        format!("saturated in {:.1} % of the points, {:.1} % before", after * 100.0, before * 100.0)
     })
 }

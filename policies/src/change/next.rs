@@ -22,10 +22,8 @@ const ATTEMPTS_MAX: u32 = 3;
 /// The longest pause between two tries.
 const BACKOFF_MAX_S: i64 = 30;
 /// The state reasons by which EC2 says that a start fell back for lack of capacity.
-const CAPACITY_REASONS: [&str; 2] = [
-    "Server.InsufficientInstanceCapacity",
-    "Client.VolumeLimitExceeded",
-];
+const CAPACITY_REASONS: [&str; 2] =
+    ["Server.InsufficientInstanceCapacity", "Client.VolumeLimitExceeded"];
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +53,7 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         return Next::Record(ended(change));
     };
     match sort(&progress.step, seen, change.rung, progress.attempted_at) {
-        Sight::Done => Next::Record(Event::Done {
-            step: progress.step.name.clone(),
-        }),
+        Sight::Done => Next::Record(Event::Done { step: progress.step.name.clone() }),
         Sight::Unknown(_) => Next::Poll(later(now, 5)),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),
@@ -67,38 +63,18 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
 }
 
 fn later(now: Timestamp, seconds: i64) -> Timestamp {
-    now.saturating_add(SignedDuration::from_secs(seconds))
-        .unwrap_or(now)
+    now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
 }
 
 /// What the end of the present direction's steps means.
 fn ended(change: &Change) -> Event {
-    let finished = |state, reason: String| Event::Finished {
-        state,
-        reason,
-        provisional: false,
-    };
-    let failed = change
-        .direction()
-        .iter()
-        .find(|progress| progress.state == StepState::Failed);
+    let finished = |state, reason: String| Event::Finished { state, reason, provisional: false };
+    let failed = change.direction().iter().find(|progress| progress.state == StepState::Failed);
     let last_rung = change
         .direction()
         .iter()
-        .any(|progress| match &progress.step.kind {
-            StepKind::SetInstanceType { ladder, .. } => {
-                change.rung > 0 && change.rung + 1 == ladder.len()
-            }
-            StepKind::StopInstance { .. }
-            | StepKind::StartInstance { .. }
-            | StepKind::AwaitStatusChecks { .. }
-            | StepKind::ModifyVolume { .. }
-            | StepKind::CreateSnapshot { .. }
-            | StepKind::DeleteVolume { .. }
-            | StepKind::RestoreVolume { .. }
-            | StepKind::SetFunctionMemory { .. }
-            | StepKind::SetGroupBounds { .. } => false,
-        });
+        .filter_map(|progress| progress.step.kind.as_set_type())
+        .any(|(_, ladder)| change.rung > 0 && change.rung + 1 == ladder.len());
     match (&change.undo_reason, failed) {
         (None, _) if last_rung => finished(
             State::Undone,
@@ -123,19 +99,14 @@ fn ended(change: &Change) -> Event {
 }
 
 fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
-    let began = progress
-        .attempted_at
-        .or(progress.begun_at)
-        .unwrap_or_else(|| entered(change));
+    let began = progress.attempted_at.or(progress.begun_at).unwrap_or_else(|| entered(change));
     let overdue =
         now.duration_since(began) > SignedDuration::from_secs(i64::from(progress.step.budget_s));
     if !overdue {
         return Next::Poll(later(now, poll_interval_s(&progress.step.kind)));
     }
-    let reason = format!(
-        "`{}` took longer than its {} s",
-        progress.step.name, progress.step.budget_s
-    );
+    let reason =
+        format!("`{}` took longer than its {} s", progress.step.name, progress.step.budget_s);
     let must_go_on = change.undo_reason.is_some() && change.owes_a_start();
     if must_go_on && !matches!(progress.step.kind, StepKind::AwaitStatusChecks { .. }) {
         return Next::Poll(later(now, BACKOFF_MAX_S));
@@ -145,12 +116,7 @@ fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
 
 /// When the current step became current: the end of the one before it.
 fn entered(change: &Change) -> Timestamp {
-    change
-        .direction()
-        .iter()
-        .filter_map(|progress| progress.at)
-        .max()
-        .unwrap_or(change.opened_at)
+    change.direction().iter().filter_map(|progress| progress.at).max().unwrap_or(change.opened_at)
 }
 
 const fn poll_interval_s(kind: &StepKind) -> i64 {
@@ -216,24 +182,15 @@ fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
 fn again_or_give_up(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
     if !matches!(progress.step.kind, StepKind::StartInstance { .. }) {
         let reason = progress.error.clone().unwrap_or_else(|| {
-            format!(
-                "`{}` had no effect after {} calls",
-                progress.step.name, progress.attempts
-            )
+            format!("`{}` had no effect after {} calls", progress.step.name, progress.attempts)
         });
         return give_up(change, progress, reason, now);
     }
     if let Some(rung) = next_rung(change, progress) {
         return rung;
     }
-    let due = progress
-        .attempted_at
-        .map_or(now, |at| later(at, BACKOFF_MAX_S));
-    if now < due {
-        Next::Poll(due)
-    } else {
-        act(change, progress, seen)
-    }
+    let due = progress.attempted_at.map_or(now, |at| later(at, BACKOFF_MAX_S));
+    if now < due { Next::Poll(due) } else { act(change, progress, seen) }
 }
 
 /// The next rung of the ladder, if there is one below the present.
@@ -245,11 +202,8 @@ fn next_rung(change: &Change, progress: &Progress) -> Option<Next> {
         .direction()
         .iter()
         .any(|other| matches!(other.step.kind, StepKind::SetInstanceType { .. }));
-    (has_set_type && change.rung + 1 < ladder.len()).then(|| {
-        Next::Record(Event::NextRung {
-            rung: change.rung + 1,
-        })
-    })
+    (has_set_type && change.rung + 1 < ladder.len())
+        .then(|| Next::Record(Event::NextRung { rung: change.rung + 1 }))
 }
 
 fn fell_back_for_capacity(seen: &Seen) -> bool {
@@ -272,10 +226,7 @@ fn remaining_s(pause: SignedDuration, since: SignedDuration) -> i64 {
 
 fn act(change: &Change, progress: &Progress, seen: &Seen) -> Next {
     match operation(change, &progress.step.kind, seen) {
-        Some(operation) => Next::Act {
-            step: progress.step.name.clone(),
-            operation,
-        },
+        Some(operation) => Next::Act { step: progress.step.name.clone(), operation },
         None => Next::Record(Event::GaveUp {
             step: progress.step.name.clone(),
             reason: format!("`{}` lacks what its call needs", progress.step.name),
@@ -288,23 +239,17 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
     Some(match kind.clone() {
         StepKind::StopInstance { instance_id, .. } => Operation::StopInstance { instance_id },
         StepKind::StartInstance { instance_id, .. } => Operation::StartInstance { instance_id },
-        StepKind::SetInstanceType {
-            instance_id,
-            ladder,
-            ..
-        } => Operation::SetInstanceType {
+        StepKind::SetInstanceType { instance_id, ladder, .. } => Operation::SetInstanceType {
             instance_id,
             instance_type: ladder.get(change.rung)?.clone(),
         },
         StepKind::AwaitStatusChecks { .. } => return None,
-        StepKind::ModifyVolume { volume_id, to, .. } => Operation::ModifyVolume {
-            volume_id,
-            spec: to,
-        },
-        StepKind::CreateSnapshot { volume_id } => Operation::CreateSnapshot {
-            volume_id,
-            mark: change.id.clone(),
-        },
+        StepKind::ModifyVolume { volume_id, to, .. } => {
+            Operation::ModifyVolume { volume_id, spec: to }
+        }
+        StepKind::CreateSnapshot { volume_id } => {
+            Operation::CreateSnapshot { volume_id, mark: change.id.clone() }
+        }
         StepKind::DeleteVolume { volume_id } => Operation::DeleteVolume { volume_id },
         StepKind::RestoreVolume { zone, spec, .. } => Operation::CreateVolume {
             snapshot_id: change.created.get("snapshot")?.clone(),
@@ -312,17 +257,13 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
             spec,
             mark: change.id.clone(),
         },
-        StepKind::SetFunctionMemory {
-            function_name,
-            to_mb,
-            ..
-        } => Operation::SetFunctionMemory {
+        StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
             function_name,
             memory_mb: to_mb,
             revision_id: match &seen.resource {
-                Sighting::Present(resource) => resource
-                    .function()
-                    .and_then(|function| function.revision_id.clone()),
+                Sighting::Present(resource) => {
+                    resource.function().and_then(|function| function.revision_id.clone())
+                }
                 Sighting::Absent | Sighting::Unknown(_) => None,
             },
         },
@@ -338,18 +279,10 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
 /// A step that cannot succeed: forward, everything is taken back; backward, the rest is still tried, and a person is called.
 fn give_up(change: &Change, progress: &Progress, reason: String, now: Timestamp) -> Next {
     if change.undo_reason.is_some() {
-        return Next::Record(Event::GaveUp {
-            step: progress.step.name.clone(),
-            reason,
-        });
+        return Next::Record(Event::GaveUp { step: progress.step.name.clone(), reason });
     }
-    let nothing_done = change
-        .steps
-        .iter()
-        .all(|other| other.state != StepState::Done);
-    let effect_excluded = progress
-        .attempted_at
-        .is_none_or(|at| now.duration_since(at) >= LAG)
+    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
+    let effect_excluded = progress.attempted_at.is_none_or(|at| now.duration_since(at) >= LAG)
         || matches!(
             progress.failure.as_ref().map(|failure| &failure.kind),
             Some(
@@ -361,16 +294,9 @@ fn give_up(change: &Change, progress: &Progress, reason: String, now: Timestamp)
         );
     if nothing_done && effect_excluded {
         let reason = format!("nothing was changed: {reason}");
-        return Next::Record(Event::Finished {
-            state: State::Undone,
-            reason,
-            provisional: false,
-        });
+        return Next::Record(Event::Finished { state: State::Undone, reason, provisional: false });
     }
-    Next::Record(Event::UndoBegun {
-        reason,
-        steps: undo_steps(change),
-    })
+    Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
 }
 
 /// Somebody else's doing: write nothing more. The one exception is the start that we owe.
@@ -384,15 +310,9 @@ fn foreign(
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
     }
-    let reason = format!(
-        "somebody else changed the resource at `{}`: {reason}",
-        progress.step.name
-    );
-    Next::Record(Event::Finished {
-        state: State::Conflicted,
-        reason,
-        provisional: false,
-    })
+    let reason =
+        format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
+    Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
 }
 
 /// The instance's id when it is off, or on its way there, because we stopped it.
@@ -416,16 +336,12 @@ fn owed_start(change: &Change, instance_id: String, now: Timestamp) -> Next {
     let Some(start) = start else {
         return Next::Poll(later(now, BACKOFF_MAX_S));
     };
-    let pause = if start.failure.is_some() {
-        SignedDuration::from_secs(BACKOFF_MAX_S)
-    } else {
-        LAG
-    };
+    let pause =
+        if start.failure.is_some() { SignedDuration::from_secs(BACKOFF_MAX_S) } else { LAG };
     match start.attempted_at {
-        Some(at) if now.duration_since(at) < pause => Next::Poll(later(
-            now,
-            remaining_s(pause, now.duration_since(at)).min(5),
-        )),
+        Some(at) if now.duration_since(at) < pause => {
+            Next::Poll(later(now, remaining_s(pause, now.duration_since(at)).min(5)))
+        }
         Some(_) | None => Next::Act {
             step: start.step.name.clone(),
             operation: Operation::StartInstance { instance_id },

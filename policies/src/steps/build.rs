@@ -52,12 +52,7 @@ pub fn reason_not_buildable(
 }
 
 fn step(name: &str, kind: StepKind, budget_s: u32, undo: String) -> Step {
-    Step {
-        name: name.to_owned(),
-        kind,
-        budget_s,
-        undo,
-    }
+    Step { name: name.to_owned(), kind, budget_s, undo }
 }
 
 fn stop_step(instance_id: &str, instance_type: &str) -> Step {
@@ -74,14 +69,8 @@ fn stop_step(instance_id: &str, instance_type: &str) -> Step {
 
 fn resize(recommendation: &Recommendation) -> Vec<Step> {
     let (
-        Spec::Instance {
-            instance_type: from,
-            state: PowerState::Running,
-        },
-        Spec::Instance {
-            instance_type: to,
-            state: PowerState::Running,
-        },
+        Spec::Instance { instance_type: from, state: PowerState::Running },
+        Spec::Instance { instance_type: to, state: PowerState::Running },
     ) = (&recommendation.expected, &recommendation.desired)
     else {
         return Vec::new();
@@ -111,10 +100,7 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
         ),
         step(
             "start",
-            StepKind::StartInstance {
-                instance_id: instance_id.clone(),
-                ladder,
-            },
+            StepKind::StartInstance { instance_id: instance_id.clone(), ladder },
             POWER_BUDGET_S,
             "stop the instance, so that its type can be set back".to_owned(),
         ),
@@ -130,14 +116,8 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
 fn stop(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
         (
-            Spec::Instance {
-                instance_type,
-                state: PowerState::Running,
-            },
-            Spec::Instance {
-                instance_type: same,
-                state: PowerState::Stopped,
-            },
+            Spec::Instance { instance_type, state: PowerState::Running },
+            Spec::Instance { instance_type: same, state: PowerState::Stopped },
         ) if instance_type == same => vec![stop_step(&recommendation.resource_id, instance_type)],
         _ => Vec::new(),
     }
@@ -154,10 +134,7 @@ fn modify(recommendation: &Recommendation) -> Vec<Step> {
                     to: to.clone(),
                 },
                 VOLUME_BUDGET_S,
-                format!(
-                    "modify it back to {} once this is completed",
-                    from.volume_type
-                ),
+                format!("modify it back to {} once this is completed", from.volume_type),
             )]
         }
         _ => Vec::new(),
@@ -166,25 +143,16 @@ fn modify(recommendation: &Recommendation) -> Vec<Step> {
 
 fn delete(recommendation: &Recommendation) -> Vec<Step> {
     match (&recommendation.expected, &recommendation.desired) {
-        (
-            Spec::Volume(_),
-            Spec::Gone {
-                state: Gone::Deleted,
-            },
-        ) => vec![
+        (Spec::Volume(_), Spec::Gone { state: Gone::Deleted }) => vec![
             step(
                 "snapshot",
-                StepKind::CreateSnapshot {
-                    volume_id: recommendation.resource_id.clone(),
-                },
+                StepKind::CreateSnapshot { volume_id: recommendation.resource_id.clone() },
                 SNAPSHOT_BUDGET_S,
                 "nothing: the snapshot is kept".to_owned(),
             ),
             step(
                 "delete-volume",
-                StepKind::DeleteVolume {
-                    volume_id: recommendation.resource_id.clone(),
-                },
+                StepKind::DeleteVolume { volume_id: recommendation.resource_id.clone() },
                 VOLUME_EXISTENCE_BUDGET_S,
                 "make the volume again from the snapshot, under a new id".to_owned(),
             ),
@@ -217,11 +185,7 @@ fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
     };
     let ours = !scaled_by_others(resource, group);
     let of = |spec: &Spec| match spec {
-        Spec::Group {
-            min_size,
-            max_size,
-            desired_capacity,
-        } => Some(Bounds {
+        Spec::Group { min_size, max_size, desired_capacity } => Some(Bounds {
             min_size: *min_size,
             max_size: *max_size,
             desired_capacity: ours.then_some(*desired_capacity),
@@ -231,11 +195,7 @@ fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
     match (of(&recommendation.expected), of(&recommendation.desired)) {
         (Some(from), Some(to)) if from != to => vec![step(
             "set-bounds",
-            StepKind::SetGroupBounds {
-                group_name: recommendation.resource_id.clone(),
-                from,
-                to,
-            },
+            StepKind::SetGroupBounds { group_name: recommendation.resource_id.clone(), from, to },
             ATTRIBUTE_BUDGET_S,
             format!("set the bounds back to {}–{}", from.min_size, from.max_size),
         )],

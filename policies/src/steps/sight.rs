@@ -118,15 +118,11 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
 }
 
 fn with_instance(resource: &Resource, sort: impl FnOnce(&Instance) -> Sight) -> Sight {
-    resource
-        .instance()
-        .map_or_else(|| Sight::Foreign("it is no instance".to_owned()), sort)
+    resource.instance().map_or_else(|| Sight::Foreign("it is no instance".to_owned()), sort)
 }
 
 fn with_volume(resource: &Resource, sort: impl FnOnce(&Volume) -> Sight) -> Sight {
-    resource
-        .volume()
-        .map_or_else(|| Sight::Foreign("it is no volume".to_owned()), sort)
+    resource.volume().map_or_else(|| Sight::Foreign("it is no volume".to_owned()), sort)
 }
 
 fn stop(instance: &Instance, instance_type: &str) -> Sight {
@@ -145,9 +141,7 @@ fn stop(instance: &Instance, instance_type: &str) -> Sight {
 }
 
 fn set_type(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
-    let reached = ladder
-        .get(rung)
-        .is_some_and(|target| *target == instance.instance_type);
+    let reached = ladder.get(rung).is_some_and(|target| *target == instance.instance_type);
     let known = ladder.contains(&instance.instance_type);
     match instance.state {
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
@@ -167,9 +161,7 @@ fn set_type(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
 }
 
 fn start(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
-    let reached = ladder
-        .get(rung)
-        .is_some_and(|target| *target == instance.instance_type);
+    let reached = ladder.get(rung).is_some_and(|target| *target == instance.instance_type);
     match instance.state {
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
         _ if !reached => Sight::Foreign(format!(
@@ -183,22 +175,13 @@ fn start(instance: &Instance, ladder: &[String], rung: usize) -> Sight {
 }
 
 fn gone(instance: &Instance) -> Sight {
-    Sight::Foreign(format!(
-        "somebody is terminating it (`{:?}`)",
-        instance.state
-    ))
+    Sight::Foreign(format!("somebody is terminating it (`{:?}`)", instance.state))
 }
 
 fn status(instance: &Instance, status: Option<&InstanceStatus>) -> Sight {
     if instance.state != InstanceState::Running {
-        if let Some(reason) = instance
-            .state_reason
-            .as_deref()
-            .filter(|reason| fell_over(reason))
-        {
-            return Sight::Failed(format!(
-                "it went down by itself after the start (`{reason}`)"
-            ));
+        if let Some(reason) = instance.state_reason.as_deref().filter(|reason| fell_over(reason)) {
+            return Sight::Failed(format!("it went down by itself after the start (`{reason}`)"));
         }
         return Sight::Foreign(format!(
             "it is `{:?}` while its status checks are awaited",
@@ -210,9 +193,9 @@ fn status(instance: &Instance, status: Option<&InstanceStatus>) -> Sight {
     };
     match (status.system.as_str(), status.instance.as_str()) {
         ("ok", "ok") => Sight::Done,
-        (system, instance) if system == "impaired" || instance == "impaired" => Sight::Failed(
-            format!("status checks: system `{system}`, instance `{instance}`"),
-        ),
+        (system, instance) if system == "impaired" || instance == "impaired" => {
+            Sight::Failed(format!("status checks: system `{system}`, instance `{instance}`"))
+        }
         _ => Sight::InProgress,
     }
 }
@@ -266,10 +249,7 @@ fn modify(
     } else if same_volume(&volume.spec, from) {
         Sight::Ready
     } else {
-        Sight::Foreign(format!(
-            "it is {:?}, which this change never set",
-            volume.spec
-        ))
+        Sight::Foreign(format!("it is {:?}, which this change never set", volume.spec))
     }
 }
 
@@ -296,9 +276,7 @@ fn delete(volume: &Volume) -> Sight {
         "deleting" => Sight::InProgress,
         "deleted" => Sight::Done,
         "available" if volume.attachments.is_empty() => Sight::Ready,
-        other => Sight::Foreign(format!(
-            "the volume is `{other}`, so somebody uses it again"
-        )),
+        other => Sight::Foreign(format!("the volume is `{other}`, so somebody uses it again")),
     }
 }
 
@@ -313,9 +291,9 @@ fn memory(resource: &Resource, from_mb: u32, to_mb: u32) -> Sight {
         }
         (memory, _) if memory == to_mb => Sight::Done,
         (memory, _) if memory == from_mb => Sight::Ready,
-        (memory, _) => Sight::Foreign(format!(
-            "its memory is {memory} MB, neither {from_mb} nor {to_mb}"
-        )),
+        (memory, _) => {
+            Sight::Foreign(format!("its memory is {memory} MB, neither {from_mb} nor {to_mb}"))
+        }
     }
 }
 
@@ -326,9 +304,7 @@ fn bounds(resource: &Resource, from: &Bounds, to: &Bounds) -> Sight {
     let matches = |bounds: &Bounds| {
         group.min_size == bounds.min_size
             && group.max_size == bounds.max_size
-            && bounds
-                .desired_capacity
-                .is_none_or(|desired| desired == group.desired_capacity)
+            && bounds.desired_capacity.is_none_or(|desired| desired == group.desired_capacity)
     };
     if matches(to) {
         Sight::Done
