@@ -292,9 +292,12 @@ impl Change {
                 progress.error = Some(failure.to_string());
                 progress.failure = Some(failure.clone());
             }),
-            Event::Done { step } => {
+            Event::Done { step, created_id } => {
                 if self.state == State::Queued {
                     self.state = State::Executing;
+                }
+                if let Some(id) = created_id {
+                    self.created.insert(step.clone(), id.clone());
                 }
                 self.update(step, at, |progress| progress.state = StepState::Done);
             }

@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 pub mod approval;
+pub mod book;
 pub mod change;
 pub mod digest;
 pub mod facts;

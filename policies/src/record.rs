@@ -98,6 +98,8 @@ pub enum Event {
     Done {
         /// The step's name.
         step: String,
+        /// The id of what it made, found again by its mark.
+        created_id: Option<String>,
     },
     /// The step is given up.
     GaveUp {

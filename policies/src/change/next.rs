@@ -53,7 +53,10 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         return Next::Record(ended(change));
     };
     match sort(&progress.step, seen, change.rung, progress.attempted_at) {
-        Sight::Done => Next::Record(Event::Done { step: progress.step.name.clone() }),
+        Sight::Done => Next::Record(Event::Done {
+            step: progress.step.name.clone(),
+            created_id: seen.made.clone().flatten().map(|made| made.id),
+        }),
         Sight::Unknown(_) => Next::Poll(later(now, 5)),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),

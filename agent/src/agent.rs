@@ -1,0 +1,216 @@
+//! The agent: settings, ports and everything it keeps, opened together and shared by the flow, the API and the commands.
+//!
+//! Not here: the flow itself (`cycle`), schedules (`daemon`).
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use thiserror::Error;
+use trimtab_config::Settings;
+use trimtab_models::{
+    catalog::Catalog,
+    resource::{Arn, Resource},
+};
+
+use crate::{
+    disk::DiskError,
+    execute,
+    ledger::{Ledger, LedgerError},
+    observe::Collecting,
+    ports::{Place, Ports},
+    series_store::{SeriesError, SeriesStore},
+    store::{Store, StoreError},
+    view::CycleView,
+};
+
+/// Why the agent cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The state folder.
+    #[error("the state folder `{path}` cannot be made or entered: create it and give it to the user that runs trimtab")]
+    StateDir {
+        /// The folder.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The disk.
+    #[error("the disk of the state folder cannot be used")]
+    Disk(#[from] DiskError),
+    /// The journal.
+    #[error("the journal cannot be opened")]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error("the store cannot be opened")]
+    Store(#[from] StoreError),
+    /// The series.
+    #[error("the series cannot be opened")]
+    Series(#[from] SeriesError),
+}
+
+/// Everything a running agent has.
+#[derive(Debug)]
+pub struct Agent {
+    settings: RwLock<Arc<Settings>>,
+    /// The cloud and the clock.
+    pub ports: Ports,
+    /// The journal and what it adds up to.
+    pub ledger: Mutex<Ledger>,
+    /// Derived state.
+    pub store: Mutex<Store>,
+    /// Points.
+    pub series: RwLock<SeriesStore>,
+    catalog: RwLock<Arc<Catalog>>,
+    inventory: RwLock<Arc<BTreeMap<Arn, Resource>>>,
+    last_cycle: RwLock<Option<Arc<CycleView>>>,
+    state_dir: PathBuf,
+}
+
+impl Agent {
+    /// Opens everything in the state folder.
+    ///
+    /// # Errors
+    /// When the folder is in use, damaged or full: the message says which file and what to do.
+    pub fn open(settings: Settings, ports: Ports, catalog: Catalog) -> Result<Self, OpenError> {
+        let state_dir = settings.agent.state_dir.clone();
+        make_private(&state_dir)
+            .map_err(|source| OpenError::StateDir { path: state_dir.clone(), source })?;
+        crate::disk::require_room(&state_dir)?;
+        let ledger = Ledger::open(&state_dir.join("journal"))?;
+        if let Some(torn) = ledger.torn_tail() {
+            tracing::warn!(torn, "the journal ended in the middle of a record, which was set aside");
+        }
+        let store = Store::open(&state_dir, ledger.last_seq())?;
+        let series = SeriesStore::open(&state_dir.join("series"))?;
+        for damage in series.damage() {
+            tracing::warn!(?damage, "a part of the series is unusable: its points are gaps and are fetched again");
+        }
+        let inventory = store.inventory()?;
+        Ok(Self {
+            settings: RwLock::new(Arc::new(settings)),
+            ports,
+            ledger: Mutex::new(ledger),
+            store: Mutex::new(store),
+            series: RwLock::new(series),
+            catalog: RwLock::new(Arc::new(catalog)),
+            inventory: RwLock::new(Arc::new(inventory)),
+            last_cycle: RwLock::new(None),
+            state_dir,
+        })
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts new settings in force.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// The catalogue in force.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a refreshed catalogue in force.
+    pub fn set_catalog(&self, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    /// Every resource as last discovered.
+    #[must_use]
+    pub fn inventory(&self) -> Arc<BTreeMap<Arn, Resource>> {
+        Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the inventory.
+    pub fn set_inventory(&self, inventory: Arc<BTreeMap<Arn, Resource>>) {
+        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = inventory;
+    }
+
+    /// What the last cycle did, if one has ended since the start.
+    #[must_use]
+    pub fn last_cycle(&self) -> Option<Arc<CycleView>> {
+        self.last_cycle.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a cycle did.
+    pub fn set_last_cycle(&self, cycle: CycleView) {
+        *self.last_cycle.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cycle));
+    }
+
+    /// The ledger, locked.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        execute::lock(&self.ledger)
+    }
+
+    /// The store, locked.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Who set the stop switch, and why; the file is the switch, so that it works without the daemon.
+    ///
+    /// A file that cannot be read counts as set.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        stop_reason(&self.state_dir)
+    }
+
+    /// Every account and region of the settings.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let settings = self.settings();
+        let places = settings.accounts.iter().flat_map(|account| {
+            account
+                .regions
+                .iter()
+                .map(|region| Place { account: account.id.clone(), region: region.clone() })
+        });
+        places.collect()
+    }
+
+    /// How series are collected.
+    #[must_use]
+    pub fn collecting(&self) -> Collecting {
+        let settings = self.settings();
+        Collecting { step_s: settings.collect.step_s, lookback_days: settings.sizing.lookback_days }
+    }
+}
+
+/// The stop switch of a state folder.
+#[must_use]
+pub fn stop_file(state_dir: &Path) -> PathBuf {
+    state_dir.join("STOP")
+}
+
+/// The text of the stop switch, if it is set.
+#[must_use]
+pub fn stop_reason(state_dir: &Path) -> Option<String> {
+    let path = stop_file(state_dir);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("`{}` cannot be read ({error}), which counts as stopped", path.display())),
+    }
+}
+
+/// Makes the state folder for its owner only.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

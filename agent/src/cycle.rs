@@ -1,0 +1,420 @@
+//! THE flow: one turn of the agent. Read it top to bottom; each line is a stage, and the pure ones decide.
+//!
+//! Not here: what a stage does inside (its own file) and when a cycle runs (`daemon`).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+use thiserror::Error;
+use trimtab_models::{
+    recommendation::{NotSized, Recommendation},
+    resource::{Arn, Resource},
+};
+use trimtab_policies::{
+    approval::Verdict,
+    change::{Change, Opening},
+    digest::{digest, id},
+    facts::Facts,
+    plan::{Candidate, Context, Disposition, Moment, Plan, PlanEntry, review},
+    record::Entry,
+    scope::group_of,
+    steps::{reason_not_buildable, steps},
+};
+
+use crate::{
+    agent::Agent,
+    ledger::{LedgerError, SELF},
+    observe::{CollectReport, collect, discover},
+    probe::{Question, probe},
+    recommend::{Findings, recommend_all},
+    series_store::SeriesError,
+    store::StoreError,
+    view::{CycleView, PlanView, RecommendationState, RecommendationView, held_by},
+};
+
+/// Candidates that are probed at once.
+const PROBES_AT_ONCE: usize = 16;
+/// An open proposal keeps its desired spec unless the new one saves this much more.
+const CALM_RATIO: f64 = 1.1;
+/// How long a recommendation that is no longer open stays visible, days.
+const KEPT_DAYS: i64 = 90;
+
+/// Why a cycle was given up.
+#[derive(Debug, Error)]
+pub enum CycleError {
+    /// The store.
+    #[error("the cycle stopped because the store failed")]
+    Store(#[from] StoreError),
+    /// The series.
+    #[error("the cycle stopped because the series could not be made durable")]
+    Series(#[from] SeriesError),
+    /// The journal.
+    #[error("the cycle stopped because the journal failed")]
+    Ledger(#[from] LedgerError),
+}
+
+/// Whether a cycle may begin changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// What the plan says `apply` is begun.
+    Allowed,
+    /// The plan is shown, nothing else.
+    Never,
+}
+
+/// One turn: discover, collect, fit, recommend, probe, review, report, and begin what may begin.
+///
+/// # Errors
+/// When what was seen or decided cannot be kept; a part of AWS that does not answer is a line in the report instead.
+pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleError> {
+    let started_at = agent.ports.clock.now();
+    let discovered = discover(agent.ports.observe.as_ref(), &agent.places(), &agent.inventory(), started_at).await;
+    let inventory = keep_inventory(agent, discovered.resources)?;
+    let collected = collect_all(agent, &inventory, started_at).await?;
+    let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
+    let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;
+    let candidates = probe_all(agent, candidates, Moment::Proposal).await;
+    let plan = decide(agent, candidates, Moment::Proposal);
+    keep_plan(agent, &plan, &inventory)?;
+    let begun = if begin == Begin::Allowed { begin_all(agent, &plan.entries).await? } else { Vec::new() };
+    let cycle = CycleView {
+        started_at,
+        ended_at: agent.ports.clock.now(),
+        resources: count_kinds(&inventory),
+        series_requested: collected.requested,
+        points_received: collected.points,
+        billed_metrics: collected.billed,
+        failures: discovered.failures.into_iter().chain(collected.failures).collect(),
+        not_sized: findings.not_sized.into_iter().chain(unbuildable).collect(),
+        begun,
+    };
+    report(agent, &cycle, &plan);
+    Ok(PlanView { cycle, recommendations: plan.entries })
+}
+
+fn keep_inventory(
+    agent: &Agent,
+    resources: BTreeMap<Arn, Resource>,
+) -> Result<Arc<BTreeMap<Arn, Resource>>, StoreError> {
+    let inventory = Arc::new(resources);
+    agent.store().replace_inventory(&inventory)?;
+    agent.set_inventory(Arc::clone(&inventory));
+    Ok(inventory)
+}
+
+async fn collect_all(
+    agent: &Agent,
+    inventory: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Result<CollectReport, CycleError> {
+    let mut collected = agent.store().collected()?;
+    let collecting = agent.collecting();
+    let observe = agent.ports.observe.as_ref();
+    let report = collect(observe, inventory, collecting, &mut collected, &agent.series, now).await;
+    // Points first, then how far they go: a crash in between fetches them once more.
+    agent.series_mut().flush()?;
+    agent.store().replace_collected(&collected)?;
+    Ok(report)
+}
+
+/// Turns recommendations into candidates: steps, digest, calm ids, and what people have said so far.
+fn propose(
+    agent: &Agent,
+    findings: &Findings,
+    inventory: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Result<(Vec<Candidate>, Vec<NotSized>), StoreError> {
+    let open: BTreeMap<_, _> = agent
+        .store()
+        .recommendations()?
+        .into_values()
+        .filter(|view| view.state.is_open())
+        .map(|view| {
+            let recommendation = &view.entry.recommendation;
+            ((recommendation.resource.arn.clone(), recommendation.action), view.entry.recommendation.clone())
+        })
+        .collect();
+    let (mut candidates, mut unbuildable) = (Vec::new(), Vec::new());
+    for recommendation in &findings.recommendations {
+        let arn = &recommendation.resource.arn;
+        let Some(resource) = inventory.get(arn) else { continue };
+        let recommendation = calm(recommendation, open.get(&(arn.clone(), recommendation.action)));
+        match reason_not_buildable(&recommendation, resource) {
+            Some(reason) => unbuildable.push(NotSized { arn: arn.clone(), reason }),
+            None => candidates.push(candidate(agent, recommendation, resource, now)),
+        }
+    }
+    Ok((candidates, unbuildable))
+}
+
+/// An open proposal stays what it is while the new one asks for less capacity but hardly saves more: ids stay calm.
+///
+/// One that asks for *more* capacity is taken at once.
+fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
+    let Some(open) = open.filter(|open| open.expected == new.expected && open.desired != new.desired) else {
+        return new.clone();
+    };
+    let (Some(new_saving), Some(open_saving)) = (new.saving, open.saving) else { return new.clone() };
+    let hardly_more = new_saving >= open_saving && new_saving.dollars() < open_saving.dollars() * CALM_RATIO;
+    if !hardly_more {
+        return new.clone();
+    }
+    let mut kept = open.clone();
+    // What was seen is today's; what it was compared with stays the proposal's own.
+    kept.evidence.series.clone_from(&new.evidence.series);
+    (kept.evidence.from, kept.evidence.until) = (new.evidence.from, new.evidence.until);
+    kept.evidence.days_seen = new.evidence.days_seen;
+    kept.evidence.seasons.clone_from(&new.evidence.seasons);
+    kept.resource = new.resource.clone();
+    kept
+}
+
+fn candidate(agent: &Agent, recommendation: Recommendation, resource: &Resource, now: Timestamp) -> Candidate {
+    let steps = steps(&recommendation, resource);
+    let digest = digest(&recommendation, &steps);
+    let book = agent.ledger();
+    let decision =
+        book.book().decision(&digest, &recommendation.resource.arn, recommendation.action, now).cloned();
+    Candidate {
+        id: id(&digest),
+        digest,
+        recommendation,
+        steps,
+        confirmed_at: now,
+        facts: Facts::default(),
+        decision,
+    }
+}
+
+async fn probe_all(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Vec<Candidate> {
+    let settings = agent.settings();
+    let inventory = agent.inventory();
+    let stop_alarms = &settings.policy.health.stop_alarms;
+    stream::iter(candidates)
+        .map(|mut candidate| {
+            let zone = inventory.get(&candidate.recommendation.resource.arn).and_then(|resource| resource.zone.clone());
+            async move {
+                let question = Question {
+                    recommendation: &candidate.recommendation,
+                    steps: &candidate.steps,
+                    zone: zone.as_deref(),
+                    stop_alarms,
+                    moment,
+                };
+                candidate.facts = probe(&agent.ports, question).await;
+                candidate
+            }
+        })
+        .buffered(PROBES_AT_ONCE)
+        .collect()
+        .await
+}
+
+fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {
+    let (settings, catalog, inventory) = (agent.settings(), agent.catalog(), agent.inventory());
+    let changes = agent.ledger().book().changes().clone();
+    let context = Context {
+        policy: &settings.policy,
+        catalog: &catalog,
+        inventory: &inventory,
+        changes: &changes,
+        stopped: agent.stopped(),
+        now: agent.ports.clock.now(),
+        moment,
+    };
+    review(candidates, &context)
+}
+
+/// Keeps every recommendation with where it now stands; what is not confirmed any more is closed, not forgotten.
+fn keep_plan(agent: &Agent, plan: &Plan, inventory: &BTreeMap<Arn, Resource>) -> Result<(), StoreError> {
+    let mut all = agent.store().recommendations()?;
+    for entry in &plan.entries {
+        let view = view_of(agent, entry, all.get(&entry.id), inventory, plan.at);
+        all.insert(entry.id.clone(), view);
+    }
+    for view in all.values_mut().filter(|view| view.state.is_open() && view.confirmed_at < plan.at) {
+        let recommendation = &view.entry.recommendation;
+        let replaced = plan.entries.iter().any(|entry| {
+            entry.recommendation.resource.arn == recommendation.resource.arn
+                && entry.recommendation.action == recommendation.action
+        });
+        view.state = if replaced { RecommendationState::Superseded } else { RecommendationState::Expired };
+    }
+    let oldest = plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
+    all.retain(|_, view| view.state.is_open() || view.confirmed_at >= oldest);
+    let seq = agent.ledger().last_seq();
+    let mut store = agent.store();
+    store.replace_recommendations(&all)?;
+    store.commit(seq)?;
+    store.trust();
+    Ok(())
+}
+
+fn view_of(
+    agent: &Agent,
+    entry: &PlanEntry,
+    known: Option<&RecommendationView>,
+    inventory: &BTreeMap<Arn, Resource>,
+    at: Timestamp,
+) -> RecommendationView {
+    let recommendation = &entry.recommendation;
+    let ledger = agent.ledger();
+    let decision =
+        ledger.book().decision(&entry.digest, &recommendation.resource.arn, recommendation.action, at);
+    let verdict = decision.map(|decision| decision.verdict);
+    let state = RecommendationView::state_of(
+        entry.decision,
+        verdict == Some(Verdict::Approved),
+        verdict == Some(Verdict::Rejected),
+    );
+    RecommendationView {
+        entry: entry.clone(),
+        state,
+        first_seen_at: known.map_or(at, |view| view.first_seen_at),
+        confirmed_at: at,
+        zone: inventory.get(&recommendation.resource.arn).and_then(|resource| resource.zone.clone()),
+        decided: decision.map(|decision| match decision.verdict {
+            Verdict::Approved => format!("approved by {}", decision.by),
+            Verdict::Rejected => format!("rejected by {}", decision.by),
+        }),
+        change_id: known.and_then(|view| view.change_id.clone()),
+    }
+}
+
+/// Reviews one kept recommendation again, on fresh facts.
+pub async fn review_one(agent: &Agent, view: &RecommendationView, moment: Moment) -> PlanEntry {
+    let entry = &view.entry;
+    let now = agent.ports.clock.now();
+    let decision = {
+        let ledger = agent.ledger();
+        let recommendation = &entry.recommendation;
+        ledger.book().decision(&entry.digest, &recommendation.resource.arn, recommendation.action, now).cloned()
+    };
+    let candidate = Candidate {
+        id: entry.id.clone(),
+        digest: entry.digest.clone(),
+        recommendation: entry.recommendation.clone(),
+        steps: entry.steps.clone(),
+        confirmed_at: view.confirmed_at,
+        facts: Facts::default(),
+        decision,
+    };
+    let probed = probe_all(agent, vec![candidate], moment).await;
+    decide(agent, probed, moment).entries.into_iter().next().expect("a review answers for each candidate")
+}
+
+/// Begins what the plan says `apply`, one after the other: each is reviewed once more on fresh data and state, and its
+/// intent is journalled before anything is written.
+///
+/// # Errors
+/// When the journal or the store fails; nothing more is begun then.
+pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<String>, CycleError> {
+    let mut begun = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.decision == Disposition::Apply) {
+        let Some(view) = agent.store().recommendations()?.remove(&entry.id) else { continue };
+        begun.extend(begin_one(agent, view).await?);
+    }
+    Ok(begun)
+}
+
+/// Begins every recommendation that is approved and whose time has come.
+///
+/// # Errors
+/// As [`begin_all`].
+pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
+    let approved = agent.store().recommendations()?.into_values();
+    let mut begun = Vec::new();
+    for view in approved.filter(|view| view.state == RecommendationState::Approved) {
+        begun.extend(begin_one(agent, view).await?);
+    }
+    Ok(begun)
+}
+
+/// The last gate before the first write. Returns the change's id when it was begun.
+async fn begin_one(agent: &Agent, mut view: RecommendationView) -> Result<Option<String>, CycleError> {
+    if agent.ports.act.is_none() {
+        return Ok(None);
+    }
+    if let Some(reason) = agent.store().suspicion() {
+        tracing::warn!(recommendation = view.entry.id, reason, "not begun: the store is still being rebuilt");
+        return Ok(None);
+    }
+    let entry = review_one(agent, &view, Moment::FirstWrite).await;
+    let opened = (entry.decision == Disposition::Apply).then(|| open(agent, &entry, view.zone.clone())).transpose()?;
+    match &opened {
+        Some(change) => {
+            tracing::info!(change, recommendation = entry.id, arn = %entry.recommendation.resource.arn, "a change begins");
+            view.state = RecommendationState::Changed;
+            view.change_id = Some(change.clone());
+        }
+        None => tracing::info!(recommendation = entry.id, held = ?held_by(&entry), "not begun"),
+    }
+    view.entry = entry;
+    let seq = agent.ledger().last_seq();
+    let store = agent.store();
+    let mut all = store.recommendations()?;
+    all.insert(view.entry.id.clone(), view);
+    store.replace_recommendations(&all)?;
+    store.commit(seq)?;
+    Ok(opened)
+}
+
+fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
+    crate::disk::require_room(agent.state_dir()).map_err(LedgerError::Disk)?;
+    let now = agent.ports.clock.now();
+    let settings = agent.settings();
+    let inventory = agent.inventory();
+    let recommendation = entry.recommendation.clone();
+    let arn = &recommendation.resource.arn;
+    let group = inventory
+        .get(arn)
+        .map_or_else(|| arn.0.clone(), |resource| group_of(resource, &inventory, &settings.policy.limits));
+    let mut ledger = agent.ledger();
+    let approver =
+        ledger.book().decision(&entry.digest, arn, recommendation.action, now).map(|decision| decision.by.clone());
+    let opening = Opening {
+        recommendation_id: entry.id.clone(),
+        digest: entry.digest.clone(),
+        group,
+        zone,
+        mode: entry.mode,
+        approver,
+        steps: entry.steps.clone(),
+    };
+    let change = Change::open(opening, recommendation, now);
+    let change_id = change.id.clone();
+    ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
+    Ok(change_id)
+}
+
+fn count_kinds(inventory: &BTreeMap<Arn, Resource>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for resource in inventory.values() {
+        *counts.entry(resource.reference.kind.as_str().to_owned()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn report(agent: &Agent, cycle: &CycleView, plan: &Plan) {
+    for failure in &cycle.failures {
+        tracing::warn!(failure.account, failure.region, failure.service, failure.error, "not everything was seen");
+    }
+    for entry in &plan.entries {
+        tracing::debug!(
+            id = entry.id, arn = %entry.recommendation.resource.arn, action = %entry.recommendation.action,
+            mode = %entry.mode, decision = %entry.decision, held = ?held_by(entry), "decided"
+        );
+    }
+    let resources: u64 = cycle.resources.values().sum();
+    tracing::info!(
+        resources,
+        series = cycle.series_requested,
+        points = cycle.points_received,
+        recommendations = plan.entries.len(),
+        begun = cycle.begun.len(),
+        failures = cycle.failures.len(),
+        "cycle done"
+    );
+    agent.set_last_cycle(cycle.clone());
+}

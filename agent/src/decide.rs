@@ -1,0 +1,240 @@
+//! What people decide: approve, reject, undo, stop, resume. Each is journalled before it counts.
+//!
+//! Not here: who may (`api`) and how it is shown (`web`, `cli`).
+
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+use trimtab_policies::{
+    approval::{Decision, Verdict},
+    change::{reason_not_undoable, undo_steps},
+    plan::{CheckVerdict, Disposition, Moment, PlanEntry},
+    record::{Entry, Event},
+};
+
+use crate::{
+    agent::{Agent, stop_file},
+    cycle::review_one,
+    ledger::LedgerError,
+    store::StoreError,
+    view::{RecommendationState, RecommendationView, held_by},
+};
+
+/// Why a decision does not count.
+#[derive(Debug, Error)]
+pub enum DecideError {
+    /// No such recommendation or change.
+    #[error("there is no {what} `{id}`: list them with `trimtab {what}s list`")]
+    Unknown {
+        /// `recommendation` or `change`.
+        what: &'static str,
+        /// The id given.
+        id: String,
+    },
+    /// Policy forbids it.
+    #[error("{0}")]
+    Refused(String),
+    /// The journal.
+    #[error("the decision could not be journalled and does not count")]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
+    /// The stop switch.
+    #[error("the stop switch `{path}` could not be changed")]
+    Stop {
+        /// The file.
+        path: String,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// An approver's yes.
+#[derive(Debug, Clone, Default)]
+pub struct Approval {
+    /// The digest that the approver saw; a recommendation with another one is not meant.
+    pub digest: Option<String>,
+    /// A reason.
+    pub reason: Option<String>,
+    /// Do not wait for quiet time.
+    pub now: bool,
+}
+
+/// Approves one recommendation after a review on fresh facts. What it waits for is told, not refused.
+///
+/// # Errors
+/// `Refused` when the digest is stale, the mode does not take approvals, or a check fails.
+pub async fn approve(agent: &Agent, id: &str, by: &str, approval: Approval) -> Result<RecommendationView, DecideError> {
+    let mut view = open_recommendation(agent, id)?;
+    if approval.digest.as_ref().is_some_and(|digest| *digest != view.entry.digest) {
+        return Err(DecideError::Refused(format!(
+            "recommendation `{id}` has changed since it was shown: look at it again, its digest is {}",
+            view.entry.digest
+        )));
+    }
+    let entry = review_one(agent, &view, Moment::Approval).await;
+    if let Some(reason) = reason_not_approvable(&entry) {
+        return Err(DecideError::Refused(format!("recommendation `{id}` cannot be approved: {reason}")));
+    }
+    let now = agent.ports.clock.now();
+    let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
+    let until = SignedDuration::try_from_secs_f64(expiry).ok().and_then(|expiry| now.checked_add(expiry).ok());
+    let decision = Decision {
+        digest: view.entry.digest.clone(),
+        by: by.to_owned(),
+        at: now,
+        verdict: Verdict::Approved,
+        reason: approval.reason,
+        until,
+        now: approval.now,
+    };
+    journal(agent, &view, by, decision)?;
+    view.state = RecommendationState::Approved;
+    view.decided = Some(format!("approved by {by}"));
+    view.entry.checks = entry.checks;
+    save(agent, &view)?;
+    Ok(view)
+}
+
+fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
+    match entry.decision {
+        Disposition::AwaitApproval | Disposition::Apply => None,
+        Disposition::Recommend => Some(format!(
+            "its mode is {} ({}): set copilot for it first",
+            entry.mode, entry.mode_reason
+        )),
+        Disposition::Withheld => {
+            let failed = entry.checks.iter().any(|result| result.verdict == CheckVerdict::Fail);
+            let held = held_by(entry).join("; ");
+            Some(if failed { held } else { format!("its mode is {} ({}), and {held}", entry.mode, entry.mode_reason) })
+        }
+    }
+}
+
+/// Rejects one recommendation; with `until`, everything for this resource and action is withheld so long.
+///
+/// # Errors
+/// `Unknown`, or when it cannot be journalled.
+pub fn reject(
+    agent: &Agent,
+    id: &str,
+    by: &str,
+    reason: String,
+    until: Option<Timestamp>,
+) -> Result<RecommendationView, DecideError> {
+    let mut view = open_recommendation(agent, id)?;
+    let decision = Decision {
+        digest: view.entry.digest.clone(),
+        by: by.to_owned(),
+        at: agent.ports.clock.now(),
+        verdict: Verdict::Rejected,
+        reason: Some(reason.clone()),
+        until,
+        now: false,
+    };
+    journal(agent, &view, by, decision)?;
+    view.state = RecommendationState::Rejected;
+    view.decided = Some(format!("rejected by {by}: {reason}"));
+    save(agent, &view)?;
+    Ok(view)
+}
+
+fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, DecideError> {
+    let view = agent
+        .store()
+        .recommendations()?
+        .remove(id)
+        .ok_or_else(|| DecideError::Unknown { what: "recommendation", id: id.to_owned() })?;
+    if !view.state.is_open() {
+        return Err(DecideError::Refused(format!("recommendation `{id}` is already {}", view.state.as_str())));
+    }
+    Ok(view)
+}
+
+fn journal(agent: &Agent, view: &RecommendationView, by: &str, decision: Decision) -> Result<(), DecideError> {
+    let entry = Entry::Decided {
+        recommendation_id: view.entry.id.clone(),
+        arn: view.entry.recommendation.resource.arn.0.clone(),
+        action: view.entry.recommendation.action,
+        decision,
+    };
+    agent.ledger().record(agent.ports.clock.now(), by, entry)?;
+    Ok(())
+}
+
+fn save(agent: &Agent, view: &RecommendationView) -> Result<(), DecideError> {
+    let seq = agent.ledger().last_seq();
+    let store = agent.store();
+    let mut all = store.recommendations()?;
+    all.insert(view.entry.id.clone(), view.clone());
+    store.replace_recommendations(&all)?;
+    store.commit(seq)?;
+    Ok(())
+}
+
+/// Begins to take a change back; the engine does the rest.
+///
+/// # Errors
+/// `Refused` when nothing can be taken back, or the time for it is over.
+pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError> {
+    let now = agent.ports.clock.now();
+    let days = agent.settings().policy.approvals.undo_days;
+    let mut ledger = agent.ledger();
+    let change = ledger
+        .book()
+        .changes()
+        .get(change_id)
+        .ok_or_else(|| DecideError::Unknown { what: "change", id: change_id.to_owned() })?;
+    if let Some(reason) = reason_not_undoable(change) {
+        return Err(DecideError::Refused(reason));
+    }
+    let applied_at = change.applied_at.unwrap_or(change.opened_at);
+    if now.duration_since(applied_at).as_secs_f64() > days * 86_400.0 {
+        return Err(DecideError::Refused(format!(
+            "change `{change_id}` was made at {applied_at}, more than {days} days ago: change the resource by hand"
+        )));
+    }
+    let event = Event::UndoBegun { reason: format!("asked for by {by}"), steps: undo_steps(change) };
+    ledger.record(now, by, Entry::Change { change_id: change_id.to_owned(), event })?;
+    Ok(())
+}
+
+/// Sets the stop switch: no change begins until it is released. What has begun is finished.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn stop(agent: &Agent, by: &str, reason: &str) -> Result<(), DecideError> {
+    write_stop(agent.state_dir(), by, reason)?;
+    let now = agent.ports.clock.now();
+    agent.ledger().record(now, by, Entry::Stopped { reason: reason.to_owned() })?;
+    Ok(())
+}
+
+/// Writes the stop switch's file; works without the daemon.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_stop(state_dir: &std::path::Path, by: &str, reason: &str) -> Result<(), DecideError> {
+    let path = stop_file(state_dir);
+    let text = format!("stopped by {by}: {reason}\n");
+    let fail = |source| DecideError::Stop { path: path.display().to_string(), source };
+    std::fs::write(&path, text).map_err(fail)?;
+    std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(fail)
+}
+
+/// Releases the stop switch.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
+    let path = stop_file(agent.state_dir());
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(DecideError::Stop { path: path.display().to_string(), source }),
+    }
+    let now = agent.ports.clock.now();
+    agent.ledger().record(now, by, Entry::Resumed)?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Carrying out: observe, let `next` decide, journal, act, and around again until the resource is whole.
+//!
+//! One path for applying, for resuming after a crash, and for undoing. Not here: what comes next
+//! (`trimtab_policies::change::next`) and whether a change may begin (`cycle`).
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use trimtab_policies::{
+    change::{Change, Next, Progress, State, next},
+    facts::InstanceStatus,
+    operations::{Failure, FailureKind, Operation, Receipt},
+    record::Event,
+    steps::{Made, Seen, Sighting, StepKind},
+};
+
+use crate::{
+    ledger::{Ledger, LedgerError},
+    ports::{self, Place, Ports},
+    probe::place_of,
+};
+
+/// How a change stands after one advance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// Look again at this time.
+    WakeAt(Timestamp),
+    /// The engine has nothing left to do.
+    Resting(State),
+}
+
+/// Moves a change as far as it goes without waiting.
+///
+/// # Errors
+/// When the journal cannot be written: nothing is done that is not written first.
+pub async fn advance(ports: &Ports, ledger: &Mutex<Ledger>, change_id: &str) -> Result<Advance, LedgerError> {
+    loop {
+        let Some(change) = find(ledger, change_id) else { return Ok(Advance::Resting(State::Undone)) };
+        if !change.state.is_open() {
+            return Ok(Advance::Resting(change.state));
+        }
+        let seen = see(ports, &change).await;
+        match next(&change, &seen, ports.clock.now()) {
+            Next::Act { step, operation } => act(ports, ledger, &change, step, operation).await?,
+            Next::Record(event) => record(ports, ledger, &change, event)?,
+            Next::Poll(at) => return Ok(Advance::WakeAt(at)),
+            Next::Rest => return Ok(Advance::Resting(change.state)),
+        }
+    }
+}
+
+/// Moves a change until the engine has nothing left to do, sleeping in between. Nothing interrupts it but the end of
+/// the process; it then goes on from the journal.
+///
+/// # Errors
+/// As [`advance`].
+pub async fn drive(ports: &Ports, ledger: &Mutex<Ledger>, change_id: &str) -> Result<State, LedgerError> {
+    loop {
+        match advance(ports, ledger, change_id).await? {
+            Advance::WakeAt(at) => ports.clock.sleep_until(at).await,
+            Advance::Resting(state) => return Ok(state),
+        }
+    }
+}
+
+fn find(ledger: &Mutex<Ledger>, change_id: &str) -> Option<Change> {
+    lock(ledger).book().changes().get(change_id).cloned()
+}
+
+/// The ledger, whatever a panicking thread left of its lock: the journal itself refuses when it is not whole.
+pub fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn act(
+    ports: &Ports,
+    ledger: &Mutex<Ledger>,
+    change: &Change,
+    step: String,
+    operation: Operation,
+) -> Result<(), LedgerError> {
+    let attempted = Event::Attempted { step: step.clone(), operation: operation.clone() };
+    record(ports, ledger, change, attempted)?;
+    let answer = match &ports.act {
+        Some(act) => act.perform(&place_of(&change.recommendation), &operation).await,
+        None => Err(no_act(change, &operation)),
+    };
+    let event = match answer {
+        Ok(Receipt { created_id }) => Event::Accepted { step, created_id },
+        Err(failure) => Event::Refused { step, failure },
+    };
+    record(ports, ledger, change, event)
+}
+
+fn no_act(change: &Change, operation: &Operation) -> Failure {
+    Failure {
+        kind: FailureKind::Denied,
+        call: operation.iam_action().to_owned(),
+        target: change.recommendation.resource_id.clone(),
+        message: "this process has no write access: configure an apply role, or run the daemon in a mode that writes"
+            .to_owned(),
+    }
+}
+
+fn record(ports: &Ports, ledger: &Mutex<Ledger>, change: &Change, event: Event) -> Result<(), LedgerError> {
+    report(change, &event);
+    lock(ledger).event(ports.clock.now(), &change.id, event).map(|_| ())
+}
+
+fn report(change: &Change, event: &Event) {
+    let arn = &change.recommendation.resource.arn;
+    match event {
+        Event::Refused { step, failure } => {
+            tracing::warn!(change = change.id, %arn, step, %failure, "a call failed");
+        }
+        Event::UndoBegun { reason, .. } => tracing::warn!(change = change.id, %arn, reason, "taking a change back"),
+        Event::Finished { state: State::Stuck | State::Conflicted, reason, .. } => {
+            tracing::error!(change = change.id, %arn, reason, "a change needs a person");
+        }
+        Event::Finished { state, reason, .. } => {
+            tracing::info!(change = change.id, %arn, %state, reason, "a change ended");
+        }
+        Event::Attempted { step, operation } => {
+            tracing::info!(change = change.id, %arn, step, call = operation.iam_action(), "acting");
+        }
+        Event::Accepted { .. }
+        | Event::Done { .. }
+        | Event::GaveUp { .. }
+        | Event::NextRung { .. }
+        | Event::Applied => tracing::info!(change = change.id, %arn, ?event, "a change moved"),
+    }
+}
+
+/// Reads what the current step of `change` needs to be sorted.
+async fn see(ports: &Ports, change: &Change) -> Seen {
+    let place = place_of(&change.recommendation);
+    let resource = sight(ports, change).await;
+    let kind = change.current().map(|progress: &Progress| &progress.step.kind);
+    let status = match kind {
+        Some(StepKind::AwaitStatusChecks { instance_id }) => status(ports, &place, instance_id).await,
+        _ => None,
+    };
+    let made = match kind {
+        Some(StepKind::CreateSnapshot { .. }) => made(ports, &place, ports::Made::Snapshot, change).await,
+        Some(StepKind::RestoreVolume { .. }) => made(ports, &place, ports::Made::Volume, change).await,
+        _ => None,
+    };
+    Seen { resource, status, made }
+}
+
+/// The resource of a change as it is now.
+pub async fn sight(ports: &Ports, change: &Change) -> Sighting {
+    let recommendation = &change.recommendation;
+    match ports.observe.describe(&recommendation.resource, &recommendation.resource_id).await {
+        Ok(resource) => Sighting::Present(Box::new(resource)),
+        Err(Failure { kind: FailureKind::NotFound, .. }) => Sighting::Absent,
+        Err(failure) => {
+            tracing::warn!(change = change.id, %failure, "the resource of a change cannot be read");
+            Sighting::Unknown(failure.to_string())
+        }
+    }
+}
+
+async fn status(ports: &Ports, place: &Place, instance_id: &str) -> Option<InstanceStatus> {
+    ports.observe.instance_status(place, instance_id).await.ok().flatten()
+}
+
+async fn made(ports: &Ports, place: &Place, what: ports::Made, change: &Change) -> Option<Option<Made>> {
+    let found = ports.observe.marked(place, what, &change.id).await.ok()?;
+    Some(found.map(|thing| Made { id: thing.id, state: thing.state }))
+}

@@ -1,0 +1,101 @@
+//! The journal together with what its records add up to: nothing is known that is not written first.
+//!
+//! Not here: frames and hashes (`journal`), and what the records mean (`trimtab_policies::book`).
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use trimtab_policies::{
+    book::Book,
+    record::{Entry, Event, Record},
+};
+
+use crate::journal::{Journal, JournalError};
+
+/// Who writes records that no person asked for.
+pub const SELF: &str = "trimtab";
+
+/// A journal that could not be opened or written.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// The file.
+    #[error("the journal cannot be used")]
+    Journal(#[from] JournalError),
+    /// A record that this version does not understand.
+    #[error(
+        "journal record {seq} cannot be read by this version: install the version that wrote it, or a later one"
+    )]
+    Unreadable {
+        /// The record's number.
+        seq: u64,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A record that cannot be written as JSON.
+    #[error("a journal record cannot be written as JSON")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// The journal and its fold.
+#[derive(Debug)]
+pub struct Ledger {
+    journal: Journal,
+    book: Book,
+}
+
+impl Ledger {
+    /// Opens the journal in `dir` and folds its records.
+    ///
+    /// # Errors
+    /// When the journal is locked, damaged or cannot be read; nothing may be changed then.
+    pub fn open(dir: &Path) -> Result<Self, LedgerError> {
+        let (journal, entries) = Journal::open(dir)?;
+        let mut book = Book::default();
+        for entry in entries {
+            let record: Record = serde_json::from_slice(&entry.payload)
+                .map_err(|source| LedgerError::Unreadable { seq: entry.seq, source })?;
+            book.fold(&record);
+        }
+        Ok(Self { journal, book })
+    }
+
+    /// What the records add up to.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The number of the last record.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.journal.last_seq()
+    }
+
+    /// What was cut off a torn end when the journal was opened, in words.
+    #[must_use]
+    pub fn torn_tail(&self) -> Option<String> {
+        self.journal.torn_tail().map(|torn| format!("{torn:?}"))
+    }
+
+    /// Writes a record durably, then folds it.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing that depends on it may happen.
+    pub fn record(&mut self, at: Timestamp, by: &str, entry: Entry) -> Result<u64, LedgerError> {
+        let record = Record { at, by: by.to_owned(), entry };
+        let payload = serde_json::to_vec(&record).map_err(LedgerError::Unwritable)?;
+        let seq = self.journal.append_sync(&payload)?;
+        self.book.fold(&record);
+        Ok(seq)
+    }
+
+    /// Writes an event of a change durably, then folds it.
+    ///
+    /// # Errors
+    /// As [`Ledger::record`].
+    pub fn event(&mut self, at: Timestamp, change_id: &str, event: Event) -> Result<u64, LedgerError> {
+        self.record(at, SELF, Entry::Change { change_id: change_id.to_owned(), event })
+    }
+}

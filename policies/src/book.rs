@@ -1,0 +1,79 @@
+//! What the journal's records add up to: changes, approvals and rejections.
+//!
+//! Not here: reading and writing the journal (`trimtab`).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use trimtab_models::{recommendation::Action, resource::Arn};
+
+use crate::{
+    approval::{Decision, Verdict},
+    change::Change,
+    record::{Entry, Record},
+};
+
+/// The fold of all records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Book {
+    changes: BTreeMap<String, Change>,
+    approvals: BTreeMap<String, Decision>,
+    rejections: BTreeMap<(Arn, Action), Decision>,
+}
+
+impl Book {
+    /// Every change, open or ended, by id.
+    #[must_use]
+    pub const fn changes(&self) -> &BTreeMap<String, Change> {
+        &self.changes
+    }
+
+    /// The newest word that counts for a recommendation: an approval of exactly this digest, else a rejection that has not ended.
+    #[must_use]
+    pub fn decision(
+        &self,
+        digest: &str,
+        arn: &Arn,
+        action: Action,
+        now: Timestamp,
+    ) -> Option<&Decision> {
+        let rejection = self.rejections.get(&(arn.clone(), action)).filter(|decision| {
+            decision.digest == digest || decision.until.is_some_and(|until| now < until)
+        });
+        let approval = self.approvals.get(digest);
+        match (approval, rejection) {
+            (Some(approval), Some(rejection)) if rejection.at > approval.at => Some(rejection),
+            (Some(approval), _) => Some(approval),
+            (None, rejection) => rejection,
+        }
+    }
+
+    /// Folds one record.
+    pub fn fold(&mut self, record: &Record) {
+        match &record.entry {
+            Entry::Opened { change } => {
+                // An approval is used up by the first intent.
+                self.approvals.remove(&change.digest);
+                self.changes.insert(change.id.clone(), (**change).clone());
+            }
+            Entry::Change { change_id, event } => {
+                if let Some(change) = self.changes.get_mut(change_id) {
+                    change.apply(record.at, event);
+                }
+            }
+            Entry::Decided { arn, action, decision, .. } => match decision.verdict {
+                Verdict::Approved => {
+                    self.approvals.insert(decision.digest.clone(), decision.clone());
+                }
+                Verdict::Rejected => {
+                    self.approvals.remove(&decision.digest);
+                    self.rejections.insert((Arn(arn.clone()), *action), decision.clone());
+                }
+            },
+            Entry::Started { .. }
+            | Entry::Configured { .. }
+            | Entry::Stopped { .. }
+            | Entry::Resumed => {}
+        }
+    }
+}
