@@ -56,8 +56,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Agent {
     settings: RwLock<Arc<Settings>>,
-    /// The cloud and the clock.
-    pub ports: Ports,
+    ports: RwLock<Ports>,
     /// The journal and what it adds up to.
     pub ledger: Mutex<Ledger>,
     /// Derived state.
@@ -92,7 +91,7 @@ impl Agent {
         let inventory = store.inventory()?;
         Ok(Self {
             settings: RwLock::new(Arc::new(settings)),
-            ports,
+            ports: RwLock::new(ports),
             ledger: Mutex::new(ledger),
             store: Mutex::new(store),
             series: RwLock::new(series),
@@ -112,6 +111,22 @@ impl Agent {
     /// Puts new settings in force.
     pub fn set_settings(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// The cloud and the clock, as the settings in force reach them.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        self.ports.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts new ports in force, after a reload.
+    pub fn set_ports(&self, ports: Ports) {
+        *self.ports.write().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+
+    /// The points, for writing.
+    pub fn series_mut(&self) -> std::sync::RwLockWriteGuard<'_, SeriesStore> {
+        self.series.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The catalogue in force.

@@ -68,8 +68,8 @@ pub enum Begin {
 /// # Errors
 /// When what was seen or decided cannot be kept; a part of AWS that does not answer is a line in the report instead.
 pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleError> {
-    let started_at = agent.ports.clock.now();
-    let discovered = discover(agent.ports.observe.as_ref(), &agent.places(), &agent.inventory(), started_at).await;
+    let started_at = agent.ports().clock.now();
+    let discovered = discover(agent.ports().observe.as_ref(), &agent.places(), &agent.inventory(), started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
     let collected = collect_all(agent, &inventory, started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
@@ -80,7 +80,7 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let begun = if begin == Begin::Allowed { begin_all(agent, &plan.entries).await? } else { Vec::new() };
     let cycle = CycleView {
         started_at,
-        ended_at: agent.ports.clock.now(),
+        ended_at: agent.ports().clock.now(),
         resources: count_kinds(&inventory),
         series_requested: collected.requested,
         points_received: collected.points,
@@ -110,7 +110,7 @@ async fn collect_all(
 ) -> Result<CollectReport, CycleError> {
     let mut collected = agent.store().collected()?;
     let collecting = agent.collecting();
-    let observe = agent.ports.observe.as_ref();
+    let observe = agent.ports().observe.as_ref();
     let report = collect(observe, inventory, collecting, &mut collected, &agent.series, now).await;
     // Points first, then how far they go: a crash in between fetches them once more.
     agent.series_mut().flush()?;
@@ -202,7 +202,7 @@ async fn probe_all(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) ->
                     stop_alarms,
                     moment,
                 };
-                candidate.facts = probe(&agent.ports, question).await;
+                candidate.facts = probe(&agent.ports(), question).await;
                 candidate
             }
         })
@@ -220,7 +220,7 @@ fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {
         inventory: &inventory,
         changes: &changes,
         stopped: agent.stopped(),
-        now: agent.ports.clock.now(),
+        now: agent.ports().clock.now(),
         moment,
     };
     review(candidates, &context)
@@ -285,7 +285,7 @@ fn view_of(
 /// Reviews one kept recommendation again, on fresh facts.
 pub async fn review_one(agent: &Agent, view: &RecommendationView, moment: Moment) -> PlanEntry {
     let entry = &view.entry;
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let decision = {
         let ledger = agent.ledger();
         let recommendation = &entry.recommendation;
@@ -333,7 +333,7 @@ pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
 
 /// The last gate before the first write. Returns the change's id when it was begun.
 async fn begin_one(agent: &Agent, mut view: RecommendationView) -> Result<Option<String>, CycleError> {
-    if agent.ports.act.is_none() {
+    if agent.ports().act.is_none() {
         return Ok(None);
     }
     if let Some(reason) = agent.store().suspicion() {
@@ -362,7 +362,7 @@ async fn begin_one(agent: &Agent, mut view: RecommendationView) -> Result<Option
 
 fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
     crate::disk::require_room(agent.state_dir()).map_err(LedgerError::Disk)?;
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let settings = agent.settings();
     let inventory = agent.inventory();
     let recommendation = entry.recommendation.clone();

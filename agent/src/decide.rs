@@ -77,7 +77,7 @@ pub async fn approve(agent: &Agent, id: &str, by: &str, approval: Approval) -> R
     if let Some(reason) = reason_not_approvable(&entry) {
         return Err(DecideError::Refused(format!("recommendation `{id}` cannot be approved: {reason}")));
     }
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
     let until = SignedDuration::try_from_secs_f64(expiry).ok().and_then(|expiry| now.checked_add(expiry).ok());
     let decision = Decision {
@@ -127,7 +127,7 @@ pub fn reject(
     let decision = Decision {
         digest: view.entry.digest.clone(),
         by: by.to_owned(),
-        at: agent.ports.clock.now(),
+        at: agent.ports().clock.now(),
         verdict: Verdict::Rejected,
         reason: Some(reason.clone()),
         until,
@@ -159,7 +159,7 @@ fn journal(agent: &Agent, view: &RecommendationView, by: &str, decision: Decisio
         action: view.entry.recommendation.action,
         decision,
     };
-    agent.ledger().record(agent.ports.clock.now(), by, entry)?;
+    agent.ledger().record(agent.ports().clock.now(), by, entry)?;
     Ok(())
 }
 
@@ -178,7 +178,7 @@ fn save(agent: &Agent, view: &RecommendationView) -> Result<(), DecideError> {
 /// # Errors
 /// `Refused` when nothing can be taken back, or the time for it is over.
 pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError> {
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let days = agent.settings().policy.approvals.undo_days;
     let mut ledger = agent.ledger();
     let change = ledger
@@ -206,7 +206,7 @@ pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError>
 /// When the file cannot be written.
 pub fn stop(agent: &Agent, by: &str, reason: &str) -> Result<(), DecideError> {
     write_stop(agent.state_dir(), by, reason)?;
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     agent.ledger().record(now, by, Entry::Stopped { reason: reason.to_owned() })?;
     Ok(())
 }
@@ -234,7 +234,7 @@ pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => return Err(DecideError::Stop { path: path.display().to_string(), source }),
     }
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     agent.ledger().record(now, by, Entry::Resumed)?;
     Ok(())
 }

@@ -33,6 +33,9 @@ pub enum LedgerError {
         #[source]
         source: serde_json::Error,
     },
+    /// Too little room on the disk to begin anything.
+    #[error("nothing is begun while the disk is nearly full")]
+    Disk(#[source] crate::disk::DiskError),
     /// A record that cannot be written as JSON.
     #[error("a journal record cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),

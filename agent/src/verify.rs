@@ -34,7 +34,7 @@ const SATURATED_PERCENT: f32 = 99.0;
 /// # Errors
 /// When a verdict cannot be journalled.
 pub async fn verify_all(agent: &Agent) -> Result<Vec<String>, LedgerError> {
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let watched: Vec<Change> = agent.ledger().book().changes().values().filter(|change| is_due(change)).cloned().collect();
     let mut undone = Vec::new();
     for change in watched {
@@ -67,7 +67,7 @@ fn event_of(change: &Change, verdict: Verdict) -> Option<Event> {
 
 /// Journals the verdict, unless the change has moved since it was looked at (a person may have begun its undo).
 fn record_if_unmoved(agent: &Agent, change: &Change, event: Event) -> Result<bool, LedgerError> {
-    let now = agent.ports.clock.now();
+    let now = agent.ports().clock.now();
     let mut ledger = agent.ledger();
     let unmoved = ledger.book().changes().get(&change.id).is_some_and(|current| current.state == change.state);
     if unmoved {
@@ -78,12 +78,12 @@ fn record_if_unmoved(agent: &Agent, change: &Change, event: Event) -> Result<boo
 }
 
 async fn watch(agent: &Agent, change: &Change, now: Timestamp) -> Watched {
-    let live = sight(&agent.ports, change).await;
+    let live = sight(&agent.ports(), change).await;
     let place = place_of(&change.recommendation);
     let kind = change.recommendation.resource.kind;
     let id = &change.recommendation.resource_id;
     let status = match kind {
-        Kind::Instance => agent.ports.observe.instance_status(&place, id).await.ok().flatten(),
+        Kind::Instance => agent.ports().observe.instance_status(&place, id).await.ok().flatten(),
         Kind::Volume | Kind::Function | Kind::Group => None,
     };
     let names = agent.settings().policy.health.stop_alarms.clone();
@@ -131,7 +131,7 @@ async fn usage(agent: &Agent, change: &Change, resource: &Resource, now: Timesta
             until_s,
         })
         .collect();
-    let Ok(fetched) = agent.ports.observe.series(&place_of(&change.recommendation), &queries).await else {
+    let Ok(fetched) = agent.ports().observe.series(&place_of(&change.recommendation), &queries).await else {
         return (before, Usage::default());
     };
     let mut series = BTreeMap::new();
