@@ -1,2 +1,6 @@
 //! agent
+
+pub mod disk;
+pub mod journal;
 pub mod ports;
+pub mod sentinel;
