@@ -8,7 +8,7 @@
 mod chain;
 mod frame;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};

@@ -389,10 +389,10 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
 }
 
 /// A file system of 64 KiB, unmounted when dropped; `None` where mounting is not allowed.
-struct TinyDisk(tempfile::TempDir);
+pub(crate) struct TinyDisk(tempfile::TempDir);
 
 impl TinyDisk {
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount() -> Option<Self> {
         let dir = temp();
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
@@ -401,6 +401,20 @@ impl TinyDisk {
             .ok()?
             .status;
         status.success().then_some(Self(dir))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Makes room: 256 KiB.
+    pub(crate) fn grow(&self) {
+        let mut remount = Command::new("mount");
+        let status = remount
+            .args(["-o", "remount,size=256k"])
+            .arg(self.path())
+            .status();
+        assert!(status.expect("the command was found before").success());
     }
 }
 
@@ -418,7 +432,7 @@ fn a_full_disk_closes_the_journal_and_loses_nothing() {
     let Some(disk) = TinyDisk::mount() else {
         return;
     };
-    let dir = disk.0.path().join("journal");
+    let dir = disk.path().join("journal");
     let (mut journal, _) = Journal::open(&dir).expect("an empty folder opens");
     let payload = vec![b'x'; 5_000];
     let mut written = 0;
@@ -448,12 +462,7 @@ fn a_full_disk_closes_the_journal_and_loses_nothing() {
         Journal::open(&dir).is_err(),
         "the torn bytes cannot be copied aside yet: closed until there is room"
     );
-    let status = Command::new("mount")
-        .args(["-o", "remount,size=256k"])
-        .arg(disk.0.path())
-        .status()
-        .expect("the command was found before");
-    assert!(status.success());
+    disk.grow();
     let (mut journal, entries) = Journal::open(&dir).expect("with room again the journal opens");
     assert_eq!(entries.len() as u64, written);
     assert!(
