@@ -183,7 +183,11 @@ impl SeriesStore {
         from_unix_s: i64,
         to_unix_s: i64,
     ) -> Result<Option<Grid>, SeriesError> {
-        let Some(series) = self.ids.get(key).and_then(|id| self.series.get(id)) else {
+        let Some((id, series)) = self
+            .ids
+            .get(key)
+            .and_then(|id| self.series.get_key_value(id))
+        else {
             return Ok(None);
         };
         let step = i64::from(series.step_s);
@@ -207,7 +211,7 @@ impl SeriesStore {
             .iter()
             .take_while(|chunk| chunk.start < end)
         {
-            let points = self.read_chunk(key, chunk)?;
+            let points = self.read_chunk(*id, chunk)?;
             tail::lay(&mut values, start, step, chunk.start, &points);
         }
         for run in &series.tail.runs {
@@ -350,10 +354,10 @@ impl SeriesStore {
         self.stale.insert(id);
     }
 
-    fn read_chunk(&self, key: &str, place: &ChunkRef) -> Result<Vec<f32>, SeriesError> {
+    fn read_chunk(&self, id: u32, place: &ChunkRef) -> Result<Vec<f32>, SeriesError> {
         let segment = &self.segments[&place.week];
         let damaged = |reason| SeriesError::Damaged {
-            key: key.to_owned(),
+            key: self.key_of(id).to_owned(),
             file: segment.path.clone(),
             offset: place.offset,
             reason,
@@ -364,6 +368,14 @@ impl SeriesStore {
             return Err(damaged("the header is not the one that was read at open"));
         }
         Ok(values)
+    }
+
+    /// Only for errors, hence a search.
+    fn key_of(&self, id: u32) -> &str {
+        self.ids
+            .iter()
+            .find(|(_, known)| **known == id)
+            .map_or("", |(key, _)| key)
     }
 
     fn require_sound(&self) -> Result<(), SeriesError> {

@@ -38,41 +38,56 @@ impl SeriesStore {
         let mut kept = Tail::default();
         let mut result = Ok(());
         for piece in tail.runs.iter().flat_map(|run| split_by_week(run, step)) {
-            let short = piece.run.values.len() < SEAL_SLOTS;
-            if result.is_ok() && !(short && Some(piece.week) == newest) {
-                result = self.seal_piece(id, step, &piece);
-                if result.is_ok() {
-                    continue;
-                }
+            let left = if result.is_ok() {
+                self.seal_piece(id, step, &piece, newest)
+            } else {
+                Ok(Some(piece.run.clone()))
+            };
+            let left = left.unwrap_or_else(|error| {
+                result = Err(error);
+                Some(piece.run)
+            });
+            if let Some(run) = left {
+                kept.overlay(step, run.start, &run.values);
             }
-            kept.overlay(step, piece.run.start, &piece.run.values);
         }
         self.series.get_mut(&id).expect("it was there above").tail = kept;
         result
     }
 
-    /// Writes one piece, merged with the chunks it overlaps, and if it is short also with its neighbours.
-    fn seal_piece(&mut self, id: u32, step: i64, piece: &Piece) -> Result<(), SeriesError> {
-        let series = &self.series[&id];
-        let reach = if piece.run.values.len() < SEAL_SLOTS {
-            1
-        } else {
-            0
+    /// Writes one piece, merged with the chunks it changes, and if it is short also with its neighbours.
+    ///
+    /// Returns what is to stay in the tail: a short piece of the newest week.
+    fn seal_piece(
+        &mut self,
+        id: u32,
+        step: i64,
+        piece: &Piece,
+        newest: Option<i32>,
+    ) -> Result<Option<Run>, SeriesError> {
+        let Some(run) = self.without_sealed(id, step, piece)? else {
+            return Ok(None);
         };
+        let short = run.values.len() < SEAL_SLOTS;
+        if short && Some(piece.week) == newest {
+            return Ok(Some(run));
+        }
+        let series = &self.series[&id];
+        let reach = i64::from(short);
         let touches = |chunk: &&ChunkRef| {
             chunk.week == piece.week
-                && chunk.start < piece.run.end(step) + reach
-                && chunk.end(step) + reach > piece.run.start
+                && chunk.start < run.end(step) + reach
+                && chunk.end(step) + reach > run.start
         };
         let touched: Vec<ChunkRef> = series.chunks.iter().filter(touches).copied().collect();
         let mut parts = Vec::new();
         for place in &touched {
             parts.push(Run {
                 start: place.start,
-                values: self.read_chunk(self.key_of(id), place)?,
+                values: self.read_chunk(id, place)?,
             });
         }
-        parts.push(piece.run.clone());
+        parts.push(run);
         let merged = merge(&parts, step);
         let step_s = series.step_s;
         let (header, bytes) = chunk::encode(id, step_s, merged.start, &merged.values);
@@ -87,7 +102,41 @@ impl SeriesStore {
             .get_mut(&piece.week)
             .expect("it was just written")
             .dead_bytes += dead;
-        Ok(())
+        Ok(None)
+    }
+
+    /// A piece without the values that its chunks hold already; `None` when nothing new is left.
+    ///
+    /// Collections read the last minutes again: without this, each seal would rewrite the chunk before it.
+    fn without_sealed(
+        &self,
+        id: u32,
+        step: i64,
+        piece: &Piece,
+    ) -> Result<Option<Run>, SeriesError> {
+        let Run { start, mut values } = piece.run.clone();
+        let end = piece.run.end(step);
+        let chunks = chunks_of(&self.series[&id].chunks, piece.week).iter();
+        for place in chunks.filter(|place| place.start < end && place.end(step) > start) {
+            let mut sealed = vec![f32::NAN; values.len()];
+            tail::lay(
+                &mut sealed,
+                start,
+                step,
+                place.start,
+                &self.read_chunk(id, place)?,
+            );
+            for (value, sealed) in values.iter_mut().zip(&sealed) {
+                if value.to_bits() == sealed.to_bits() {
+                    *value = f32::NAN;
+                }
+            }
+        }
+        let trimmed = tail::trim(step, start, &values);
+        Ok(trimmed.map(|(start, values)| Run {
+            start,
+            values: values.to_vec(),
+        }))
     }
 
     fn segment(&mut self, week: i32) -> Result<&mut Segment, SeriesError> {
@@ -97,14 +146,6 @@ impl SeriesStore {
                 Ok(entry.insert(Segment::create(self.dir.join(segment::file_name(week)))?))
             }
         }
-    }
-
-    /// Only for errors, hence a search.
-    fn key_of(&self, id: u32) -> &str {
-        self.ids
-            .iter()
-            .find(|(_, known)| **known == id)
-            .map_or("", |(key, _)| key)
     }
 
     /// Rewrites `tail.log`, or at most one segment, where much of it is dead: the pause stays that of one file.
@@ -201,7 +242,7 @@ impl SeriesStore {
         let week = chunks[0].week;
         let series = &self.series[&id];
         let read = |place: &ChunkRef| {
-            self.read_chunk("", place).map(|values| Run {
+            self.read_chunk(id, place).map(|values| Run {
                 start: place.start,
                 values,
             })
