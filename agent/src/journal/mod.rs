@@ -1,0 +1,382 @@
+//! The journal: an append-only, hash-chained log of what the agent is about to do and what came of it.
+//!
+//! It is written before every action and is the audit log at the same time. The chain detects damage and careless
+//! edits, not an attacker who rewrites all of it, and not whole records missing at the end: for these keep
+//! [`Journal::head_hash`] and [`Journal::last_seq`] elsewhere (the sentinel does). Not here: what a record means; a
+//! payload is bytes.
+
+mod chain;
+mod frame;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use chain::{ChainError, ChainReason, Verified};
+pub use frame::{PAYLOAD_BYTES_MAX, RecordHash};
+
+/// A file is closed and the next one begun before it grows beyond this: 64 MiB.
+///
+/// About 100,000 records, years of an ordinary agent; small enough to be copied, read and held in memory whole.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// One record as it was appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Sequence number, from 1, without holes.
+    pub seq: u64,
+    /// The bytes given by the caller.
+    pub payload: Vec<u8>,
+}
+
+/// An unfinished record that opening moved out of the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The sequence number the record would have had.
+    pub seq: u64,
+    /// The file it was cut from.
+    pub file: PathBuf,
+    /// Where it began, in bytes.
+    pub offset: u64,
+    /// Where its bytes were copied to.
+    pub copy: PathBuf,
+    /// All bytes were there but the checksum was wrong: written in part, or damaged later.
+    ///
+    /// The journal cannot tell which. If the sentinel has seen this sequence number, a durable record was damaged.
+    pub complete: bool,
+}
+
+/// Why the journal did not open or take a record.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process works on the same folder.
+    #[error("journal folder `{}` is in use by another process, stop that one or choose another state_dir", dir.display())]
+    Locked {
+        /// The journal folder.
+        dir: PathBuf,
+    },
+    /// The records on disk are not the ones that were written.
+    #[error("journal is not usable")]
+    Damaged(#[from] ChainError),
+    /// The record is larger than [`PAYLOAD_BYTES_MAX`]; nothing was written.
+    #[error(
+        "journal record of {bytes} bytes is larger than the maximum of {PAYLOAD_BYTES_MAX}, shorten it"
+    )]
+    TooLarge {
+        /// Bytes of the payload.
+        bytes: usize,
+    },
+    /// A file operation failed.
+    #[error("failed to {operation} `{}`, check its space and permissions", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An earlier write or sync failed, so what is on disk is not known.
+    #[error("journal `{}` takes no more records after a failed write, free some space and restart", file.display())]
+    Poisoned {
+        /// The file whose write failed.
+        file: PathBuf,
+    },
+}
+
+/// An open journal; the only writer of its folder.
+#[derive(Debug)]
+pub struct Journal {
+    dir: PathBuf,
+    file: File,
+    number: u32,
+    file_bytes: u64,
+    file_bytes_max: u64,
+    seq: u64,
+    head_hash: RecordHash,
+    poisoned: bool,
+    torn_tail: Option<TornTail>,
+    /// Held for its lock, which the system releases with the process.
+    lock: File,
+}
+
+impl Journal {
+    /// Opens the journal in the folder `dir`, made if absent, and returns it with all its records.
+    ///
+    /// A torn last record is copied to `torn-<seq>.bin`, cut off, and told by [`Journal::torn_tail`].
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`] for a second opener, [`JournalError::Damaged`] for anything but a torn tail: then
+    /// nothing was changed on disk.
+    pub fn open(dir: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
+        Self::open_with(dir, FILE_BYTES_MAX)
+    }
+
+    fn open_with(dir: &Path, file_bytes_max: u64) -> Result<(Self, Vec<Entry>), JournalError> {
+        fs::create_dir_all(dir).map_err(failed("create", dir))?;
+        let lock = lock(dir)?;
+        let mut entries = Vec::new();
+        let walked = chain::walk(dir, |seq, payload| {
+            entries.push(Entry {
+                seq,
+                payload: payload.to_vec(),
+            })
+        })?;
+        let number = walked.last_file.unwrap_or(1);
+        let path = chain::file_path(dir, number);
+        let torn_tail = walked
+            .torn
+            .map(|torn| cut(dir, &path, walked.whole_bytes, walked.seq + 1, torn))
+            .transpose()?;
+        let file = open_file(dir, &path)?;
+        // Records of a process that died before its sync are in the system's cache only; the caller will act on them.
+        file.sync_data().map_err(failed("sync", &path))?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent)?;
+        }
+        let journal = Self {
+            dir: dir.to_owned(),
+            file,
+            number,
+            file_bytes: walked.whole_bytes,
+            file_bytes_max,
+            seq: walked.seq,
+            head_hash: walked.head_hash,
+            poisoned: false,
+            torn_tail,
+            lock,
+        };
+        Ok((journal, entries))
+    }
+
+    /// Walks the whole chain in `dir` without a lock and without changing anything.
+    ///
+    /// An unfinished record at the very end is no fault, since a running agent may be writing it; a complete one with
+    /// a wrong checksum is.
+    ///
+    /// # Errors
+    /// The first record that is not what was written.
+    pub fn verify(dir: &Path) -> Result<Verified, ChainError> {
+        let walked = chain::walk(dir, |_, _| ())?;
+        let torn_tail_bytes = match &walked.torn {
+            Some(torn) if torn.complete => {
+                return Err(ChainError {
+                    file: chain::file_path(dir, walked.last_file.unwrap_or(1)),
+                    seq: walked.seq + 1,
+                    offset: walked.whole_bytes,
+                    reason: ChainReason::Checksum,
+                });
+            }
+            Some(torn) => torn.bytes.len() as u64,
+            None => 0,
+        };
+        Ok(Verified {
+            records: walked.seq,
+            head_hash: walked.head_hash,
+            torn_tail_bytes,
+        })
+    }
+
+    /// Appends a record and returns its sequence number. It is durable only after [`Journal::sync`].
+    ///
+    /// # Errors
+    /// [`JournalError::TooLarge`] leaves the journal usable; after any other error it takes no more records until it
+    /// is opened again, and the record may or may not be found then.
+    pub fn append(&mut self, payload: &[u8]) -> Result<u64, JournalError> {
+        self.require_sound()?;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(JournalError::TooLarge {
+                bytes: payload.len(),
+            });
+        }
+        let seq = self.seq + 1;
+        let frame = frame::encode(&self.head_hash, seq, payload);
+        self.poisoned = true;
+        if self.file_bytes > 0 && self.file_bytes + frame.len() as u64 > self.file_bytes_max {
+            self.rotate()?;
+        }
+        let path = self.file_path();
+        self.file
+            .write_all(&frame)
+            .map_err(failed("append to", &path))?;
+        self.poisoned = false;
+        self.file_bytes += frame.len() as u64;
+        self.head_hash = frame::record_hash(&self.head_hash, seq, payload);
+        self.seq = seq;
+        Ok(seq)
+    }
+
+    /// Makes every appended record durable.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] when the disk does not take it: the system may have dropped the data, so a second try
+    /// proves nothing and the journal stays closed until it is opened again.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.require_sound()?;
+        let path = self.file_path();
+        self.poisoned = true;
+        self.file.sync_data().map_err(failed("sync", &path))?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Appends a record and makes it durable.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`] and [`Journal::sync`].
+    pub fn append_sync(&mut self, payload: &[u8]) -> Result<u64, JournalError> {
+        let seq = self.append(payload)?;
+        self.sync()?;
+        Ok(seq)
+    }
+
+    /// Sequence number of the last record, 0 when there is none.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Hash of the last record, 32 zero bytes when there is none.
+    #[must_use]
+    pub fn head_hash(&self) -> RecordHash {
+        self.head_hash
+    }
+
+    /// The unfinished record that opening cut off, to be shown as a warning.
+    #[must_use]
+    pub fn torn_tail(&self) -> Option<&TornTail> {
+        self.torn_tail.as_ref()
+    }
+
+    /// Closes the current file for good and begins the next; whatever was appended before is durable afterwards.
+    fn rotate(&mut self) -> Result<(), JournalError> {
+        self.file
+            .sync_data()
+            .map_err(failed("sync", &self.file_path()))?;
+        self.file = open_file(&self.dir, &chain::file_path(&self.dir, self.number + 1))?;
+        self.number += 1;
+        self.file_bytes = 0;
+        Ok(())
+    }
+
+    fn require_sound(&self) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned {
+                file: self.file_path(),
+            });
+        }
+        Ok(())
+    }
+
+    fn file_path(&self) -> PathBuf {
+        chain::file_path(&self.dir, self.number)
+    }
+}
+
+impl Drop for Journal {
+    /// Unlocks by word: a child that another thread is just starting still holds a copy of the file.
+    fn drop(&mut self) {
+        // Closing the file releases the lock too, only later, so a failure costs nothing.
+        let _ = self.lock.unlock();
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, JournalError> {
+    let path = dir.join("LOCK");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
+            dir: dir.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(JournalError::Io {
+            operation: "lock",
+            path,
+            source,
+        }),
+    }
+}
+
+/// Opens a file for appending and, where it is new, makes its name durable.
+fn open_file(dir: &Path, path: &Path) -> Result<File, JournalError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(failed("open", path))?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Copies the torn bytes aside, durably, and only then cuts them off.
+fn cut(
+    dir: &Path,
+    path: &Path,
+    offset: u64,
+    seq: u64,
+    torn: chain::Torn,
+) -> Result<TornTail, JournalError> {
+    let (copy, mut file) = create_copy(dir, seq)?;
+    file.write_all(&torn.bytes)
+        .map_err(failed("write", &copy))?;
+    file.sync_all().map_err(failed("sync", &copy))?;
+    sync_dir(dir)?;
+    let log = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(failed("open", path))?;
+    log.set_len(offset).map_err(failed("cut", path))?;
+    log.sync_all().map_err(failed("sync", path))?;
+    Ok(TornTail {
+        seq,
+        file: path.to_owned(),
+        offset,
+        copy,
+        complete: torn.complete,
+    })
+}
+
+/// A new file `torn-<seq>.bin`; a second crash at the same record gets a further number and keeps the first copy.
+fn create_copy(dir: &Path, seq: u64) -> Result<(PathBuf, File), JournalError> {
+    let mut path = dir.join(format!("torn-{seq}.bin"));
+    let mut number = 1;
+    loop {
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                number += 1;
+                path = dir.join(format!("torn-{seq}-{number}.bin"));
+            }
+            Err(source) => {
+                return Err(JournalError::Io {
+                    operation: "create",
+                    path,
+                    source,
+                });
+            }
+        }
+    }
+}
+
+fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(failed("sync the folder", dir))
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.to_owned();
+    move |source| JournalError::Io {
+        operation,
+        path,
+        source,
+    }
+}
