@@ -1,1 +1,24 @@
-//! config
+//! From the file a user wrote, and the environment, to settings that the rest of the program may trust.
+//!
+//! One direction: text -> [`raw`] (what may be written) -> validation (everything that is wrong, at once, each with
+//! its place) -> [`Settings`]. Not here: what the settings are used for, and any reading of the network or the clock.
+//! This is the only member that reads the environment, in [`environment`].
+#![deny(missing_docs)]
+
+mod explain;
+mod layer;
+mod load;
+mod places;
+mod problem;
+pub mod raw;
+mod report;
+mod settings;
+mod validate;
+
+pub use explain::{AccountView, ActionView, Explanation, RuleView};
+pub use load::{environment, from_scenario, load, parse, parse_layered};
+pub use problem::{ConfigError, Problem};
+pub use settings::{
+    Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel,
+    PricingSettings, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, Trust,
+};

@@ -1,0 +1,81 @@
+//! Raw values to settings: reads as a table of contents, one file for each part of the rules.
+//!
+//! Everything that is wrong is collected; settings come out only if nothing is. Not here: types and unknown keys
+//! (`layer`), which the parser has already refused.
+
+mod accounts;
+mod gate;
+mod matching;
+mod modes;
+mod running;
+mod sizing;
+mod times;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use trimtab_policies::settings::Policy;
+
+use crate::{places::Places, problem::Problem, raw::RawFile, report::Report, settings::Settings};
+
+pub(crate) use modes::key_count;
+
+/// The settings, or everything that is wrong. Relative paths are taken from `folder`.
+pub(crate) fn validate(
+    raw: &RawFile,
+    places: &Places,
+    folder: &Path,
+) -> Result<Settings, Vec<Problem>> {
+    let mut report = Report::new(places);
+    let settings = build(raw, &mut report, folder);
+    let problems = report.into_problems();
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        Some(_) | None => Err(problems),
+    }
+}
+
+/// `None` only with a problem noted: some values have no default to stand in.
+fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settings> {
+    let agent = running::agent(&raw.agent, report);
+    let cloud = running::cloud(&raw.cloud, report, folder);
+    let accounts = accounts::accounts(&raw.account, cloud.as_ref(), report);
+    let schedule = running::schedule(&raw.schedule, report);
+    let interval_s = schedule.as_ref().map(|(_, interval_s)| *interval_s);
+    let collect = running::collect(&raw.collect, interval_s, report);
+    let pricing = sizing::pricing(&raw.pricing, report, folder);
+    let sizing = sizing::sizing(&raw.sizing, &collect, &pricing, report);
+    let evidence = gate::evidence(raw, &collect, report);
+    let known = matching::Known::new(&accounts, cloud.as_ref());
+    let policy = Policy {
+        modes: modes::modes(raw, &accounts, &known, report),
+        evidence,
+        limits: gate::limits(&raw.limits, report),
+        windows: times::windows(&raw.window, &known, report),
+        freezes: times::freezes(&raw.freeze, &known, report),
+        ownership: gate::ownership(&raw.ownership, report),
+        approvals: gate::approvals(&raw.approvals, &collect, report),
+        health: gate::health(&raw.health, report),
+        protected: gate::protected(&raw.protected, report),
+    };
+    let api = running::api(&raw.api, &agent, report, folder);
+    let telemetry = running::telemetry(&raw.telemetry, report);
+    let store = running::store(&raw.store, &collect, report);
+    let (schedule, _) = schedule?;
+    let cloud = cloud?;
+    Some(Settings {
+        agent,
+        accounts,
+        cloud,
+        schedule,
+        collect,
+        sizing,
+        pricing,
+        policy,
+        api,
+        telemetry,
+        store,
+    })
+}

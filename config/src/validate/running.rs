@@ -1,0 +1,292 @@
+//! How the daemon runs: where its state lives, which cloud, when, how fast, and what it logs.
+//!
+//! Not here: anything that decides about a resource.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds, Year},
+};
+use jiff::{SignedDuration, civil::DateTime};
+
+use crate::{
+    load::resolve,
+    raw::{RawAgent, RawApi, RawCloud, RawCollect, RawSchedule, RawStore, RawTelemetry},
+    report::Report,
+    settings::{
+        AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel, ScheduleSettings,
+        StoreSettings, TelemetrySettings,
+    },
+};
+
+const DEFAULT_STATE_DIR: &str = "/var/lib/trimtab";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
+
+/// Five minutes past each hour: CloudWatch has then settled the hour before.
+const DEFAULT_CYCLE: &str = "0 5 * * * *";
+const CYCLE_FORM: &str =
+    "six cron fields in UTC, seconds first, such as \"0 5 * * * *\" (hourly, at minute 5)";
+const HOUR_S: u32 = 3_600;
+
+/// `[agent]`.
+pub(super) fn agent(raw: &RawAgent, report: &mut Report<'_>) -> AgentSettings {
+    let form = "an absolute path, such as /var/lib/trimtab";
+    let state_dir = report.optional("agent.state_dir", raw.state_dir.as_ref(), form);
+    let state_dir = PathBuf::from(state_dir.as_deref().unwrap_or(DEFAULT_STATE_DIR));
+    if !state_dir.is_absolute() {
+        let why = "a relative path would depend on where the daemon was started";
+        report.refuse_text("agent.state_dir", &state_dir.display().to_string(), why, form);
+    }
+    AgentSettings { state_dir, listen: listen(raw.listen.as_deref(), report) }
+}
+
+fn listen(raw: Option<&str>, report: &mut Report<'_>) -> SocketAddr {
+    let form = "a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470";
+    let Some(text) = raw else { return DEFAULT_LISTEN };
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => address,
+        Ok(_) => {
+            let why = "without TLS the token would cross the network in the clear";
+            report.refuse_text(
+                "agent.listen",
+                text,
+                why,
+                format!("{form}; put a TLS proxy in front for others"),
+            );
+            DEFAULT_LISTEN
+        }
+        Err(_) => {
+            report.refuse_text("agent.listen", text, "not an address with a port", form);
+            DEFAULT_LISTEN
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Provider {
+    Aws,
+    Simulated,
+}
+
+/// `[cloud]`; `None` if it is refused.
+pub(super) fn cloud(raw: &RawCloud, report: &mut Report<'_>, folder: &Path) -> Option<Cloud> {
+    let words = [("aws", Provider::Aws), ("simulated", Provider::Simulated)];
+    let provider = match &raw.provider {
+        None => Provider::Aws,
+        Some(word) => report.word("cloud.provider", Some(word), &words)?,
+    };
+    match provider {
+        Provider::Aws => {
+            let only = "needs provider = \"simulated\"";
+            for (key, is_set) in [
+                ("cloud.scenario", raw.scenario.is_some()),
+                ("cloud.seed", raw.seed.is_some()),
+                ("cloud.time_factor", raw.time_factor.is_some()),
+            ] {
+                if is_set {
+                    report.missing(key, only, "remove it, or set provider = \"simulated\"");
+                }
+            }
+            Some(Cloud::Aws { endpoint_url: endpoint_url(raw.endpoint_url.as_ref(), report) })
+        }
+        Provider::Simulated => {
+            if raw.endpoint_url.is_some() {
+                report.missing(
+                    "cloud.endpoint_url",
+                    "needs provider = \"aws\"",
+                    "remove it, or set provider = \"aws\"",
+                );
+            }
+            let what = "the path of a scenario file, which provider = \"simulated\" needs";
+            let scenario = report.required("cloud.scenario", raw.scenario.as_ref(), what);
+            // An hour a second: a day of cycles in 24 s. At most a week a second, so that a cycle can keep up.
+            let time_factor =
+                report.number("cloud.time_factor", raw.time_factor, 3_600.0, 1.0..=604_800.0);
+            Some(Cloud::Simulated {
+                scenario: resolve(folder, scenario?),
+                seed: raw.seed.unwrap_or(0),
+                time_factor,
+            })
+        }
+    }
+}
+
+fn endpoint_url(raw: Option<&String>, report: &mut Report<'_>) -> Option<String> {
+    let form = "http://HOST:PORT or https://HOST:PORT";
+    let url = report.optional("cloud.endpoint_url", raw, form)?;
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let fits = host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', ':']))
+        && !url.contains(char::is_whitespace);
+    if !fits {
+        report.refuse_text("cloud.endpoint_url", &url, "not a URL of an endpoint", form);
+    }
+    Some(url)
+}
+
+/// `[schedule]`, with the longest time between two cycles, seconds; `None` if it is refused.
+pub(super) fn schedule(
+    raw: &RawSchedule,
+    report: &mut Report<'_>,
+) -> Option<(ScheduleSettings, u32)> {
+    let key = "schedule.cycle";
+    let cycle = raw.cycle.as_deref().unwrap_or(DEFAULT_CYCLE);
+    if cycle.contains('=') {
+        report.refuse_text(key, cycle, "schedules are in UTC, without a time zone", CYCLE_FORM);
+        return None;
+    }
+    let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
+    let Ok(cron) = parser.parse(cycle) else {
+        report.refuse_text(key, cycle, "not a cron expression", CYCLE_FORM);
+        return None;
+    };
+    let Some((shortest_s, longest_s)) = gaps(&cron) else {
+        report.refuse_text(key, cycle, "it never comes twice", CYCLE_FORM);
+        return None;
+    };
+    if shortest_s < 60 {
+        let why = format!("two cycles would begin only {shortest_s} s apart");
+        report.refuse_text(key, cycle, why, "at least 60 s between two cycles");
+        return None;
+    }
+    Some((ScheduleSettings { cycle: cycle.to_owned(), cron }, longest_s))
+}
+
+/// The shortest and the longest time between two occurrences, seconds.
+///
+/// Looked at over at least 9 days and 14 occurrences, from a Thursday, so that every weekday, a weekend, each month
+/// and a leap day are among them. The calendar is UTC, which has no gaps of its own.
+fn gaps(cron: &Cron) -> Option<(u32, u32)> {
+    let start = DateTime::constant(2026, 1, 1, 0, 0, 0, 0);
+    let mut before = cron.find_next_occurrence(&start, true).ok()?;
+    let (mut shortest, mut longest, mut seen) = (i64::MAX, 0, 0);
+    while seen < 14 || before.duration_since(start) < SignedDuration::from_hours(9 * 24) {
+        let next = cron.find_next_occurrence(&before, false).ok()?;
+        let gap_s = next.duration_since(before).as_secs();
+        (shortest, longest, seen) = (shortest.min(gap_s), longest.max(gap_s), seen + 1);
+        if shortest < 60 {
+            break;
+        }
+        before = next;
+    }
+    Some((u32::try_from(shortest).ok()?, u32::try_from(longest).ok()?))
+}
+
+/// `[collect]`. CloudWatch keeps points of a period for as long as [`kept_days`] says.
+pub(super) fn collect(
+    raw: &RawCollect,
+    interval_s: Option<u32>,
+    report: &mut Report<'_>,
+) -> CollectSettings {
+    let step_s = raw.step_s.unwrap_or(300);
+    let kept = kept_days(step_s);
+    if kept.is_none() {
+        report.refuse(
+            "collect.step_s",
+            step_s,
+            "not a period that CloudWatch keeps",
+            "60, 300, 3600",
+        );
+    }
+    let kept = kept.unwrap_or(455);
+    let lookback_days = report.whole("collect.lookback_days", raw.lookback_days, 30, 1..=455);
+    if lookback_days > kept {
+        let why = format!("CloudWatch keeps points of {step_s} s for {kept} days only");
+        report.refuse(
+            "collect.lookback_days",
+            lookback_days,
+            why,
+            format!("at most {kept}, or a longer collect.step_s"),
+        );
+    }
+    CollectSettings {
+        lookback_days,
+        step_s,
+        interval_s: interval_s.unwrap_or(HOUR_S),
+        max_rate_ratio: report.number(
+            "collect.max_rate_ratio",
+            raw.max_rate_ratio,
+            0.2,
+            0.01..=1.0,
+        ),
+    }
+}
+
+/// CloudWatch's retention: 15 days of one-minute points, 63 of five-minute points, 455 of hourly ones.
+const fn kept_days(step_s: u32) -> Option<u32> {
+    match step_s {
+        60 => Some(15),
+        300 => Some(63),
+        3_600 => Some(455),
+        _ => None,
+    }
+}
+
+/// `[api]`.
+pub(super) fn api(
+    raw: &RawApi,
+    agent: &AgentSettings,
+    report: &mut Report<'_>,
+    folder: &Path,
+) -> ApiSettings {
+    let written = report.optional("api.token_file", raw.token_file.as_ref(), "a path");
+    ApiSettings {
+        token_file: match written {
+            Some(path) => resolve(folder, &path),
+            None => agent.state_dir.join("operator.token"),
+        },
+    }
+}
+
+/// `[telemetry]`.
+pub(super) fn telemetry(raw: &RawTelemetry, report: &mut Report<'_>) -> TelemetrySettings {
+    let formats =
+        [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let levels =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    TelemetrySettings {
+        log: report.word("telemetry.log", raw.log.as_deref(), &formats).unwrap_or(LogFormat::Auto),
+        level: report
+            .word(
+                "telemetry.level",
+                raw.level.as_deref(),
+                &levels.map(|level| (level.as_str(), level)),
+            )
+            .unwrap_or(LogLevel::Info),
+    }
+}
+
+/// `[store]`.
+pub(super) fn store(
+    raw: &RawStore,
+    collect: &CollectSettings,
+    report: &mut Report<'_>,
+) -> StoreSettings {
+    const MIB: u64 = 1024 * 1024;
+    let lookback_days = collect.lookback_days;
+    let retention_days =
+        report.whole("store.retention_days", raw.retention_days, lookback_days.max(90), 1..=3_650);
+    if retention_days < lookback_days {
+        let why = "points would be dropped while they are still looked at";
+        report.refuse(
+            "store.retention_days",
+            retention_days,
+            why,
+            format!("at least collect.lookback_days = {lookback_days}"),
+        );
+    }
+    StoreSettings {
+        retention_days,
+        min_free_bytes: u64::from(report.whole(
+            "store.min_free_mib",
+            raw.min_free_mib,
+            256,
+            16..=1_048_576,
+        )) * MIB,
+        // Memory runs to about ten times the cache, so the upper bound is some 10 GiB.
+        cache_bytes: u64::from(report.whole("store.cache_mib", raw.cache_mib, 64, 8..=1_024)) * MIB,
+    }
+}
