@@ -4,15 +4,23 @@
 //! (`trimtab-models`) and anything that talks to AWS or a disk (`trimtab`).
 #![deny(missing_docs)]
 
+pub mod action;
 pub mod approval;
 pub mod book;
+mod budget;
 pub mod change;
+mod check;
 pub mod digest;
 pub mod facts;
+#[cfg(test)]
+mod fixtures;
 pub mod mode;
 pub mod operations;
+pub mod ownership;
 pub mod plan;
 pub mod record;
+pub mod scope;
 pub mod settings;
 pub mod steps;
 pub mod watch;
+pub mod window;

@@ -5,7 +5,24 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use trimtab_models::{recommendation::Action, resource::Kind};
+use trimtab_models::{
+    recommendation::{Action, Recommendation},
+    resource::{Kind, ResourceRef},
+};
+
+use crate::{
+    action::{durability_given_up, row_of},
+    scope::{self, Target},
+};
+
+/// The tag by which whoever may tag can make a resource more conservative, never less.
+pub const MODE_TAG: &str = "trimtab:mode";
+
+/// The tag whose presence excludes a resource.
+pub const EXCLUDE_TAG: &str = "trimtab:exclude";
+
+/// Auto Scaling's own tag on its members; keys that begin with `aws:` cannot be set by customers.
+pub(crate) const SCALING_GROUP_TAG: &str = "aws:autoscaling:groupName";
 
 /// How far Trimtab may go by itself. The order is from the most to the least conservative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,3 +139,172 @@ pub struct Modes {
     /// The caps of autopilot.
     pub autopilot: Autopilot,
 }
+
+/// The mode of one resource and action, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeDecision {
+    /// The mode.
+    pub mode: Mode,
+    /// The rule that decided, by its place in the file (from 0); `None` where the default did.
+    pub rule: Option<usize>,
+    /// Which rule decided and what lowered it since, in words.
+    pub reason: String,
+}
+
+impl ModeDecision {
+    fn lower_to(&mut self, mode: Mode, why: &str) {
+        if self.mode > mode {
+            self.mode = mode;
+            self.reason = format!("{}; {mode}, because {why}", self.reason);
+        }
+    }
+}
+
+/// The mode of a resource and action.
+///
+/// The most specific rule decides; then the resource's own tag, the account's ceiling and the caps of autopilot can each lower
+/// it. `lowers_performance` is what the evidence says; for a question without a recommendation ask with both values.
+#[must_use]
+pub fn mode_of(
+    modes: &Modes,
+    reference: &ResourceRef,
+    group: &str,
+    action: Action,
+    lowers_performance: bool,
+) -> ModeDecision {
+    let target = Target {
+        reference,
+        group,
+        action,
+    };
+    let mut decision = by_rules(modes, &target);
+    if let Some(value) = reference.tags.get(MODE_TAG) {
+        let (mode, why) = mode_of_tag(value);
+        decision.lower_to(mode, &why);
+    }
+    match modes.ceilings.get(&reference.account) {
+        Some(ceiling) => {
+            let why = format!("account {} allows no more", reference.account);
+            decision.lower_to(*ceiling, &why);
+        }
+        None => {
+            let why = format!("account {} is not configured", reference.account);
+            decision.lower_to(Mode::Datapilot, &why);
+        }
+    }
+    for why in caps(modes.autopilot, action, lowers_performance) {
+        decision.lower_to(Mode::Copilot, &why);
+    }
+    decision
+}
+
+/// What the rules alone say: from the least to the most specific, each level replaces what the one before said.
+///
+/// A rule that rests on tags which anybody may set can only lower what the levels up to its own say.
+fn by_rules(modes: &Modes, target: &Target<'_>) -> ModeDecision {
+    let mut levels: BTreeMap<(bool, usize), Vec<usize>> = BTreeMap::new();
+    for (index, rule) in modes.rules.iter().enumerate() {
+        if scope::matches(&rule.matcher, target) {
+            let level = (rule.matcher.arn.is_some(), scope::key_count(&rule.matcher));
+            levels.entry(level).or_default().push(index);
+        }
+    }
+    let mut decided = (modes.default, None);
+    for indices in levels.values() {
+        let (trusted, untrusted): (Vec<usize>, Vec<usize>) = indices
+            .iter()
+            .copied()
+            .partition(|index| may_raise(modes, &modes.rules[*index].matcher, target));
+        let lowest = |indices: &[usize]| {
+            indices
+                .iter()
+                .map(|index| (modes.rules[*index].mode, Some(*index)))
+                .min()
+        };
+        decided = lowest(&trusted).unwrap_or(decided);
+        decided = match lowest(&untrusted) {
+            Some(lowering) if lowering.0 < decided.0 => lowering,
+            Some(_) | None => decided,
+        };
+    }
+    let (mode, rule) = decided;
+    let reason = match rule {
+        Some(index) => format!(
+            "rule {} ({}) says {mode}",
+            index + 1,
+            scope::describe(&modes.rules[index].matcher)
+        ),
+        None => format!("no rule decides, the default is {mode}"),
+    };
+    ModeDecision { mode, rule, reason }
+}
+
+/// Whether a rule may raise the mode: nothing that it matches can be changed by whoever may tag the resource.
+///
+/// A group is a tag in disguise where its name comes from one: then the same trust is asked for.
+fn may_raise(modes: &Modes, matcher: &Matcher, target: &Target<'_>) -> bool {
+    let trusted = |key: &String| modes.trusted_tag_keys.contains(key);
+    let tags = &target.reference.tags;
+    let group_is_given = matcher.group.is_none()
+        || target.reference.kind == Kind::Group
+        || tags.get(SCALING_GROUP_TAG).is_some_and(|name| name == target.group)
+        || !tags
+            .iter()
+            .any(|(key, value)| value == target.group && !trusted(key));
+    group_is_given && matcher.tags.keys().all(trusted)
+}
+
+fn mode_of_tag(value: &str) -> (Mode, String) {
+    let known = [Mode::Datapilot, Mode::Copilot, Mode::Autopilot]
+        .into_iter()
+        .find(|mode| mode.to_string() == value);
+    match known {
+        Some(mode) => (mode, format!("its tag {MODE_TAG} says so")),
+        None => (
+            Mode::Datapilot,
+            format!("its tag {MODE_TAG} holds `{value}`, which is no mode"),
+        ),
+    }
+}
+
+/// Why autopilot leaves an action to a person.
+fn caps(autopilot: Autopilot, action: Action, lowers_performance: bool) -> Vec<String> {
+    let row = row_of(action);
+    let mut reasons = Vec::new();
+    if row.always_approval {
+        reasons.push(format!("{action} always needs an approval"));
+    }
+    if row.disruption > autopilot.max_disruption {
+        reasons.push(format!(
+            "{action} disrupts ({}) more than autopilot.max_disruption ({})",
+            row.disruption, autopilot.max_disruption
+        ));
+    }
+    if lowers_performance && !autopilot.allow_decrease {
+        reasons.push("it lowers performance and autopilot.allow_decrease is off".to_owned());
+    }
+    reasons
+}
+
+/// What one review makes of the mode: as [`mode_of`], and a person also decides where durability is given up.
+pub(crate) fn mode_of_recommendation(
+    modes: &Modes,
+    recommendation: &Recommendation,
+    reference: &ResourceRef,
+    group: &str,
+) -> ModeDecision {
+    let mut decision = mode_of(
+        modes,
+        reference,
+        group,
+        recommendation.action,
+        recommendation.evidence.lowers_performance,
+    );
+    if let Some(loss) = durability_given_up(recommendation) {
+        decision.lower_to(Mode::Copilot, &loss);
+    }
+    decision
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,15 @@ use trimtab_models::{
 };
 
 use crate::{
-    approval::Decision, change::Change, facts::Facts, mode::Mode, settings::Policy, steps::Step,
+    approval::{Decision, Word, word},
+    budget::Ledger,
+    change::Change,
+    check::{self, Subject},
+    facts::Facts,
+    mode::{Mode, ModeDecision, mode_of_recommendation},
+    scope::group_of,
+    settings::Policy,
+    steps::Step,
 };
 
 /// The safety rules, in the order in which they are shown.
@@ -190,3 +198,172 @@ pub struct Plan {
     /// The candidates, by saving (largest first), then by ARN.
     pub entries: Vec<PlanEntry>,
 }
+
+/// Decides every candidate: its mode, all checks that apply, and what follows from them.
+///
+/// The most saving comes first, so that where budgets or conflicts let only one through it is that one; what the review grants
+/// counts for everything after it. The order of the candidates does not matter.
+#[must_use]
+pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
+    candidates.sort_by_cached_key(rank);
+    let past = past_changes(context);
+    let mut ledger = Ledger::open(context, &candidates);
+    let mut entries = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let group = group_of_candidate(&candidate, context);
+        let mode = mode_of_candidate(&candidate, &group, context);
+        let checks = check::all(&Subject {
+            candidate: &candidate,
+            context,
+            mode: mode.mode,
+            group: &group,
+            ledger: &ledger,
+            past: past
+                .get(&candidate.recommendation.resource.arn)
+                .map_or(&[], Vec::as_slice),
+        });
+        let word = word(&candidate, &context.policy.approvals, context.now);
+        let decision = decide(mode.mode, &checks, matches!(word, Word::Approved(_)));
+        if decision == Disposition::Apply {
+            ledger.grant(&candidate, &group);
+        }
+        entries.push(entry(candidate, mode, checks, decision));
+    }
+    Plan {
+        at: context.now,
+        entries,
+    }
+}
+
+/// The order of a plan: by saving, largest first and unknown last, then by ARN; the rest only makes it total.
+fn rank(candidate: &Candidate) -> impl Ord + use<> {
+    let recommendation = &candidate.recommendation;
+    (
+        std::cmp::Reverse(recommendation.saving),
+        recommendation.resource.arn.clone(),
+        recommendation.action,
+        candidate.digest.clone(),
+    )
+}
+
+fn past_changes<'a>(context: &Context<'a>) -> BTreeMap<&'a Arn, Vec<&'a Change>> {
+    let mut past: BTreeMap<&Arn, Vec<&Change>> = BTreeMap::new();
+    for change in context.changes.values() {
+        let arn = &change.recommendation.resource.arn;
+        past.entry(arn).or_default().push(change);
+    }
+    past
+}
+
+/// A resource that is not in the inventory is its own group.
+fn group_of_candidate(candidate: &Candidate, context: &Context<'_>) -> String {
+    let arn = &candidate.recommendation.resource.arn;
+    context.inventory.get(arn).map_or_else(
+        || arn.0.clone(),
+        |resource| group_of(resource, context.inventory, &context.policy.limits),
+    )
+}
+
+/// The mode by the tags of the proposal, the inventory and the live resource: the most conservative, because the newest of them
+/// may have been set to hold the change back.
+fn mode_of_candidate(candidate: &Candidate, group: &str, context: &Context<'_>) -> ModeDecision {
+    let recommendation = &candidate.recommendation;
+    let modes = &context.policy.modes;
+    let known = context.inventory.get(&recommendation.resource.arn);
+    let live = candidate.facts.live.as_ref().map(|fact| &fact.value);
+    let proposed = mode_of_recommendation(modes, recommendation, &recommendation.resource, group);
+    [known, live]
+        .into_iter()
+        .flatten()
+        .map(|seen| mode_of_recommendation(modes, recommendation, &seen.reference, group))
+        .fold(proposed, |least, other| {
+            if other.mode < least.mode { other } else { least }
+        })
+}
+
+/// What follows from the mode and the verdicts.
+///
+/// Some failures withhold a candidate in every mode. Beyond them datapilot recommends. Copilot withholds on any failure, asks
+/// where no approval is in force, and then waits until every check passes. Autopilot applies what passes every check and
+/// nothing else.
+fn decide(mode: Mode, checks: &[CheckResult], approved: bool) -> Disposition {
+    let gravest = checks.iter().map(|check| check.verdict).max();
+    let any_fail = gravest == Some(CheckVerdict::Fail);
+    let all_pass = gravest == Some(CheckVerdict::Pass);
+    let disqualified = checks
+        .iter()
+        .any(|check| check.verdict == CheckVerdict::Fail && check.check.disqualifies());
+    if disqualified {
+        return Disposition::Withheld;
+    }
+    match mode {
+        Mode::Datapilot => Disposition::Recommend,
+        Mode::Copilot if any_fail => Disposition::Withheld,
+        Mode::Copilot if approved && all_pass => Disposition::Apply,
+        Mode::Copilot => Disposition::AwaitApproval,
+        Mode::Autopilot if all_pass => Disposition::Apply,
+        Mode::Autopilot => Disposition::Withheld,
+    }
+}
+
+fn entry(
+    candidate: Candidate,
+    mode: ModeDecision,
+    checks: Vec<CheckResult>,
+    decision: Disposition,
+) -> PlanEntry {
+    let waits = || {
+        checks
+            .iter()
+            .filter(|check| check.verdict == CheckVerdict::Wait)
+    };
+    let failed = checks
+        .iter()
+        .any(|check| check.verdict == CheckVerdict::Fail);
+    let until = if failed || waits().next().is_none() {
+        None
+    } else {
+        check::latest(waits().map(|check| check.until))
+    };
+    PlanEntry {
+        id: candidate.id,
+        digest: candidate.digest,
+        recommendation: candidate.recommendation,
+        mode: mode.mode,
+        mode_reason: mode.reason,
+        decision,
+        until,
+        checks,
+        steps: candidate.steps,
+    }
+}
+
+impl CheckName {
+    /// Whether a failure withholds the candidate in every mode, datapilot included: then it is no good recommendation.
+    #[must_use]
+    pub const fn disqualifies(self) -> bool {
+        match self {
+            Self::Evidence
+            | Self::History
+            | Self::Material
+            | Self::OptOut
+            | Self::Ownership
+            | Self::Compatibility
+            | Self::DataLoss
+            | Self::Price => true,
+            Self::Window
+            | Self::Cooldown
+            | Self::BlastRadius
+            | Self::Conflict
+            | Self::StepSize
+            | Self::Health
+            | Self::Drift
+            | Self::Permission
+            | Self::Stop
+            | Self::Expiry => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! `permission`: the role can make every call of the steps and of their undo.
+//!
+//! Not here: asking AWS (`trimtab`), and what a mode allows (`mode`).
+
+use super::{Reason, Subject, result};
+use crate::{
+    facts::Permission,
+    plan::{CheckName, CheckResult, Moment},
+};
+
+pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
+    let fact = &subject.facts().permission;
+    match (subject.context.moment, fact) {
+        (Moment::Proposal, None) => {
+            result(CheckName::Permission, None, "asked before the first write")
+        }
+        (Moment::Proposal | Moment::Approval | Moment::FirstWrite, _) => {
+            let reason = match subject.fact(fact, "whether the role may do this") {
+                Err(missing) => Some(missing),
+                Ok(Permission::Allowed) => None,
+                Ok(Permission::Denied { operation, message }) => Some(Reason::fail(format!(
+                    "the role may not call {operation}: {message}"
+                ))),
+            };
+            result(CheckName::Permission, reason, "the role may do every step and its undo")
+        }
+    }
+}

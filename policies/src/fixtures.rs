@@ -1,0 +1,543 @@
+//! What the tests of this crate start from: settings, resources and candidates that pass every check.
+//!
+//! Each test changes the one thing that it is about. Not here: any expectation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use trimtab_models::{
+    catalog::Catalog,
+    metric::{Measure, Metric, Statistic},
+    money::Usd,
+    recommendation::{
+        Action, Dimension, Evidence, PriceBasis, Recommendation, SavingBasis, SeriesEvidence,
+    },
+    resource::{
+        Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, Member, Resource,
+        ResourceRef, Volume,
+    },
+    spec::{Gone, PowerState, Spec, VolumeSpec},
+};
+
+use crate::{
+    approval::{Decision, Verdict},
+    change::{Change, Opening, Outcome, State},
+    digest::{digest, id},
+    facts::{Fact, Facts, InstanceStatus, Permission},
+    mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
+    plan::{Candidate, CheckName, CheckResult, Context, Moment, Plan, review},
+    settings::{Approvals, EvidenceRules, HealthRules, Limits, Policy, Protected},
+    steps::steps,
+    window::after_days,
+};
+
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const REGION: &str = "us-east-1";
+
+/// A Friday noon.
+pub(crate) fn now() -> Timestamp {
+    time("2026-11-20T12:00:00Z")
+}
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().expect("a plain time in the test's table")
+}
+
+pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
+    now()
+        .checked_sub(jiff::SignedDuration::from_secs(seconds))
+        .expect("a time within our century")
+}
+
+pub(crate) fn days_ago(days: i64) -> Timestamp {
+    seconds_ago(days * 86_400)
+}
+
+pub(crate) fn usd(dollars: f64) -> Usd {
+    Usd::from_dollars(dollars).expect("a small amount")
+}
+
+/// Settings that let autopilot do everything that never needs an approval.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        modes: modes(Mode::Autopilot),
+        evidence: EvidenceRules {
+            collection_interval_s: 3_600,
+            min_coverage_ratio: 0.9,
+            min_days: 14.0,
+            min_days_decrease: 28.0,
+            min_invocations: 1_000,
+            min_invocation_days: 14,
+            min_change_ratio: 0.1,
+            min_saving: usd(5.0),
+            max_step_ratio: 0.5,
+        },
+        limits: Limits {
+            group_tag: Some("service".to_owned()),
+            group_ratio: 0.1,
+            disruptive_per_hour: 4,
+            other_per_hour: 20,
+            disruptive_in_flight: 3,
+            cooldown_days: 7.0,
+            barred_days: 30.0,
+            volume_modifications_per_day: 4,
+            unattached_days: 30.0,
+            disabled_actions: BTreeSet::new(),
+        },
+        windows: Vec::new(),
+        freezes: Vec::new(),
+        ownership: Vec::new(),
+        approvals: Approvals {
+            expiry_days: 7.0,
+            plan_expiry_hours: 24.0,
+            undo_days: 30.0,
+        },
+        health: HealthRules::default(),
+        protected: Protected::default(),
+    }
+}
+
+pub(crate) fn modes(default: Mode) -> Modes {
+    Modes {
+        default,
+        rules: Vec::new(),
+        trusted_tag_keys: Vec::new(),
+        ceilings: BTreeMap::from([(ACCOUNT.to_owned(), Mode::Autopilot)]),
+        autopilot: Autopilot {
+            max_disruption: Disruption::Destructive,
+            allow_decrease: true,
+        },
+    }
+}
+
+pub(crate) fn rule(mode: Mode, matcher: Matcher) -> Rule {
+    Rule { matcher, mode }
+}
+
+pub(crate) fn reference(kind: Kind, id: &str) -> ResourceRef {
+    let arn = match kind {
+        Kind::Instance => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id}"),
+        Kind::Volume => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{id}"),
+        Kind::Function => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"),
+        Kind::Group => format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/{id}"),
+    };
+    ResourceRef {
+        arn: Arn(arn),
+        kind,
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        tags: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn resource(id: &str, detail: Detail) -> Resource {
+    let kind = match &detail {
+        Detail::Instance(_) => Kind::Instance,
+        Detail::Volume(_) => Kind::Volume,
+        Detail::Function(_) => Kind::Function,
+        Detail::Group(_) => Kind::Group,
+    };
+    Resource {
+        reference: reference(kind, id),
+        id: id.to_owned(),
+        zone: Some(format!("{REGION}a")),
+        created_at: Some(days_ago(100)),
+        observed_at: now(),
+        detail,
+    }
+}
+
+/// A running `m5.xlarge` with an ordinary image.
+pub(crate) fn instance(id: &str) -> Resource {
+    let instance = Instance {
+        instance_type: "m5.xlarge".to_owned(),
+        state: InstanceState::Running,
+        platform: "Linux/UNIX".to_owned(),
+        architecture: "x86_64".to_owned(),
+        virtualization: "hvm".to_owned(),
+        ena_support: true,
+        boot_mode: Some("legacy-bios".to_owned()),
+        ebs_root: true,
+        lifecycle: None,
+        tenancy: "default".to_owned(),
+        placement_group: None,
+        hibernation: false,
+        enclave: false,
+        custom_cpu_options: false,
+        licenses: 0,
+        network_interfaces: 1,
+        addresses_per_interface: 1,
+        special_network: false,
+        public_ip: None,
+        elastic_ip: false,
+        volumes: Vec::new(),
+        operator_managed: false,
+        group: None,
+        state_reason: None,
+        launched_at: Some(days_ago(100)),
+    };
+    resource(id, Detail::Instance(Box::new(instance)))
+}
+
+/// An unattached gp2 volume of 500 GiB, seen detached for 40 days.
+pub(crate) fn volume(id: &str) -> Resource {
+    let volume = Volume {
+        spec: gp2(),
+        state: "available".to_owned(),
+        attachments: Vec::new(),
+        multi_attach: false,
+        kms_key: None,
+        snapshot_id: None,
+        modification: None,
+        detached_since: Some(days_ago(40)),
+    };
+    resource(id, Detail::Volume(volume))
+}
+
+pub(crate) fn function(id: &str) -> Resource {
+    let function = Function {
+        memory_mb: 1_024,
+        timeout_s: 30,
+        architecture: "x86_64".to_owned(),
+        runtime: Some("python3.12".to_owned()),
+        state: "Active".to_owned(),
+        last_update_status: "Successful".to_owned(),
+        revision_id: Some("r1".to_owned()),
+        code_sha256: None,
+        aliases: Vec::new(),
+        published_versions: 0,
+        capacity_provider: false,
+    };
+    resource(id, Detail::Function(function))
+}
+
+pub(crate) fn group(id: &str) -> Resource {
+    let member = |number: u32| Member {
+        instance_id: format!("i-{id}{number}"),
+        instance_type: "m5.large".to_owned(),
+        lifecycle_state: "InService".to_owned(),
+        healthy: true,
+    };
+    let group = Group {
+        min_size: 4,
+        max_size: 8,
+        desired_capacity: 4,
+        members: (0..4).map(member).collect(),
+        mixed_instances: false,
+        scaling_policies: Vec::new(),
+        scheduled_actions: Vec::new(),
+        suspended_processes: Vec::new(),
+        activities_in_progress: Vec::new(),
+        refresh_in_progress: None,
+        deleting: false,
+    };
+    resource(id, Detail::Group(group))
+}
+
+pub(crate) fn attach(volume: &mut Resource, instance_id: &str) {
+    if let Detail::Volume(volume) = &mut volume.detail {
+        volume.state = "in-use".to_owned();
+        volume.detached_since = None;
+        volume.attachments = vec![Attachment {
+            instance_id: instance_id.to_owned(),
+            device: "/dev/sdf".to_owned(),
+            delete_on_termination: false,
+        }];
+    }
+}
+
+pub(crate) fn instance_mut(resource: &mut Resource) -> &mut Instance {
+    match &mut resource.detail {
+        Detail::Instance(instance) => instance,
+        Detail::Volume(_) | Detail::Function(_) | Detail::Group(_) => panic!("no instance"),
+    }
+}
+
+pub(crate) fn volume_mut(resource: &mut Resource) -> &mut Volume {
+    match &mut resource.detail {
+        Detail::Volume(volume) => volume,
+        Detail::Instance(_) | Detail::Function(_) | Detail::Group(_) => panic!("no volume"),
+    }
+}
+
+pub(crate) fn function_mut(resource: &mut Resource) -> &mut Function {
+    match &mut resource.detail {
+        Detail::Function(function) => function,
+        Detail::Instance(_) | Detail::Volume(_) | Detail::Group(_) => panic!("no function"),
+    }
+}
+
+pub(crate) fn group_mut(resource: &mut Resource) -> &mut Group {
+    match &mut resource.detail {
+        Detail::Group(group) => group,
+        Detail::Instance(_) | Detail::Volume(_) | Detail::Function(_) => panic!("no group"),
+    }
+}
+
+pub(crate) fn gp2() -> VolumeSpec {
+    VolumeSpec {
+        volume_type: "gp2".to_owned(),
+        size_gib: 500,
+        iops: Some(1_500),
+        throughput_mibps: None,
+    }
+}
+
+pub(crate) fn gp3() -> VolumeSpec {
+    VolumeSpec {
+        volume_type: "gp3".to_owned(),
+        size_gib: 500,
+        iops: Some(3_000),
+        throughput_mibps: Some(125),
+    }
+}
+
+/// What an action makes of its resource in these tests.
+fn desired(action: Action) -> Spec {
+    match action {
+        Action::ResizeInstance => Spec::Instance {
+            instance_type: "m5.large".to_owned(),
+            state: PowerState::Running,
+        },
+        Action::StopIdleInstance => Spec::Instance {
+            instance_type: "m5.xlarge".to_owned(),
+            state: PowerState::Stopped,
+        },
+        Action::MigrateVolumeType | Action::TuneVolume => Spec::Volume(gp3()),
+        Action::DeleteUnattachedVolume => Spec::Gone {
+            state: Gone::Deleted,
+        },
+        Action::TuneFunctionMemory => Spec::Function { memory_mb: 512 },
+        Action::TuneGroupCapacity => Spec::Group {
+            min_size: 2,
+            max_size: 4,
+            desired_capacity: 2,
+        },
+    }
+}
+
+pub(crate) fn series(metric: Metric) -> SeriesEvidence {
+    SeriesEvidence {
+        measure: Measure {
+            metric,
+            statistic: Statistic::Maximum,
+        },
+        decisive: true,
+        points: 8_640,
+        coverage_ratio: 1.0,
+        oldest_at: Some(days_ago(30)),
+        newest_at: Some(seconds_ago(900)),
+        step_s: 300,
+        p50: Some(10.0),
+        p95: Some(20.0),
+        p99_5: Some(25.0),
+        max: Some(30.0),
+        flat_zero: false,
+    }
+}
+
+fn evidence(action: Action) -> Evidence {
+    let function = action == Action::TuneFunctionMemory;
+    let metrics: &[Metric] = match action {
+        Action::ResizeInstance => &[Metric::InstanceCpu],
+        Action::StopIdleInstance => &[Metric::InstanceCpu, Metric::InstanceNetworkIn],
+        Action::MigrateVolumeType | Action::TuneVolume => &[Metric::VolumeReadOps],
+        Action::DeleteUnattachedVolume => &[],
+        Action::TuneFunctionMemory => &[Metric::FunctionMemory],
+        Action::TuneGroupCapacity => &[Metric::GroupCpu],
+    };
+    Evidence {
+        from: days_ago(30),
+        until: now(),
+        days_seen: 30.0,
+        series: metrics.iter().copied().map(series).collect(),
+        dimensions: vec![Dimension {
+            name: "cpu".to_owned(),
+            unit: "vcpu".to_owned(),
+            demand: 1.0,
+            capacity_today: 4.0,
+            capacity_proposed: 2.0,
+        }],
+        seasons: Vec::new(),
+        replay: None,
+        capacity_ratio: 0.5,
+        lowers_performance: true,
+        invocations: function.then_some(50_000),
+        invocation_days: function.then_some(30),
+        unseen: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// A candidate for `action` on `resource` that passes every check at each moment.
+pub(crate) fn candidate(action: Action, resource: &Resource) -> Candidate {
+    let recommendation = Recommendation {
+        resource: resource.reference.clone(),
+        resource_id: resource.id.clone(),
+        action,
+        expected: resource.spec(),
+        desired: desired(action),
+        alternates: Vec::new(),
+        reason: "it is too large".to_owned(),
+        evidence: evidence(action),
+        risk: None,
+        saving: Some(usd(70.0)),
+        cost_today: Some(usd(140.0)),
+        price_basis: Some(PriceBasis::List),
+        saving_basis: SavingBasis::List,
+    };
+    let steps = steps(&recommendation, resource);
+    let digest = digest(&recommendation, &steps);
+    Candidate {
+        id: id(&digest),
+        digest,
+        facts: facts(&recommendation, resource),
+        recommendation,
+        steps,
+        confirmed_at: seconds_ago(60),
+        decision: None,
+    }
+}
+
+pub(crate) fn fact<T>(value: T) -> Option<Fact<T>> {
+    Some(Fact {
+        at: seconds_ago(10),
+        value,
+    })
+}
+
+fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
+    let offered = ["m5.large", "m5.2xlarge", "t3.large", "m5.xlarge", "m4.large", "c5.large"];
+    let newest = recommendation
+        .evidence
+        .series
+        .iter()
+        .map(|series| (Facts::point_key(series.measure), Some(seconds_ago(600))));
+    Facts {
+        live: fact(resource.clone()),
+        offered: fact(offered.iter().map(|name| ((*name).to_owned(), true)).collect()),
+        status: fact(InstanceStatus {
+            system: "ok".to_owned(),
+            instance: "ok".to_owned(),
+            events: Vec::new(),
+        }),
+        alarms: fact(Vec::new()),
+        stop_protection: fact(false),
+        termination_protection: fact(false),
+        modifications: fact(Vec::new()),
+        permission: fact(Permission::Allowed),
+        newest_points: fact(newest.collect()),
+        failures: Vec::new(),
+    }
+}
+
+/// The resource that `action` is about in these tests.
+pub(crate) fn resource_for(action: Action, id: &str) -> Resource {
+    match action {
+        Action::ResizeInstance | Action::StopIdleInstance => instance(id),
+        Action::MigrateVolumeType | Action::TuneVolume | Action::DeleteUnattachedVolume => {
+            volume(id)
+        }
+        Action::TuneFunctionMemory => function(id),
+        Action::TuneGroupCapacity => group(id),
+    }
+}
+
+pub(crate) fn approval(candidate: &Candidate) -> Decision {
+    Decision {
+        digest: candidate.digest.clone(),
+        by: "ada".to_owned(),
+        at: days_ago(1),
+        verdict: Verdict::Approved,
+        reason: None,
+        until: None,
+        now: false,
+    }
+}
+
+/// A change that carries out what `candidate` asks for.
+pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Timestamp) -> Change {
+    let opening = Opening {
+        recommendation_id: candidate.id.clone(),
+        digest: candidate.digest.clone(),
+        group: group.to_owned(),
+        zone: None,
+        mode: Mode::Autopilot,
+        approver: None,
+        steps: candidate.steps.clone(),
+    };
+    let mut change = Change::open(opening, candidate.recommendation.clone(), at);
+    change.state = state;
+    if !state.in_flight() {
+        change.outcome = Some(Outcome {
+            state,
+            at,
+            reason: "so it went".to_owned(),
+            provisional: false,
+        });
+    }
+    change
+}
+
+/// Everything that a review needs, owned, so that tests can change any of it.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) policy: Policy,
+    pub(crate) catalog: Catalog,
+    pub(crate) inventory: BTreeMap<Arn, Resource>,
+    pub(crate) changes: BTreeMap<String, Change>,
+    pub(crate) stopped: Option<String>,
+    pub(crate) moment: Moment,
+    pub(crate) now: Timestamp,
+}
+
+impl World {
+    pub(crate) fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
+        Self {
+            policy: policy(),
+            catalog: Catalog::embedded(),
+            inventory: resources
+                .into_iter()
+                .map(|resource| (resource.reference.arn.clone(), resource))
+                .collect(),
+            changes: BTreeMap::new(),
+            stopped: None,
+            moment: Moment::Proposal,
+            now: now(),
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            catalog: &self.catalog,
+            inventory: &self.inventory,
+            changes: &self.changes,
+            stopped: self.stopped.clone(),
+            now: self.now,
+            moment: self.moment,
+        }
+    }
+
+    pub(crate) fn add(&mut self, change: Change) {
+        self.changes.insert(change.id.clone(), change);
+    }
+
+    pub(crate) fn review(&self, candidates: Vec<Candidate>) -> Plan {
+        review(candidates, &self.context())
+    }
+}
+
+/// The verdict of one check on the first entry.
+pub(crate) fn verdict(plan: &Plan, name: CheckName) -> &CheckResult {
+    plan.entries[0]
+        .checks
+        .iter()
+        .find(|check| check.check == name)
+        .unwrap_or_else(|| panic!("{name:?} was not evaluated"))
+}
+
+/// `now` plus days.
+pub(crate) fn in_days(days: f64) -> Timestamp {
+    after_days(now(), days)
+}
