@@ -25,7 +25,7 @@ use trimtab_policies::{
 use crate::{
     agent::Agent,
     ledger::{LedgerError, SELF},
-    observe::{CollectReport, collect, discover},
+    observe::{CollectReport, Discovered, collect, discover},
     probe::{Question, probe},
     recommend::{Findings, recommend_all},
     series_store::SeriesError,
@@ -69,7 +69,7 @@ pub enum Begin {
 /// When what was seen or decided cannot be kept; a part of AWS that does not answer is a line in the report instead.
 pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleError> {
     let started_at = agent.ports().clock.now();
-    let discovered = discover(agent.ports().observe.as_ref(), &agent.places(), &agent.inventory(), started_at).await;
+    let discovered = discover_all(agent, started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
     let collected = collect_all(agent, &inventory, started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
@@ -93,6 +93,10 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     Ok(PlanView { cycle, recommendations: plan.entries })
 }
 
+async fn discover_all(agent: &Agent, now: Timestamp) -> Discovered {
+    discover(agent.ports().observe.as_ref(), &agent.places(), &agent.inventory(), now).await
+}
+
 fn keep_inventory(
     agent: &Agent,
     resources: BTreeMap<Arn, Resource>,
@@ -110,8 +114,8 @@ async fn collect_all(
 ) -> Result<CollectReport, CycleError> {
     let mut collected = agent.store().collected()?;
     let collecting = agent.collecting();
-    let observe = agent.ports().observe.as_ref();
-    let report = collect(observe, inventory, collecting, &mut collected, &agent.series, now).await;
+    let observe = agent.ports().observe;
+    let report = collect(observe.as_ref(), inventory, collecting, &mut collected, &agent.series, now).await;
     // Points first, then how far they go: a crash in between fetches them once more.
     agent.series_mut().flush()?;
     agent.store().replace_collected(&collected)?;

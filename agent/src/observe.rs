@@ -320,7 +320,7 @@ pub fn stored_series(
     let mut all = BTreeMap::new();
     for measure in Measure::of(resource.reference.kind) {
         if let Some(grid) = store.read(&series_key(&resource.reference.arn, measure), from_s, until_s)? {
-            all.insert(measure, Series { start_s: grid.start, step_s: grid.step_s, values: grid.values });
+            all.insert(measure, Series { start_s: grid.start_unix_s, step_s: grid.step_s, values: grid.values });
         }
     }
     Ok(all)

@@ -70,7 +70,9 @@ fn recommend_one(
             return (Vec::new(), Some(NotSized { arn: resource.reference.arn.clone(), reason }));
         }
     };
-    let input = SizingInput { resource, series: &series, inventory, from_s, until_s, now };
+    let at = |second| Timestamp::from_second(second).unwrap_or(now);
+    let (from, until) = (at(from_s), at(until_s));
+    let input = SizingInput { resource, series: &series, now, from, until, running: &[], inventory };
     let found = recommend(&input, &settings.sizing, &agent.catalog());
     (found.recommendations, found.not_sized)
 }

@@ -90,7 +90,7 @@ async fn watch(agent: &Agent, change: &Change, now: Timestamp) -> Watched {
     let alarms = match names.is_empty() {
         true => Vec::new(),
         false => agent
-            .ports
+            .ports()
             .observe
             .alarms(&change.recommendation.resource, id, &names)
             .await

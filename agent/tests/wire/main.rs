@@ -1,0 +1,11 @@
+//! The wire tests: the real SDK against an independent emulator of AWS (moto), behind a reverse proxy that counts
+//! every call, answers CloudWatch itself and plays the rules that the emulator lacks.
+//!
+//! Not here: tests of rules and models, which need no wire. These tests need Python 3 and nothing else.
+
+mod load;
+mod moto;
+mod proxy;
+mod scene;
+
+mod harness;
