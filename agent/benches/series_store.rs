@@ -81,9 +81,7 @@ fn append(criterion: &mut Criterion) {
         let keys: Vec<String> = (0..SERIES).map(key).collect();
         let collect = |(dir, mut store): (tempfile::TempDir, SeriesStore)| {
             for (key, values) in keys.iter().zip(series.iter().cycle()) {
-                store
-                    .append(key, STEP_S, MONDAY, &values[..15])
-                    .expect("there is room");
+                store.append(key, STEP_S, MONDAY, &values[..15]).expect("there is room");
             }
             store.flush().expect("there is room");
             (dir, store)
@@ -97,9 +95,7 @@ fn read_and_open(criterion: &mut Criterion) {
     let (dir, mut store) = empty();
     let series = series();
     for (number, values) in (0..SERIES).zip(series.iter().cycle()) {
-        store
-            .append(&key(number), STEP_S, MONDAY, values)
-            .expect("there is room");
+        store.append(&key(number), STEP_S, MONDAY, values).expect("there is room");
     }
     store.flush().expect("there is room");
     let stats = store.stats();
@@ -122,9 +118,7 @@ fn read_and_open(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("open 4,000 series", |bench| {
         bench.iter_with_large_drop(|| {
-            SeriesStore::open(dir.path())
-                .map(|store| store.stats())
-                .expect("it opens")
+            SeriesStore::open(dir.path()).map(|store| store.stats()).expect("it opens")
         });
     });
     group.finish();

@@ -44,10 +44,8 @@ pub enum DiskError {
 /// # Errors
 /// [`DiskError::Measure`] when the folder does not exist or cannot be read.
 pub fn free_bytes(path: &Path) -> Result<u64, DiskError> {
-    let stat = rustix::fs::statvfs(path).map_err(|errno| DiskError::Measure {
-        path: path.to_owned(),
-        source: errno.into(),
-    })?;
+    let stat = rustix::fs::statvfs(path)
+        .map_err(|errno| DiskError::Measure { path: path.to_owned(), source: errno.into() })?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
@@ -61,11 +59,7 @@ pub fn require_room(path: &Path) -> Result<u64, DiskError> {
 
 fn require(path: &Path, free_bytes: u64, floor_bytes: u64) -> Result<u64, DiskError> {
     if free_bytes < floor_bytes {
-        return Err(DiskError::Full {
-            path: path.to_owned(),
-            free_bytes,
-            floor_bytes,
-        });
+        return Err(DiskError::Full { path: path.to_owned(), free_bytes, floor_bytes });
     }
     Ok(free_bytes)
 }

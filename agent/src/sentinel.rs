@@ -75,18 +75,11 @@ impl Sentinel {
     pub fn load(path: &Path) -> Result<Self, SentinelError> {
         let bytes =
             fs::read(path).map_err(|source| match source.kind() == io::ErrorKind::NotFound {
-                true => SentinelError::Missing {
-                    path: path.to_owned(),
-                },
-                false => SentinelError::Unreadable {
-                    path: path.to_owned(),
-                    source,
-                },
+                true => SentinelError::Missing { path: path.to_owned() },
+                false => SentinelError::Unreadable { path: path.to_owned(), source },
             })?;
-        serde_json::from_slice(&bytes).map_err(|source| SentinelError::Invalid {
-            path: path.to_owned(),
-            source,
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|source| SentinelError::Invalid { path: path.to_owned(), source })
     }
 
     /// Replaces the sentinel at `path`; a crash at any moment leaves the old or the new one, whole.
@@ -109,18 +102,12 @@ impl Sentinel {
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SentinelError {
     let path = path.to_owned();
-    move |source| SentinelError::Write {
-        operation,
-        path,
-        source,
-    }
+    move |source| SentinelError::Write { operation, path, source }
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
 
@@ -129,15 +116,9 @@ mod tests {
     use super::*;
 
     fn sample(generation: u64) -> Sentinel {
-        let counts = BTreeMap::from([
-            ("recommendations".to_owned(), 7),
-            ("approvals".to_owned(), 0),
-        ]);
-        Sentinel {
-            generation,
-            counts,
-            journal_seq: 42,
-        }
+        let counts =
+            BTreeMap::from([("recommendations".to_owned(), 7), ("approvals".to_owned(), 0)]);
+        Sentinel { generation, counts, journal_seq: 42 }
     }
 
     #[test]
@@ -145,9 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let path = dir.path().join("sentinel.json");
         for generation in 1..=3 {
-            sample(generation)
-                .save(&path)
-                .expect("a writable folder takes the file");
+            sample(generation).save(&path).expect("a writable folder takes the file");
             assert_eq!(
                 Sentinel::load(&path).expect("the file was just written"),
                 sample(generation)
@@ -162,32 +141,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let missing =
             Sentinel::load(&dir.path().join("sentinel.json")).expect_err("nothing was saved");
-        assert!(
-            matches!(missing, SentinelError::Missing { .. }),
-            "{missing:?}"
-        );
+        assert!(matches!(missing, SentinelError::Missing { .. }), "{missing:?}");
         let folder = Sentinel::load(dir.path()).expect_err("a folder is not a file");
-        assert!(
-            matches!(folder, SentinelError::Unreadable { .. }),
-            "{folder:?}"
-        );
+        assert!(matches!(folder, SentinelError::Unreadable { .. }), "{folder:?}");
     }
 
     #[test]
     fn every_truncation_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let path = dir.path().join("sentinel.json");
-        sample(9)
-            .save(&path)
-            .expect("a writable folder takes the file");
+        sample(9).save(&path).expect("a writable folder takes the file");
         let whole = fs::read(&path).expect("the file was just written");
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).expect("the file can be cut");
             let error = Sentinel::load(&path).expect_err("a cut file is not valid");
-            assert!(
-                matches!(error, SentinelError::Invalid { .. }),
-                "{length}: {error:?}"
-            );
+            assert!(matches!(error, SentinelError::Invalid { .. }), "{length}: {error:?}");
         }
     }
 
@@ -195,27 +163,11 @@ mod tests {
     fn a_failed_save_keeps_the_old_file() {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let path = dir.path().join("sentinel.json");
-        sample(1)
-            .save(&path)
-            .expect("a writable folder takes the file");
+        sample(1).save(&path).expect("a writable folder takes the file");
         fs::create_dir(dir.path().join("sentinel.next"))
             .expect("a folder can take the temporary file's place");
-        let error = sample(2)
-            .save(&path)
-            .expect_err("the temporary file cannot be created");
-        assert!(
-            matches!(
-                error,
-                SentinelError::Write {
-                    operation: "create",
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
-        assert_eq!(
-            Sentinel::load(&path).expect("the old file is whole"),
-            sample(1)
-        );
+        let error = sample(2).save(&path).expect_err("the temporary file cannot be created");
+        assert!(matches!(error, SentinelError::Write { operation: "create", .. }), "{error:?}");
+        assert_eq!(Sentinel::load(&path).expect("the old file is whole"), sample(1));
     }
 }

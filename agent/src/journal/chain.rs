@@ -92,13 +92,7 @@ pub(super) fn file_path(dir: &Path, number: u32) -> PathBuf {
 pub(super) fn walk(dir: &Path, mut visit: impl FnMut(u64, &[u8])) -> Result<Walked, ChainError> {
     let numbers = file_numbers(dir)?;
     let last_file = numbers.last().copied();
-    let mut walked = Walked {
-        seq: 0,
-        head_hash: [0; 32],
-        last_file,
-        whole_bytes: 0,
-        torn: None,
-    };
+    let mut walked = Walked { seq: 0, head_hash: [0; 32], last_file, whole_bytes: 0, torn: None };
     for (number, expected) in numbers.into_iter().zip(1..) {
         let path = file_path(dir, expected);
         if number != expected {
@@ -110,13 +104,7 @@ pub(super) fn walk(dir: &Path, mut visit: impl FnMut(u64, &[u8])) -> Result<Walk
             });
         }
         let bytes = fs::read(&path).map_err(|error| unreadable(&path, walked.seq + 1, error))?;
-        walk_file(
-            &path,
-            &bytes,
-            last_file == Some(number),
-            &mut walked,
-            &mut visit,
-        )?;
+        walk_file(&path, &bytes, last_file == Some(number), &mut walked, &mut visit)?;
     }
     Ok(walked)
 }
@@ -131,12 +119,8 @@ fn walk_file(
     let mut offset = 0;
     while let Some(parsed) = frame::parse(&bytes[offset..]) {
         let seq = walked.seq + 1;
-        let fault = |reason| ChainError {
-            file: path.to_owned(),
-            seq,
-            offset: offset as u64,
-            reason,
-        };
+        let fault =
+            |reason| ChainError { file: path.to_owned(), seq, offset: offset as u64, reason };
         let rest = &bytes[offset..];
         let frame = match parsed {
             Parsed::Whole(frame) => frame,
@@ -179,10 +163,7 @@ fn torn_or_damaged(
         Parsed::Whole(frame) => (false, true, ChainReason::Sequence(frame.seq)),
     };
     if is_last && at_end && !frame::holds_later_frame(rest, seq) {
-        return Ok(Torn {
-            bytes: rest.to_vec(),
-            complete,
-        });
+        return Ok(Torn { bytes: rest.to_vec(), complete });
     }
     Err(reason)
 }
@@ -205,10 +186,5 @@ fn file_number(name: &str) -> Option<u32> {
 }
 
 fn unreadable(path: &Path, seq: u64, error: io::Error) -> ChainError {
-    ChainError {
-        file: path.to_owned(),
-        seq,
-        offset: 0,
-        reason: ChainReason::Unreadable(error),
-    }
+    ChainError { file: path.to_owned(), seq, offset: 0, reason: ChainReason::Unreadable(error) }
 }

@@ -93,9 +93,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
         return Some(Parsed::Damaged(end));
     }
     Some(Parsed::Whole(Frame {
-        previous: header[8..40]
-            .try_into()
-            .expect("the range is 32 bytes long"),
+        previous: header[8..40].try_into().expect("the range is 32 bytes long"),
         seq: seq_of(header),
         payload: &frame[HEADER_BYTES..],
     }))
@@ -109,9 +107,8 @@ pub(super) fn holds_later_frame(bytes: &[u8], seq: u64) -> bool {
     let most = seq.saturating_add((bytes.len() / HEADER_BYTES) as u64 + 1);
     (0..bytes.len().saturating_sub(HEADER_BYTES - 1)).any(|start| {
         let rest = &bytes[start..];
-        let header = rest
-            .first_chunk::<HEADER_BYTES>()
-            .expect("the loop ends a header before the end");
+        let header =
+            rest.first_chunk::<HEADER_BYTES>().expect("the loop ends a header before the end");
         let found = seq_of(header);
         found > seq && found <= most && matches!(parse(rest), Some(Parsed::Whole(_)))
     })
@@ -122,17 +119,9 @@ fn checksum(frame: &[u8]) -> u32 {
 }
 
 fn u32_at(header: &[u8; HEADER_BYTES], offset: usize) -> u32 {
-    u32::from_le_bytes(
-        header[offset..offset + 4]
-            .try_into()
-            .expect("the range is four bytes long"),
-    )
+    u32::from_le_bytes(header[offset..offset + 4].try_into().expect("the range is four bytes long"))
 }
 
 fn seq_of(header: &[u8; HEADER_BYTES]) -> u64 {
-    u64::from_le_bytes(
-        header[40..48]
-            .try_into()
-            .expect("the range is eight bytes long"),
-    )
+    u64::from_le_bytes(header[40..48].try_into().expect("the range is eight bytes long"))
 }

@@ -120,10 +120,7 @@ impl Journal {
         let lock = lock(dir)?;
         let mut entries = Vec::new();
         let walked = chain::walk(dir, |seq, payload| {
-            entries.push(Entry {
-                seq,
-                payload: payload.to_vec(),
-            })
+            entries.push(Entry { seq, payload: payload.to_vec() })
         })?;
         let number = walked.last_file.unwrap_or(1);
         let path = chain::file_path(dir, number);
@@ -173,11 +170,7 @@ impl Journal {
             Some(torn) => torn.bytes.len() as u64,
             None => 0,
         };
-        Ok(Verified {
-            records: walked.seq,
-            head_hash: walked.head_hash,
-            torn_tail_bytes,
-        })
+        Ok(Verified { records: walked.seq, head_hash: walked.head_hash, torn_tail_bytes })
     }
 
     /// Appends a record and returns its sequence number. It is durable only after [`Journal::sync`].
@@ -188,9 +181,7 @@ impl Journal {
     pub fn append(&mut self, payload: &[u8]) -> Result<u64, JournalError> {
         self.require_sound()?;
         if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(JournalError::TooLarge {
-                bytes: payload.len(),
-            });
+            return Err(JournalError::TooLarge { bytes: payload.len() });
         }
         let seq = self.seq + 1;
         let frame = frame::encode(&self.head_hash, seq, payload);
@@ -199,9 +190,7 @@ impl Journal {
             self.rotate()?;
         }
         let path = self.file_path();
-        self.file
-            .write_all(&frame)
-            .map_err(failed("append to", &path))?;
+        self.file.write_all(&frame).map_err(failed("append to", &path))?;
         self.poisoned = false;
         self.file_bytes += frame.len() as u64;
         self.head_hash = frame::record_hash(&self.head_hash, seq, payload);
@@ -253,9 +242,7 @@ impl Journal {
 
     /// Closes the current file for good and begins the next; whatever was appended before is durable afterwards.
     fn rotate(&mut self) -> Result<(), JournalError> {
-        self.file
-            .sync_data()
-            .map_err(failed("sync", &self.file_path()))?;
+        self.file.sync_data().map_err(failed("sync", &self.file_path()))?;
         self.file = open_file(&self.dir, &chain::file_path(&self.dir, self.number + 1))?;
         self.number += 1;
         self.file_bytes = 0;
@@ -264,9 +251,7 @@ impl Journal {
 
     fn require_sound(&self) -> Result<(), JournalError> {
         if self.poisoned {
-            return Err(JournalError::Poisoned {
-                file: self.file_path(),
-            });
+            return Err(JournalError::Poisoned { file: self.file_path() });
         }
         Ok(())
     }
@@ -294,24 +279,17 @@ fn lock(dir: &Path) -> Result<File, JournalError> {
         .map_err(failed("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(JournalError::Io {
-            operation: "lock",
-            path,
-            source,
-        }),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => {
+            Err(JournalError::Io { operation: "lock", path, source })
+        }
     }
 }
 
 /// Opens a file for appending and, where it is new, makes its name durable.
 fn open_file(dir: &Path, path: &Path) -> Result<File, JournalError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(failed("open", path))?;
+    let file =
+        OpenOptions::new().create(true).append(true).open(path).map_err(failed("open", path))?;
     sync_dir(dir)?;
     Ok(file)
 }
@@ -325,23 +303,13 @@ fn cut(
     torn: chain::Torn,
 ) -> Result<TornTail, JournalError> {
     let (copy, mut file) = create_copy(dir, seq)?;
-    file.write_all(&torn.bytes)
-        .map_err(failed("write", &copy))?;
+    file.write_all(&torn.bytes).map_err(failed("write", &copy))?;
     file.sync_all().map_err(failed("sync", &copy))?;
     sync_dir(dir)?;
-    let log = OpenOptions::new()
-        .write(true)
-        .open(path)
-        .map_err(failed("open", path))?;
+    let log = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
     log.set_len(offset).map_err(failed("cut", path))?;
     log.sync_all().map_err(failed("sync", path))?;
-    Ok(TornTail {
-        seq,
-        file: path.to_owned(),
-        offset,
-        copy,
-        complete: torn.complete,
-    })
+    Ok(TornTail { seq, file: path.to_owned(), offset, copy, complete: torn.complete })
 }
 
 /// A new file `torn-<seq>.bin`; a second crash at the same record gets a further number and keeps the first copy.
@@ -356,27 +324,17 @@ fn create_copy(dir: &Path, seq: u64) -> Result<(PathBuf, File), JournalError> {
                 path = dir.join(format!("torn-{seq}-{number}.bin"));
             }
             Err(source) => {
-                return Err(JournalError::Io {
-                    operation: "create",
-                    path,
-                    source,
-                });
+                return Err(JournalError::Io { operation: "create", path, source });
             }
         }
     }
 }
 
 fn sync_dir(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(failed("sync the folder", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync the folder", dir))
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.to_owned();
-    move |source| JournalError::Io {
-        operation,
-        path,
-        source,
-    }
+    move |source| JournalError::Io { operation, path, source }
 }

@@ -4,13 +4,8 @@ use std::process::Command;
 
 use super::*;
 
-const PAYLOADS: [&str; 5] = [
-    r#"{"a":1}"#,
-    "",
-    r#"{"b":"two"}"#,
-    "x",
-    r#"{"intent":"resize","to":"m7i.large"}"#,
-];
+const PAYLOADS: [&str; 5] =
+    [r#"{"a":1}"#, "", r#"{"b":"two"}"#, "x", r#"{"intent":"resize","to":"m7i.large"}"#];
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
@@ -20,10 +15,7 @@ fn expected(count: usize) -> Vec<Entry> {
     (1..)
         .zip(PAYLOADS)
         .take(count)
-        .map(|(seq, payload)| Entry {
-            seq,
-            payload: payload.into(),
-        })
+        .map(|(seq, payload)| Entry { seq, payload: payload.into() })
         .collect()
 }
 
@@ -33,19 +25,12 @@ fn filled(dir: &Path, file_bytes_max: u64) {
         Journal::open_with(dir, file_bytes_max).expect("an empty folder opens");
     assert_eq!(entries, []);
     for (seq, payload) in (1..).zip(PAYLOADS) {
-        assert_eq!(
-            journal
-                .append_sync(payload.as_bytes())
-                .expect("there is room"),
-            seq
-        );
+        assert_eq!(journal.append_sync(payload.as_bytes()).expect("there is room"), seq);
     }
 }
 
 fn frame_ends() -> Vec<usize> {
-    let lengths = PAYLOADS
-        .iter()
-        .map(|payload| frame::HEADER_BYTES + payload.len());
+    let lengths = PAYLOADS.iter().map(|payload| frame::HEADER_BYTES + payload.len());
     lengths
         .scan(0, |end, length| {
             *end += length;
@@ -61,20 +46,10 @@ fn records_come_back_and_the_chain_goes_on() {
     let before = Journal::verify(dir.path()).expect("the chain is whole");
     let (mut journal, entries) = Journal::open(dir.path()).expect("the chain is whole");
     assert_eq!(entries, expected(5));
-    assert_eq!(
-        (journal.last_seq(), journal.head_hash()),
-        (5, before.head_hash)
-    );
+    assert_eq!((journal.last_seq(), journal.head_hash()), (5, before.head_hash));
     assert_eq!(journal.append_sync(b"six").expect("there is room"), 6);
     let after = Journal::verify(dir.path()).expect("the chain is whole");
-    assert_eq!(
-        after,
-        Verified {
-            records: 6,
-            head_hash: journal.head_hash(),
-            torn_tail_bytes: 0
-        }
-    );
+    assert_eq!(after, Verified { records: 6, head_hash: journal.head_hash(), torn_tail_bytes: 0 });
     assert_ne!(after.head_hash, before.head_hash);
 }
 
@@ -86,14 +61,7 @@ fn an_empty_journal_is_whole() {
     assert_eq!((entries.len(), journal.last_seq()), (0, 0));
     let verified =
         Journal::verify(&dir.path().join("a/journal")).expect("nothing can be wrong yet");
-    assert_eq!(
-        verified,
-        Verified {
-            records: 0,
-            head_hash: [0; 32],
-            torn_tail_bytes: 0
-        }
-    );
+    assert_eq!(verified, Verified { records: 0, head_hash: [0; 32], torn_tail_bytes: 0 });
 }
 
 #[test]
@@ -102,9 +70,7 @@ fn files_rotate_and_the_chain_crosses_them() {
     filled(dir.path(), 120);
     let sizes: Vec<u64> = (1..=4)
         .map_while(|number| {
-            fs::metadata(chain::file_path(dir.path(), number))
-                .ok()
-                .map(|meta| meta.len())
+            fs::metadata(chain::file_path(dir.path(), number)).ok().map(|meta| meta.len())
         })
         .collect();
     assert_eq!(
@@ -139,10 +105,7 @@ fn every_cut_of_the_last_file_opens_as_a_prefix() {
             assert_eq!(copied, &whole[torn.offset as usize..cut]);
             assert_eq!((torn.seq, torn.complete), (kept as u64 + 1, false));
         }
-        assert_eq!(
-            journal.append_sync(b"next").expect("there is room"),
-            kept as u64 + 1
-        );
+        assert_eq!(journal.append_sync(b"next").expect("there is room"), kept as u64 + 1);
         drop(journal);
         let (journal, entries) = Journal::open(dir.path()).expect("the cut was repaired");
         assert_eq!((entries.len(), journal.torn_tail()), (kept + 1, None));
@@ -158,10 +121,7 @@ fn every_cut_of_an_earlier_file_is_refused() {
     for cut in 0..whole.len() {
         fs::write(&path, &whole[..cut]).expect("there is room");
         let error = Journal::open(dir.path()).expect_err("records in the middle are missing");
-        assert!(
-            matches!(error, JournalError::Damaged(_)),
-            "cut at {cut}: {error:?}"
-        );
+        assert!(matches!(error, JournalError::Damaged(_)), "cut at {cut}: {error:?}");
         assert_eq!(
             fs::metadata(&path).expect("the file exists").len(),
             cut as u64,
@@ -184,10 +144,9 @@ fn every_flipped_bit_is_refused_or_costs_only_the_last_record() {
         fs::write(&path, &bytes).expect("there is room");
         // The length of the last record may now reach past the end: that looks like a record being written.
         match Journal::verify(dir.path()) {
-            Ok(verified) => assert!(
-                verified.torn_tail_bytes > 0 && bit / 8 < last_start + 4,
-                "bit {bit}"
-            ),
+            Ok(verified) => {
+                assert!(verified.torn_tail_bytes > 0 && bit / 8 < last_start + 4, "bit {bit}")
+            }
             Err(error) => assert_eq!(error.file, path),
         }
         match Journal::open(dir.path()) {
@@ -216,10 +175,7 @@ fn verify_names_the_first_bad_record() {
     bytes[second + frame::HEADER_BYTES] ^= 1;
     fs::write(&path, &bytes).expect("there is room");
     let error = Journal::verify(dir.path()).expect_err("record 4 was changed");
-    assert_eq!(
-        (&error.file, error.seq, error.offset),
-        (&path, 4, second as u64)
-    );
+    assert_eq!((&error.file, error.seq, error.offset), (&path, 4, second as u64));
     assert!(matches!(error.reason, ChainReason::Checksum), "{error:?}");
     let text = error.to_string();
     for part in ["record 4", "00000002.log", "byte 59", "restore"] {
@@ -235,22 +191,15 @@ fn forged_and_missing_records_are_named() {
         break_it(dir.path());
         let error = Journal::verify(dir.path()).expect_err("the chain is broken");
         assert!(error.seq == seq && wanted(&error.reason), "{error:?}");
-        assert!(matches!(
-            Journal::open(dir.path()),
-            Err(JournalError::Damaged(_))
-        ));
+        assert!(matches!(Journal::open(dir.path()), Err(JournalError::Damaged(_))));
     };
     let file = |dir: &Path, number| chain::file_path(dir, number);
-    check(
-        &|dir| fs::remove_file(file(dir, 2)).expect("it exists"),
-        3,
-        |r| matches!(r, ChainReason::MissingFile),
-    );
-    check(
-        &|dir| fs::remove_file(file(dir, 1)).expect("it exists"),
-        1,
-        |r| matches!(r, ChainReason::MissingFile),
-    );
+    check(&|dir| fs::remove_file(file(dir, 2)).expect("it exists"), 3, |r| {
+        matches!(r, ChainReason::MissingFile)
+    });
+    check(&|dir| fs::remove_file(file(dir, 1)).expect("it exists"), 1, |r| {
+        matches!(r, ChainReason::MissingFile)
+    });
     check(
         &|dir| {
             fs::write(file(dir, 3), frame::encode(&[7; 32], 5, b"forged")).expect("there is room")
@@ -265,11 +214,9 @@ fn forged_and_missing_records_are_named() {
         5,
         |r| matches!(r, ChainReason::Sequence(9)),
     );
-    check(
-        &|dir| fs::write(file(dir, 3), [0xff; 60]).expect("there is room"),
-        5,
-        |r| matches!(r, ChainReason::Length(_)),
-    );
+    check(&|dir| fs::write(file(dir, 3), [0xff; 60]).expect("there is room"), 5, |r| {
+        matches!(r, ChainReason::Length(_))
+    });
 }
 
 #[test]
@@ -282,10 +229,7 @@ fn a_rewritten_record_breaks_the_chain_even_with_a_right_checksum() {
     fs::write(&path, &bytes).expect("there is room");
     let error =
         Journal::verify(dir.path()).expect_err("record 2 does not continue the forged record 1");
-    assert!(
-        error.seq == 2 && matches!(error.reason, ChainReason::Previous),
-        "{error:?}"
-    );
+    assert!(error.seq == 2 && matches!(error.reason, ChainReason::Previous), "{error:?}");
 }
 
 #[test]
@@ -309,12 +253,7 @@ fn a_second_opener_is_refused_by_name() {
         matches!(&error, JournalError::Locked { dir: locked } if locked == dir.path()),
         "{error:?}"
     );
-    assert!(
-        error
-            .to_string()
-            .contains(&dir.path().display().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
     Journal::verify(dir.path()).expect("reading needs no lock");
     drop(journal);
     Journal::open(dir.path()).expect("the lock goes with the journal");
@@ -324,19 +263,12 @@ fn a_second_opener_is_refused_by_name() {
 fn a_record_above_the_maximum_is_refused_and_harmless() {
     let dir = temp();
     let (mut journal, _) = Journal::open(dir.path()).expect("an empty folder opens");
-    let error = journal
-        .append(&vec![b'x'; PAYLOAD_BYTES_MAX + 1])
-        .expect_err("one byte too many");
+    let error = journal.append(&vec![b'x'; PAYLOAD_BYTES_MAX + 1]).expect_err("one byte too many");
     assert!(
         matches!(error, JournalError::TooLarge { bytes } if bytes == PAYLOAD_BYTES_MAX + 1),
         "{error:?}"
     );
-    assert_eq!(
-        journal
-            .append_sync(&vec![b'x'; PAYLOAD_BYTES_MAX])
-            .expect("the maximum fits"),
-        1
-    );
+    assert_eq!(journal.append_sync(&vec![b'x'; PAYLOAD_BYTES_MAX]).expect("the maximum fits"), 1);
     drop(journal);
     let (_, entries) = Journal::open(dir.path()).expect("the chain is whole");
     assert_eq!(entries[0].payload.len(), PAYLOAD_BYTES_MAX);
@@ -348,25 +280,11 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     let (mut journal, _) = Journal::open(dir.path()).expect("an empty folder opens");
     journal.append_sync(b"one").expect("there is room");
     // The kernel's always-full device answers every write with "no space left" and cannot be synced.
-    let full = || {
-        OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .expect("the device exists")
-    };
+    let full = || OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
     let disk = std::mem::replace(&mut journal.file, full());
-    assert!(matches!(
-        journal.append(b"two"),
-        Err(JournalError::Io {
-            operation: "append to",
-            ..
-        })
-    ));
+    assert!(matches!(journal.append(b"two"), Err(JournalError::Io { operation: "append to", .. })));
     journal.file = disk;
-    assert!(matches!(
-        journal.append(b"two"),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(journal.append(b"two"), Err(JournalError::Poisoned { .. })));
     assert!(matches!(journal.sync(), Err(JournalError::Poisoned { .. })));
     drop(journal);
 
@@ -374,18 +292,9 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     assert_eq!(entries.len(), 1);
     journal.append(b"two").expect("there is room");
     let disk = std::mem::replace(&mut journal.file, full());
-    assert!(matches!(
-        journal.sync(),
-        Err(JournalError::Io {
-            operation: "sync",
-            ..
-        })
-    ));
+    assert!(matches!(journal.sync(), Err(JournalError::Io { operation: "sync", .. })));
     journal.file = disk;
-    assert!(matches!(
-        journal.append_sync(b"three"),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(journal.append_sync(b"three"), Err(JournalError::Poisoned { .. })));
 }
 
 /// A file system of 64 KiB, unmounted when dropped; `None` where mounting is not allowed.
@@ -410,20 +319,14 @@ impl TinyDisk {
     /// Makes room: 256 KiB.
     pub(crate) fn grow(&self) {
         let mut remount = Command::new("mount");
-        let status = remount
-            .args(["-o", "remount,size=256k"])
-            .arg(self.path())
-            .status();
+        let status = remount.args(["-o", "remount,size=256k"]).arg(self.path()).status();
         assert!(status.expect("the command was found before").success());
     }
 }
 
 impl Drop for TinyDisk {
     fn drop(&mut self) {
-        Command::new("umount")
-            .arg(self.0.path())
-            .status()
-            .expect("what mounts can unmount");
+        Command::new("umount").arg(self.0.path()).status().expect("what mounts can unmount");
     }
 }
 
@@ -443,16 +346,7 @@ fn a_full_disk_closes_the_journal_and_loses_nothing() {
         }
         assert!(written < 20, "64 KiB cannot hold 20 records");
     };
-    assert!(
-        matches!(
-            error,
-            JournalError::Io {
-                operation: "append to",
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, JournalError::Io { operation: "append to", .. }), "{error:?}");
     assert!(
         matches!(journal.append(b"small"), Err(JournalError::Poisoned { .. })),
         "a smaller one must not slip in"
@@ -465,13 +359,6 @@ fn a_full_disk_closes_the_journal_and_loses_nothing() {
     disk.grow();
     let (mut journal, entries) = Journal::open(&dir).expect("with room again the journal opens");
     assert_eq!(entries.len() as u64, written);
-    assert!(
-        journal
-            .torn_tail()
-            .is_some_and(|torn| torn.seq == written + 1)
-    );
-    assert_eq!(
-        journal.append_sync(b"small").expect("there is room"),
-        written + 1
-    );
+    assert!(journal.torn_tail().is_some_and(|torn| torn.seq == written + 1));
+    assert_eq!(journal.append_sync(b"small").expect("there is room"), written + 1);
 }

@@ -70,11 +70,7 @@ impl Header {
 pub(super) fn encode(id: u32, step_s: u32, start: i64, values: &[f32]) -> (Header, Vec<u8>) {
     let mut bytes = vec![0; HEADER_BYTES];
     push_gaps(&mut bytes, values);
-    let present: Vec<f32> = values
-        .iter()
-        .copied()
-        .filter(|value| !value.is_nan())
-        .collect();
+    let present: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     // Every value has these low bits zero, so the mode is known. Differences of neighbours pack no better than the
     // values themselves on recorded CPU and memory, and trying them takes two to four times as long.
     let config = ChunkConfig::default()

@@ -22,11 +22,7 @@ impl SeriesStore {
                 self.stale.insert(*id);
             }
         }
-        while let Some(entry) = self
-            .segments
-            .first_entry()
-            .filter(|entry| *entry.key() < first)
-        {
+        while let Some(entry) = self.segments.first_entry().filter(|entry| *entry.key() < first) {
             let path = entry.get().path.clone();
             fs::remove_file(&path).map_err(failed("remove", &path))?;
             entry.remove();
@@ -62,10 +58,7 @@ impl SeriesStore {
         self.keys.spill()?;
         self.once(Self::sync_sealed)?;
         while let Some(id) = self.stale.first().copied() {
-            let runs = self
-                .series
-                .get(&id)
-                .map_or(&[][..], |series| &series.tail.runs);
+            let runs = self.series.get(&id).map_or(&[][..], |series| &series.tail.runs);
             self.tail.push(&tail::encode(
                 id,
                 true,
@@ -100,11 +93,7 @@ impl SeriesStore {
     /// Forgets the series without points and rewrites the register of keys if there were any.
     fn forget_empty(&mut self) -> Result<(), SeriesError> {
         let known = self.ids.len();
-        self.ids.retain(|_, id| {
-            self.series
-                .get(id)
-                .is_some_and(|series| series.last().is_some())
-        });
+        self.ids.retain(|_, id| self.series.get(id).is_some_and(|series| series.last().is_some()));
         if self.ids.len() == known {
             return Ok(());
         }
@@ -117,7 +106,6 @@ impl SeriesStore {
             step_s: series[id].step_s,
             key: key.clone(),
         });
-        self.keys
-            .replace(used.chain(adds).map(|frame| frame.encode()))
+        self.keys.replace(used.chain(adds).map(|frame| frame.encode()))
     }
 }

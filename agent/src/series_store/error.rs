@@ -120,16 +120,10 @@ pub(super) fn failed(
     path: &Path,
 ) -> impl FnOnce(io::Error) -> SeriesError {
     let path = path.to_owned();
-    move |source| SeriesError::Io {
-        operation,
-        path,
-        source,
-    }
+    move |source| SeriesError::Io { operation, path, source }
 }
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), SeriesError> {
-    std::fs::File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(failed("sync the folder", dir))
+    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync the folder", dir))
 }

@@ -46,9 +46,7 @@ impl KeyFrame {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
         let end = HEADER_BYTES + usize::from(u16::from_le_bytes([header[13], header[14]]));
-        let frame = bytes
-            .get(..end)
-            .filter(|_| end <= HEADER_BYTES + KEY_BYTES_MAX)?;
+        let frame = bytes.get(..end).filter(|_| end <= HEADER_BYTES + KEY_BYTES_MAX)?;
         if crc32c::crc32c(&frame[4..]) != u32_at(0) {
             return None;
         }

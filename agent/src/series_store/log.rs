@@ -53,13 +53,7 @@ impl AppendLog {
             damage.push(hole(end..bytes.len(), true));
             file.set_len(end as u64).map_err(failed("cut", &path))?;
         }
-        Ok(Self {
-            path,
-            file,
-            written: end as u64,
-            pending: Vec::new(),
-            dirty: true,
-        })
+        Ok(Self { path, file, written: end as u64, pending: Vec::new(), dirty: true })
     }
 
     /// Takes a frame whole or, when the disk is full, not at all.

@@ -102,21 +102,8 @@ struct ChunkRef {
 
 impl ChunkRef {
     fn new(week: i32, offset: u64, header: &chunk::Header) -> Self {
-        let chunk::Header {
-            start,
-            count,
-            present,
-            payload_bytes,
-            ..
-        } = *header;
-        Self {
-            offset,
-            start,
-            week,
-            count,
-            present,
-            payload_bytes,
-        }
+        let chunk::Header { start, count, present, payload_bytes, .. } = *header;
+        Self { offset, start, week, count, present, payload_bytes }
     }
 
     fn end(&self, step: i64) -> i64 {
@@ -154,13 +141,9 @@ impl SeriesStore {
         };
         let backfill = rounded.len() >= SEAL_SLOTS;
         if !backfill {
-            self.tail
-                .push(&tail::encode(id, false, std::iter::once((start, rounded))))?;
+            self.tail.push(&tail::encode(id, false, std::iter::once((start, rounded))))?;
         }
-        let series = self
-            .series
-            .get_mut(&id)
-            .expect("every number in use has a series");
+        let series = self.series.get_mut(&id).expect("every number in use has a series");
         series.tail.overlay(step, start, rounded);
         let long = series.tail.slots() >= SEAL_SLOTS;
         if backfill {
@@ -183,10 +166,7 @@ impl SeriesStore {
         from_unix_s: i64,
         to_unix_s: i64,
     ) -> Result<Option<Grid>, SeriesError> {
-        let Some((id, series)) = self
-            .ids
-            .get(key)
-            .and_then(|id| self.series.get_key_value(id))
+        let Some((id, series)) = self.ids.get(key).and_then(|id| self.series.get_key_value(id))
         else {
             return Ok(None);
         };
@@ -195,33 +175,20 @@ impl SeriesStore {
         let span = (to_unix_s.clamp(0, UNIX_S_MAX) - start).max(0);
         let slots = tail::ceil_div(span, step);
         if slots > READ_SLOTS_MAX {
-            return Err(SeriesError::Range {
-                key: key.to_owned(),
-                slots,
-                most: READ_SLOTS_MAX,
-            });
+            return Err(SeriesError::Range { key: key.to_owned(), slots, most: READ_SLOTS_MAX });
         }
         let end = start + slots * step;
         let mut values =
             vec![f32::NAN; usize::try_from(slots).expect("the maximum was just checked")];
-        let first = series
-            .chunks
-            .partition_point(|chunk| chunk.end(step) <= start);
-        for chunk in series.chunks[first..]
-            .iter()
-            .take_while(|chunk| chunk.start < end)
-        {
+        let first = series.chunks.partition_point(|chunk| chunk.end(step) <= start);
+        for chunk in series.chunks[first..].iter().take_while(|chunk| chunk.start < end) {
             let points = self.read_chunk(*id, chunk)?;
             tail::lay(&mut values, start, step, chunk.start, &points);
         }
         for run in &series.tail.runs {
             tail::lay(&mut values, start, step, run.start, &run.values);
         }
-        Ok(Some(Grid {
-            step_s: series.step_s,
-            start_unix_s: start,
-            values,
-        }))
+        Ok(Some(Grid { step_s: series.step_s, start_unix_s: start, values }))
     }
 
     /// Time of the newest value of `key`, Unix seconds; `None` when there is none.
@@ -239,11 +206,7 @@ impl SeriesStore {
     #[must_use]
     pub fn stats(&self) -> SeriesStats {
         let points = self.series.values().map(|series| {
-            let sealed: u64 = series
-                .chunks
-                .iter()
-                .map(|chunk| u64::from(chunk.present))
-                .sum();
+            let sealed: u64 = series.chunks.iter().map(|chunk| u64::from(chunk.present)).sum();
             sealed + series.tail.points()
         });
         let segments: u64 = self.segments.values().map(|segment| segment.bytes).sum();
@@ -283,34 +246,19 @@ impl SeriesStore {
         points: usize,
     ) -> Result<u32, SeriesError> {
         let known = self.ids.get(key).copied();
-        let known_s = known
-            .and_then(|id| self.series.get(&id))
-            .map_or(step_s, |series| series.step_s);
+        let known_s =
+            known.and_then(|id| self.series.get(&id)).map_or(step_s, |series| series.step_s);
         let step = i64::from(step_s);
         if step_s == 0 || known_s != step_s {
-            return Err(SeriesError::Step {
-                key: key.to_owned(),
-                known_s,
-                given_s: step_s,
-            });
+            return Err(SeriesError::Step { key: key.to_owned(), known_s, given_s: step_s });
         }
         if start_unix_s % step != 0 {
-            return Err(SeriesError::Misaligned {
-                key: key.to_owned(),
-                start_unix_s,
-                step_s,
-            });
+            return Err(SeriesError::Misaligned { key: key.to_owned(), start_unix_s, step_s });
         }
-        let span = i64::try_from(points)
-            .ok()
-            .and_then(|points| points.checked_mul(step));
+        let span = i64::try_from(points).ok().and_then(|points| points.checked_mul(step));
         let end = span.and_then(|span| start_unix_s.checked_add(span));
         if start_unix_s < 0 || end.is_none_or(|end| end > UNIX_S_MAX) {
-            return Err(SeriesError::Time {
-                key: key.to_owned(),
-                start_unix_s,
-                points,
-            });
+            return Err(SeriesError::Time { key: key.to_owned(), start_unix_s, points });
         }
         match known {
             Some(id) => Ok(id),
@@ -320,20 +268,10 @@ impl SeriesStore {
 
     fn add_key(&mut self, key: &str, step_s: u32) -> Result<u32, SeriesError> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            return Err(SeriesError::Key {
-                bytes: key.len(),
-                most: KEY_BYTES_MAX,
-            });
+            return Err(SeriesError::Key { bytes: key.len(), most: KEY_BYTES_MAX });
         }
         let id = self.next_id;
-        self.keys.push(
-            &KeyFrame::Add {
-                id,
-                step_s,
-                key: key.to_owned(),
-            }
-            .encode(),
-        )?;
+        self.keys.push(&KeyFrame::Add { id, step_s, key: key.to_owned() }.encode())?;
         self.next_id += 1;
         self.ids.insert(key.to_owned(), id);
         self.series.insert(id, Series::new(step_s));
@@ -372,17 +310,12 @@ impl SeriesStore {
 
     /// Only for errors, hence a search.
     fn key_of(&self, id: u32) -> &str {
-        self.ids
-            .iter()
-            .find(|(_, known)| **known == id)
-            .map_or("", |(key, _)| key)
+        self.ids.iter().find(|(_, known)| **known == id).map_or("", |(key, _)| key)
     }
 
     fn require_sound(&self) -> Result<(), SeriesError> {
         if self.poisoned {
-            return Err(SeriesError::Poisoned {
-                dir: self.dir.clone(),
-            });
+            return Err(SeriesError::Poisoned { dir: self.dir.clone() });
         }
         Ok(())
     }
@@ -399,11 +332,7 @@ impl Drop for SeriesStore {
 
 impl Series {
     fn new(step_s: u32) -> Self {
-        Self {
-            step_s,
-            chunks: Vec::new(),
-            tail: Tail::default(),
-        }
+        Self { step_s, chunks: Vec::new(), tail: Tail::default() }
     }
 
     fn last(&self) -> Option<i64> {

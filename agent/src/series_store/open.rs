@@ -39,10 +39,7 @@ impl SeriesStore {
             &mut damage,
         )?;
         sync_dir(dir)?;
-        let long = index
-            .series
-            .iter()
-            .filter(|(_, series)| series.tail.slots() >= SEAL_SLOTS);
+        let long = index.series.iter().filter(|(_, series)| series.tail.slots() >= SEAL_SLOTS);
         let due = long.map(|(id, _)| *id).collect();
         Ok(Self {
             dir: dir.to_owned(),
@@ -93,10 +90,8 @@ impl Index {
     fn chunk(&mut self, week: i32, offset: u64, header: &Header) -> u64 {
         self.see(header.id);
         let place = ChunkRef::new(week, offset, header);
-        let series = self
-            .series
-            .get_mut(&header.id)
-            .filter(|series| series.step_s == header.step_s);
+        let series =
+            self.series.get_mut(&header.id).filter(|series| series.step_s == header.step_s);
         let Some(series) = series else {
             return place.bytes();
         };
@@ -112,9 +107,7 @@ impl Index {
             series.tail.runs.clear();
         }
         for run in frame.runs {
-            series
-                .tail
-                .overlay(i64::from(series.step_s), run.start, &run.values);
+            series.tail.overlay(i64::from(series.step_s), run.start, &run.values);
         }
     }
 
@@ -127,12 +120,8 @@ impl Series {
     /// Puts a chunk in its place and returns the bytes of those it covers, which leave.
     pub(super) fn place(&mut self, place: ChunkRef) -> u64 {
         let step = i64::from(self.step_s);
-        let first = self
-            .chunks
-            .partition_point(|chunk| chunk.end(step) <= place.start);
-        let after = self
-            .chunks
-            .partition_point(|chunk| chunk.start < place.end(step));
+        let first = self.chunks.partition_point(|chunk| chunk.end(step) <= place.start);
+        let after = self.chunks.partition_point(|chunk| chunk.start < place.end(step));
         let covered = self.chunks.splice(first..after.max(first), [place]);
         covered.map(|chunk| chunk.bytes()).sum()
     }
@@ -175,13 +164,9 @@ fn lock(dir: &Path) -> Result<File, SeriesError> {
         .map_err(failed("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SeriesError::Locked {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(SeriesError::Io {
-            operation: "lock",
-            path,
-            source,
-        }),
+        Err(TryLockError::WouldBlock) => Err(SeriesError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => {
+            Err(SeriesError::Io { operation: "lock", path, source })
+        }
     }
 }

@@ -15,11 +15,7 @@ pub fn round12(value: f32) -> f32 {
     let bits = value.to_bits();
     let half = (1 << (CLEARED_BITS - 1)) - 1 + ((bits >> CLEARED_BITS) & 1);
     let rounded = f32::from_bits((bits + half) & clear_mask());
-    if rounded.is_finite() {
-        rounded
-    } else {
-        f32::from_bits(bits & clear_mask())
-    }
+    if rounded.is_finite() { rounded } else { f32::from_bits(bits & clear_mask()) }
 }
 
 const fn clear_mask() -> u32 {

@@ -82,10 +82,7 @@ impl SeriesStore {
         let touched: Vec<ChunkRef> = series.chunks.iter().filter(touches).copied().collect();
         let mut parts = Vec::new();
         for place in &touched {
-            parts.push(Run {
-                start: place.start,
-                values: self.read_chunk(id, place)?,
-            });
+            parts.push(Run { start: place.start, values: self.read_chunk(id, place)? });
         }
         parts.push(run);
         let merged = merge(&parts, step);
@@ -93,15 +90,8 @@ impl SeriesStore {
         let (header, bytes) = chunk::encode(id, step_s, merged.start, &merged.values);
         let segment = self.segment(piece.week)?;
         let place = ChunkRef::new(piece.week, segment.append(&bytes)?, &header);
-        let dead = self
-            .series
-            .get_mut(&id)
-            .expect("it was there above")
-            .place(place);
-        self.segments
-            .get_mut(&piece.week)
-            .expect("it was just written")
-            .dead_bytes += dead;
+        let dead = self.series.get_mut(&id).expect("it was there above").place(place);
+        self.segments.get_mut(&piece.week).expect("it was just written").dead_bytes += dead;
         Ok(None)
     }
 
@@ -119,13 +109,7 @@ impl SeriesStore {
         let chunks = chunks_of(&self.series[&id].chunks, piece.week).iter();
         for place in chunks.filter(|place| place.start < end && place.end(step) > start) {
             let mut sealed = vec![f32::NAN; values.len()];
-            tail::lay(
-                &mut sealed,
-                start,
-                step,
-                place.start,
-                &self.read_chunk(id, place)?,
-            );
+            tail::lay(&mut sealed, start, step, place.start, &self.read_chunk(id, place)?);
             for (value, sealed) in values.iter_mut().zip(&sealed) {
                 if value.to_bits() == sealed.to_bits() {
                     *value = f32::NAN;
@@ -133,10 +117,7 @@ impl SeriesStore {
             }
         }
         let trimmed = tail::trim(step, start, &values);
-        Ok(trimmed.map(|(start, values)| Run {
-            start,
-            values: values.to_vec(),
-        }))
+        Ok(trimmed.map(|(start, values)| Run { start, values: values.to_vec() }))
     }
 
     fn segment(&mut self, week: i32) -> Result<&mut Segment, SeriesError> {
@@ -150,24 +131,14 @@ impl SeriesStore {
 
     /// Rewrites `tail.log`, or at most one segment, where much of it is dead: the pause stays that of one file.
     pub(super) fn tidy(&mut self) -> Result<(), SeriesError> {
-        let live: u64 = self
-            .series
-            .values()
-            .map(|series| 3 * series.tail.slots() as u64 + 32)
-            .sum();
+        let live: u64 =
+            self.series.values().map(|series| 3 * series.tail.slots() as u64 + 32).sum();
         if self.tail.bytes() > 2 * live + TAIL_SLACK_BYTES {
-            let tails = self
-                .series
-                .iter()
-                .filter(|(_, series)| !series.tail.runs.is_empty());
+            let tails = self.series.iter().filter(|(_, series)| !series.tail.runs.is_empty());
             let runs = |tail: &Tail| tail.runs.clone();
             let frames = tails.map(|(id, series)| {
                 let runs = runs(&series.tail);
-                tail::encode(
-                    *id,
-                    true,
-                    runs.iter().map(|run| (run.start, run.values.as_slice())),
-                )
+                tail::encode(*id, true, runs.iter().map(|run| (run.start, run.values.as_slice())))
             });
             return self.tail.replace(frames);
         }
@@ -179,11 +150,7 @@ impl SeriesStore {
 
     /// A week that is half dead, or that is over and still in more than two chunks a series.
     fn untidy_week(&mut self) -> Option<i32> {
-        let newest = self
-            .series
-            .values()
-            .filter_map(|series| series.last())
-            .max()?;
+        let newest = self.series.values().filter_map(|series| series.last()).max()?;
         for (week, segment) in &mut self.segments {
             let live = segment.bytes - segment.dead_bytes;
             if segment.dead_bytes > DEAD_BYTES_MIN && segment.dead_bytes > live {
@@ -193,13 +160,9 @@ impl SeriesStore {
                 continue;
             }
             segment.settled = true;
-            let chunks = self
-                .series
-                .values()
-                .map(|series| chunks_of(&series.chunks, *week).len());
-            let (chunks, series) = chunks.fold((0, 0), |(sum, some), count| {
-                (sum + count, some + usize::from(count > 0))
-            });
+            let chunks = self.series.values().map(|series| chunks_of(&series.chunks, *week).len());
+            let (chunks, series) = chunks
+                .fold((0, 0), |(sum, some), count| (sum + count, some + usize::from(count > 0)));
             if chunks > 2 * series {
                 return Some(*week);
             }
@@ -242,10 +205,7 @@ impl SeriesStore {
         let week = chunks[0].week;
         let series = &self.series[&id];
         let read = |place: &ChunkRef| {
-            self.read_chunk(id, place).map(|values| Run {
-                start: place.start,
-                values,
-            })
+            self.read_chunk(id, place).map(|values| Run { start: place.start, values })
         };
         let parts: Option<Vec<Run>> = chunks.iter().map(|place| read(place).ok()).collect();
         if let Some(parts) = parts.filter(|parts| parts.len() > 1) {
@@ -255,10 +215,7 @@ impl SeriesStore {
         }
         let copy = |place: &ChunkRef| {
             let bytes = self.segments[&week].read(place.offset, place.payload_bytes)?;
-            Ok(ChunkRef {
-                offset: next.append(&bytes)?,
-                ..*place
-            })
+            Ok(ChunkRef { offset: next.append(&bytes)?, ..*place })
         };
         chunks.iter().map(copy).collect()
     }
@@ -273,16 +230,8 @@ fn chunks_of(chunks: &[ChunkRef], week: i32) -> &[ChunkRef] {
 
 /// One run that covers all parts; where they overlap, later parts win.
 fn merge(parts: &[Run], step: i64) -> Run {
-    let start = parts
-        .iter()
-        .map(|part| part.start)
-        .min()
-        .expect("there is at least one part");
-    let end = parts
-        .iter()
-        .map(|part| part.end(step))
-        .max()
-        .expect("there is at least one part");
+    let start = parts.iter().map(|part| part.start).min().expect("there is at least one part");
+    let end = parts.iter().map(|part| part.end(step)).max().expect("there is at least one part");
     let mut values = vec![f32::NAN; tail::slots_before(start, end, step)];
     for part in parts {
         tail::lay(&mut values, start, step, part.start, &part.values);
@@ -299,13 +248,7 @@ fn split_by_week(run: &Run, step: i64) -> Vec<Piece> {
         let slots = tail::slots_before(start, segment::week_start(week + 1), step).min(rest.len());
         let (values, others) = rest.split_at(slots);
         if let Some((start, values)) = tail::trim(step, start, values) {
-            pieces.push(Piece {
-                week,
-                run: Run {
-                    start,
-                    values: values.to_vec(),
-                },
-            });
+            pieces.push(Piece { week, run: Run { start, values: values.to_vec() } });
         }
         start += slots as i64 * step;
         rest = others;

@@ -39,11 +39,7 @@ pub(super) fn file_name(week: i32) -> String {
 /// The week of a file name, `None` for other files.
 pub(super) fn week_of_name(name: &str) -> Option<i32> {
     let date: jiff::civil::Date = name.strip_suffix(".seg")?.parse().ok()?;
-    let monday = date
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()?
-        .timestamp()
-        .as_second();
+    let monday = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
     let week = i32::try_from((monday - FIRST_MONDAY_S).div_euclid(WEEK_S)).ok()?;
     (file_name(week) == name).then_some(week)
 }
@@ -65,14 +61,7 @@ impl Segment {
     /// Creates an empty segment, in place of whatever is there.
     pub(super) fn create(path: PathBuf) -> Result<Self, SeriesError> {
         let file = open(&path, true)?;
-        Ok(Self {
-            path,
-            file,
-            bytes: 0,
-            dead_bytes: 0,
-            settled: false,
-            dirty: true,
-        })
+        Ok(Self { path, file, bytes: 0, dead_bytes: 0, settled: false, dirty: true })
     }
 
     /// Opens a segment and gives the place and header of each chunk to `visit`; an unfinished one is cut off.
@@ -83,21 +72,9 @@ impl Segment {
     ) -> Result<Self, SeriesError> {
         let file = open(&path, false)?;
         let length = file.metadata().map_err(failed("measure", &path))?.len();
-        let mut window = Window {
-            file: &file,
-            path: &path,
-            start: 0,
-            bytes: Vec::new(),
-            length,
-        };
-        let mut hole = |offset, bytes, torn| {
-            damage.push(Damage {
-                file: path.clone(),
-                offset,
-                bytes,
-                torn,
-            })
-        };
+        let mut window = Window { file: &file, path: &path, start: 0, bytes: Vec::new(), length };
+        let mut hole =
+            |offset, bytes, torn| damage.push(Damage { file: path.clone(), offset, bytes, torn });
         let (mut offset, mut lost) = (0, None);
         while offset < length {
             match window.header(offset)? {
@@ -119,22 +96,13 @@ impl Segment {
             hole(end, length - end, true);
             file.set_len(end).map_err(failed("cut", &path))?;
         }
-        Ok(Self {
-            path,
-            file,
-            bytes: end,
-            dead_bytes: 0,
-            settled: false,
-            dirty: true,
-        })
+        Ok(Self { path, file, bytes: end, dead_bytes: 0, settled: false, dirty: true })
     }
 
     /// Adds a chunk and returns its place. A failed write leaves no trace: the next one goes to the same place.
     pub(super) fn append(&mut self, chunk: &[u8]) -> Result<u64, SeriesError> {
         let offset = self.bytes;
-        self.file
-            .write_all_at(chunk, offset)
-            .map_err(failed("append to", &self.path))?;
+        self.file.write_all_at(chunk, offset).map_err(failed("append to", &self.path))?;
         self.bytes += chunk.len() as u64;
         self.dirty = true;
         self.settled = false;
@@ -144,9 +112,7 @@ impl Segment {
     /// Reads a whole chunk, header included.
     pub(super) fn read(&self, offset: u64, payload_bytes: u32) -> Result<Vec<u8>, SeriesError> {
         let mut bytes = vec![0; HEADER_BYTES + payload_bytes as usize];
-        self.file
-            .read_exact_at(&mut bytes, offset)
-            .map_err(failed("read", &self.path))?;
+        self.file.read_exact_at(&mut bytes, offset).map_err(failed("read", &self.path))?;
         Ok(bytes)
     }
 
@@ -190,11 +156,8 @@ impl Window<'_> {
         let end = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + HEADER_BYTES as u64 > end {
             let bytes = (self.length - offset).min(WINDOW_BYTES as u64);
-            self.bytes
-                .resize(usize::try_from(bytes).expect("a window is small"), 0);
-            self.file
-                .read_exact_at(&mut self.bytes, offset)
-                .map_err(failed("read", self.path))?;
+            self.bytes.resize(usize::try_from(bytes).expect("a window is small"), 0);
+            self.file.read_exact_at(&mut self.bytes, offset).map_err(failed("read", self.path))?;
             self.start = offset;
         }
         let at = usize::try_from(offset - self.start).expect("the offset lies in the window");

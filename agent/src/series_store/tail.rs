@@ -42,18 +42,10 @@ impl Tail {
         };
         let end = start + values.len() as i64 * step;
         let reach = JOIN_SLOTS * step;
-        let first = self
-            .runs
-            .partition_point(|run| run.end(step) + reach < start);
+        let first = self.runs.partition_point(|run| run.end(step) + reach < start);
         let after = self.runs.partition_point(|run| run.start <= end + reach);
         if first == after {
-            self.runs.insert(
-                first,
-                Run {
-                    start,
-                    values: values.to_vec(),
-                },
-            );
+            self.runs.insert(first, Run { start, values: values.to_vec() });
             return;
         }
         let others: Vec<Run> = self.runs.drain(first + 1..after).collect();
@@ -126,8 +118,7 @@ fn cover(run: &mut Run, step: i64, start: i64, end: i64) {
     }
     if start < run.start {
         let before = slots_before(start, run.start, step);
-        run.values
-            .splice(0..0, std::iter::repeat_n(f32::NAN, before));
+        run.values.splice(0..0, std::iter::repeat_n(f32::NAN, before));
         run.start = start;
     }
 }
@@ -179,14 +170,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<(TailFrame, usize)> {
         return None;
     }
     let runs = parse_runs(&frame[HEADER_BYTES..])?;
-    Some((
-        TailFrame {
-            id: u32_at(8),
-            reset: header[12] != 0,
-            runs,
-        },
-        end,
-    ))
+    Some((TailFrame { id: u32_at(8), reset: header[12] != 0, runs }, end))
 }
 
 fn parse_runs(mut bytes: &[u8]) -> Option<Vec<Run>> {
@@ -201,10 +185,7 @@ fn parse_runs(mut bytes: &[u8]) -> Option<Vec<Run>> {
         let (points, _) = points.as_chunks::<3>();
         runs.push(Run {
             start,
-            values: points
-                .iter()
-                .map(|point| round::from_bytes(*point))
-                .collect(),
+            values: points.iter().map(|point| round::from_bytes(*point)).collect(),
         });
         bytes = &bytes[end..];
     }
