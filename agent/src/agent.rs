@@ -30,7 +30,9 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The state folder.
-    #[error("the state folder `{path}` cannot be made or entered: create it and give it to the user that runs trimtab")]
+    #[error(
+        "the state folder `{path}` cannot be made or entered: create it and give it to the user that runs trimtab"
+    )]
     StateDir {
         /// The folder.
         path: PathBuf,
@@ -81,12 +83,18 @@ impl Agent {
         crate::disk::require_room(&state_dir)?;
         let ledger = Ledger::open(&state_dir.join("journal"))?;
         if let Some(torn) = ledger.torn_tail() {
-            tracing::warn!(torn, "the journal ended in the middle of a record, which was set aside");
+            tracing::warn!(
+                torn,
+                "the journal ended in the middle of a record, which was set aside"
+            );
         }
         let store = Store::open(&state_dir, ledger.last_seq())?;
         let series = SeriesStore::open(&state_dir.join("series"))?;
         for damage in series.damage() {
-            tracing::warn!(?damage, "a part of the series is unusable: its points are gaps and are fetched again");
+            tracing::warn!(
+                ?damage,
+                "a part of the series is unusable: its points are gaps and are fetched again"
+            );
         }
         let inventory = store.inventory()?;
         Ok(Self {
@@ -220,7 +228,9 @@ pub fn stop_reason(state_dir: &Path) -> Option<String> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Some(text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => Some(format!("`{}` cannot be read ({error}), which counts as stopped", path.display())),
+        Err(error) => {
+            Some(format!("`{}` cannot be read ({error}), which counts as stopped", path.display()))
+        }
     }
 }
 

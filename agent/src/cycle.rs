@@ -77,7 +77,8 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let candidates = probe_all(agent, candidates, Moment::Proposal).await;
     let plan = decide(agent, candidates, Moment::Proposal);
     keep_plan(agent, &plan, &inventory)?;
-    let begun = if begin == Begin::Allowed { begin_all(agent, &plan.entries).await? } else { Vec::new() };
+    let begun =
+        if begin == Begin::Allowed { begin_all(agent, &plan.entries).await? } else { Vec::new() };
     let cycle = CycleView {
         started_at,
         ended_at: agent.ports().clock.now(),
@@ -115,7 +116,8 @@ async fn collect_all(
     let mut collected = agent.store().collected()?;
     let collecting = agent.collecting();
     let observe = agent.ports().observe;
-    let report = collect(observe.as_ref(), inventory, collecting, &mut collected, &agent.series, now).await;
+    let report =
+        collect(observe.as_ref(), inventory, collecting, &mut collected, &agent.series, now).await;
     // Points first, then how far they go: a crash in between fetches them once more.
     agent.series_mut().flush()?;
     agent.store().replace_collected(&collected)?;
@@ -136,7 +138,10 @@ fn propose(
         .filter(|view| view.state.is_open())
         .map(|view| {
             let recommendation = &view.entry.recommendation;
-            ((recommendation.resource.arn.clone(), recommendation.action), view.entry.recommendation.clone())
+            (
+                (recommendation.resource.arn.clone(), recommendation.action),
+                view.entry.recommendation.clone(),
+            )
         })
         .collect();
     let (mut candidates, mut unbuildable) = (Vec::new(), Vec::new());
@@ -156,11 +161,16 @@ fn propose(
 ///
 /// One that asks for *more* capacity is taken at once.
 fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
-    let Some(open) = open.filter(|open| open.expected == new.expected && open.desired != new.desired) else {
+    let Some(open) =
+        open.filter(|open| open.expected == new.expected && open.desired != new.desired)
+    else {
         return new.clone();
     };
-    let (Some(new_saving), Some(open_saving)) = (new.saving, open.saving) else { return new.clone() };
-    let hardly_more = new_saving >= open_saving && new_saving.dollars() < open_saving.dollars() * CALM_RATIO;
+    let (Some(new_saving), Some(open_saving)) = (new.saving, open.saving) else {
+        return new.clone();
+    };
+    let hardly_more =
+        new_saving >= open_saving && new_saving.dollars() < open_saving.dollars() * CALM_RATIO;
     if !hardly_more {
         return new.clone();
     }
@@ -174,12 +184,19 @@ fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
     kept
 }
 
-fn candidate(agent: &Agent, recommendation: Recommendation, resource: &Resource, now: Timestamp) -> Candidate {
+fn candidate(
+    agent: &Agent,
+    recommendation: Recommendation,
+    resource: &Resource,
+    now: Timestamp,
+) -> Candidate {
     let steps = steps(&recommendation, resource);
     let digest = digest(&recommendation, &steps);
     let book = agent.ledger();
-    let decision =
-        book.book().decision(&digest, &recommendation.resource.arn, recommendation.action, now).cloned();
+    let decision = book
+        .book()
+        .decision(&digest, &recommendation.resource.arn, recommendation.action, now)
+        .cloned();
     Candidate {
         id: id(&digest),
         digest,
@@ -197,7 +214,9 @@ async fn probe_all(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) ->
     let stop_alarms = &settings.policy.health.stop_alarms;
     stream::iter(candidates)
         .map(|mut candidate| {
-            let zone = inventory.get(&candidate.recommendation.resource.arn).and_then(|resource| resource.zone.clone());
+            let zone = inventory
+                .get(&candidate.recommendation.resource.arn)
+                .and_then(|resource| resource.zone.clone());
             async move {
                 let question = Question {
                     recommendation: &candidate.recommendation,
@@ -231,21 +250,28 @@ fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {
 }
 
 /// Keeps every recommendation with where it now stands; what is not confirmed any more is closed, not forgotten.
-fn keep_plan(agent: &Agent, plan: &Plan, inventory: &BTreeMap<Arn, Resource>) -> Result<(), StoreError> {
+fn keep_plan(
+    agent: &Agent,
+    plan: &Plan,
+    inventory: &BTreeMap<Arn, Resource>,
+) -> Result<(), StoreError> {
     let mut all = agent.store().recommendations()?;
     for entry in &plan.entries {
         let view = view_of(agent, entry, all.get(&entry.id), inventory, plan.at);
         all.insert(entry.id.clone(), view);
     }
-    for view in all.values_mut().filter(|view| view.state.is_open() && view.confirmed_at < plan.at) {
+    for view in all.values_mut().filter(|view| view.state.is_open() && view.confirmed_at < plan.at)
+    {
         let recommendation = &view.entry.recommendation;
         let replaced = plan.entries.iter().any(|entry| {
             entry.recommendation.resource.arn == recommendation.resource.arn
                 && entry.recommendation.action == recommendation.action
         });
-        view.state = if replaced { RecommendationState::Superseded } else { RecommendationState::Expired };
+        view.state =
+            if replaced { RecommendationState::Superseded } else { RecommendationState::Expired };
     }
-    let oldest = plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
+    let oldest =
+        plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
     all.retain(|_, view| view.state.is_open() || view.confirmed_at >= oldest);
     let seq = agent.ledger().last_seq();
     let mut store = agent.store();
@@ -264,8 +290,12 @@ fn view_of(
 ) -> RecommendationView {
     let recommendation = &entry.recommendation;
     let ledger = agent.ledger();
-    let decision =
-        ledger.book().decision(&entry.digest, &recommendation.resource.arn, recommendation.action, at);
+    let decision = ledger.book().decision(
+        &entry.digest,
+        &recommendation.resource.arn,
+        recommendation.action,
+        at,
+    );
     let verdict = decision.map(|decision| decision.verdict);
     let state = RecommendationView::state_of(
         entry.decision,
@@ -277,7 +307,9 @@ fn view_of(
         state,
         first_seen_at: known.map_or(at, |view| view.first_seen_at),
         confirmed_at: at,
-        zone: inventory.get(&recommendation.resource.arn).and_then(|resource| resource.zone.clone()),
+        zone: inventory
+            .get(&recommendation.resource.arn)
+            .and_then(|resource| resource.zone.clone()),
         decided: decision.map(|decision| match decision.verdict {
             Verdict::Approved => format!("approved by {}", decision.by),
             Verdict::Rejected => format!("rejected by {}", decision.by),
@@ -293,7 +325,10 @@ pub async fn review_one(agent: &Agent, view: &RecommendationView, moment: Moment
     let decision = {
         let ledger = agent.ledger();
         let recommendation = &entry.recommendation;
-        ledger.book().decision(&entry.digest, &recommendation.resource.arn, recommendation.action, now).cloned()
+        ledger
+            .book()
+            .decision(&entry.digest, &recommendation.resource.arn, recommendation.action, now)
+            .cloned()
     };
     let candidate = Candidate {
         id: entry.id.clone(),
@@ -305,7 +340,11 @@ pub async fn review_one(agent: &Agent, view: &RecommendationView, moment: Moment
         decision,
     };
     let probed = probe_all(agent, vec![candidate], moment).await;
-    decide(agent, probed, moment).entries.into_iter().next().expect("a review answers for each candidate")
+    decide(agent, probed, moment)
+        .entries
+        .into_iter()
+        .next()
+        .expect("a review answers for each candidate")
 }
 
 /// Begins what the plan says `apply`, one after the other: each is reviewed once more on fresh data and state, and its
@@ -336,16 +375,25 @@ pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
 }
 
 /// The last gate before the first write. Returns the change's id when it was begun.
-async fn begin_one(agent: &Agent, mut view: RecommendationView) -> Result<Option<String>, CycleError> {
+async fn begin_one(
+    agent: &Agent,
+    mut view: RecommendationView,
+) -> Result<Option<String>, CycleError> {
     if agent.ports().act.is_none() {
         return Ok(None);
     }
     if let Some(reason) = agent.store().suspicion() {
-        tracing::warn!(recommendation = view.entry.id, reason, "not begun: the store is still being rebuilt");
+        tracing::warn!(
+            recommendation = view.entry.id,
+            reason,
+            "not begun: the store is still being rebuilt"
+        );
         return Ok(None);
     }
     let entry = review_one(agent, &view, Moment::FirstWrite).await;
-    let opened = (entry.decision == Disposition::Apply).then(|| open(agent, &entry, view.zone.clone())).transpose()?;
+    let opened = (entry.decision == Disposition::Apply)
+        .then(|| open(agent, &entry, view.zone.clone()))
+        .transpose()?;
     match &opened {
         Some(change) => {
             tracing::info!(change, recommendation = entry.id, arn = %entry.recommendation.resource.arn, "a change begins");
@@ -371,12 +419,15 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
     let inventory = agent.inventory();
     let recommendation = entry.recommendation.clone();
     let arn = &recommendation.resource.arn;
-    let group = inventory
-        .get(arn)
-        .map_or_else(|| arn.0.clone(), |resource| group_of(resource, &inventory, &settings.policy.limits));
+    let group = inventory.get(arn).map_or_else(
+        || arn.0.clone(),
+        |resource| group_of(resource, &inventory, &settings.policy.limits),
+    );
     let mut ledger = agent.ledger();
-    let approver =
-        ledger.book().decision(&entry.digest, arn, recommendation.action, now).map(|decision| decision.by.clone());
+    let approver = ledger
+        .book()
+        .decision(&entry.digest, arn, recommendation.action, now)
+        .map(|decision| decision.by.clone());
     let opening = Opening {
         recommendation_id: entry.id.clone(),
         digest: entry.digest.clone(),
@@ -402,7 +453,13 @@ fn count_kinds(inventory: &BTreeMap<Arn, Resource>) -> BTreeMap<String, u64> {
 
 fn report(agent: &Agent, cycle: &CycleView, plan: &Plan) {
     for failure in &cycle.failures {
-        tracing::warn!(failure.account, failure.region, failure.service, failure.error, "not everything was seen");
+        tracing::warn!(
+            failure.account,
+            failure.region,
+            failure.service,
+            failure.error,
+            "not everything was seen"
+        );
     }
     for entry in &plan.entries {
         tracing::debug!(

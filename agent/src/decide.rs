@@ -65,7 +65,12 @@ pub struct Approval {
 ///
 /// # Errors
 /// `Refused` when the digest is stale, the mode does not take approvals, or a check fails.
-pub async fn approve(agent: &Agent, id: &str, by: &str, approval: Approval) -> Result<RecommendationView, DecideError> {
+pub async fn approve(
+    agent: &Agent,
+    id: &str,
+    by: &str,
+    approval: Approval,
+) -> Result<RecommendationView, DecideError> {
     let mut view = open_recommendation(agent, id)?;
     if approval.digest.as_ref().is_some_and(|digest| *digest != view.entry.digest) {
         return Err(DecideError::Refused(format!(
@@ -75,11 +80,15 @@ pub async fn approve(agent: &Agent, id: &str, by: &str, approval: Approval) -> R
     }
     let entry = review_one(agent, &view, Moment::Approval).await;
     if let Some(reason) = reason_not_approvable(&entry) {
-        return Err(DecideError::Refused(format!("recommendation `{id}` cannot be approved: {reason}")));
+        return Err(DecideError::Refused(format!(
+            "recommendation `{id}` cannot be approved: {reason}"
+        )));
     }
     let now = agent.ports().clock.now();
     let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
-    let until = SignedDuration::try_from_secs_f64(expiry).ok().and_then(|expiry| now.checked_add(expiry).ok());
+    let until = SignedDuration::try_from_secs_f64(expiry)
+        .ok()
+        .and_then(|expiry| now.checked_add(expiry).ok());
     let decision = Decision {
         digest: view.entry.digest.clone(),
         by: by.to_owned(),
@@ -107,7 +116,11 @@ fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
         Disposition::Withheld => {
             let failed = entry.checks.iter().any(|result| result.verdict == CheckVerdict::Fail);
             let held = held_by(entry).join("; ");
-            Some(if failed { held } else { format!("its mode is {} ({}), and {held}", entry.mode, entry.mode_reason) })
+            Some(if failed {
+                held
+            } else {
+                format!("its mode is {} ({}), and {held}", entry.mode, entry.mode_reason)
+            })
         }
     }
 }
@@ -147,12 +160,20 @@ fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, De
         .remove(id)
         .ok_or_else(|| DecideError::Unknown { what: "recommendation", id: id.to_owned() })?;
     if !view.state.is_open() {
-        return Err(DecideError::Refused(format!("recommendation `{id}` is already {}", view.state.as_str())));
+        return Err(DecideError::Refused(format!(
+            "recommendation `{id}` is already {}",
+            view.state.as_str()
+        )));
     }
     Ok(view)
 }
 
-fn journal(agent: &Agent, view: &RecommendationView, by: &str, decision: Decision) -> Result<(), DecideError> {
+fn journal(
+    agent: &Agent,
+    view: &RecommendationView,
+    by: &str,
+    decision: Decision,
+) -> Result<(), DecideError> {
     let entry = Entry::Decided {
         recommendation_id: view.entry.id.clone(),
         arn: view.entry.recommendation.resource.arn.0.clone(),
@@ -195,7 +216,8 @@ pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError>
             "change `{change_id}` was made at {applied_at}, more than {days} days ago: change the resource by hand"
         )));
     }
-    let event = Event::UndoBegun { reason: format!("asked for by {by}"), steps: undo_steps(change) };
+    let event =
+        Event::UndoBegun { reason: format!("asked for by {by}"), steps: undo_steps(change) };
     ledger.record(now, by, Entry::Change { change_id: change_id.to_owned(), event })?;
     Ok(())
 }

@@ -33,9 +33,15 @@ pub enum Advance {
 ///
 /// # Errors
 /// When the journal cannot be written: nothing is done that is not written first.
-pub async fn advance(ports: &Ports, ledger: &Mutex<Ledger>, change_id: &str) -> Result<Advance, LedgerError> {
+pub async fn advance(
+    ports: &Ports,
+    ledger: &Mutex<Ledger>,
+    change_id: &str,
+) -> Result<Advance, LedgerError> {
     loop {
-        let Some(change) = find(ledger, change_id) else { return Ok(Advance::Resting(State::Undone)) };
+        let Some(change) = find(ledger, change_id) else {
+            return Ok(Advance::Resting(State::Undone));
+        };
         if !change.state.is_open() {
             return Ok(Advance::Resting(change.state));
         }
@@ -54,7 +60,11 @@ pub async fn advance(ports: &Ports, ledger: &Mutex<Ledger>, change_id: &str) -> 
 ///
 /// # Errors
 /// As [`advance`].
-pub async fn drive(ports: &Ports, ledger: &Mutex<Ledger>, change_id: &str) -> Result<State, LedgerError> {
+pub async fn drive(
+    ports: &Ports,
+    ledger: &Mutex<Ledger>,
+    change_id: &str,
+) -> Result<State, LedgerError> {
     loop {
         match advance(ports, ledger, change_id).await? {
             Advance::WakeAt(at) => ports.clock.sleep_until(at).await,
@@ -102,7 +112,12 @@ fn no_act(change: &Change, operation: &Operation) -> Failure {
     }
 }
 
-fn record(ports: &Ports, ledger: &Mutex<Ledger>, change: &Change, event: Event) -> Result<(), LedgerError> {
+fn record(
+    ports: &Ports,
+    ledger: &Mutex<Ledger>,
+    change: &Change,
+    event: Event,
+) -> Result<(), LedgerError> {
     report(change, &event);
     lock(ledger).event(ports.clock.now(), &change.id, event).map(|_| ())
 }
@@ -113,7 +128,9 @@ fn report(change: &Change, event: &Event) {
         Event::Refused { step, failure } => {
             tracing::warn!(change = change.id, %arn, step, %failure, "a call failed");
         }
-        Event::UndoBegun { reason, .. } => tracing::warn!(change = change.id, %arn, reason, "taking a change back"),
+        Event::UndoBegun { reason, .. } => {
+            tracing::warn!(change = change.id, %arn, reason, "taking a change back")
+        }
         Event::Finished { state: State::Stuck | State::Conflicted, reason, .. } => {
             tracing::error!(change = change.id, %arn, reason, "a change needs a person");
         }
@@ -137,12 +154,18 @@ async fn see(ports: &Ports, change: &Change) -> Seen {
     let resource = sight(ports, change).await;
     let kind = change.current().map(|progress: &Progress| &progress.step.kind);
     let status = match kind {
-        Some(StepKind::AwaitStatusChecks { instance_id }) => status(ports, &place, instance_id).await,
+        Some(StepKind::AwaitStatusChecks { instance_id }) => {
+            status(ports, &place, instance_id).await
+        }
         _ => None,
     };
     let made = match kind {
-        Some(StepKind::CreateSnapshot { .. }) => made(ports, &place, ports::Made::Snapshot, change).await,
-        Some(StepKind::RestoreVolume { .. }) => made(ports, &place, ports::Made::Volume, change).await,
+        Some(StepKind::CreateSnapshot { .. }) => {
+            made(ports, &place, ports::Made::Snapshot, change).await
+        }
+        Some(StepKind::RestoreVolume { .. }) => {
+            made(ports, &place, ports::Made::Volume, change).await
+        }
         _ => None,
     };
     Seen { resource, status, made }
@@ -165,7 +188,12 @@ async fn status(ports: &Ports, place: &Place, instance_id: &str) -> Option<Insta
     ports.observe.instance_status(place, instance_id).await.ok().flatten()
 }
 
-async fn made(ports: &Ports, place: &Place, what: ports::Made, change: &Change) -> Option<Option<Made>> {
+async fn made(
+    ports: &Ports,
+    place: &Place,
+    what: ports::Made,
+    change: &Change,
+) -> Option<Option<Made>> {
     let found = ports.observe.marked(place, what, &change.id).await.ok()?;
     Some(found.map(|thing| Made { id: thing.id, state: thing.state }))
 }

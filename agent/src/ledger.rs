@@ -98,7 +98,12 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::record`].
-    pub fn event(&mut self, at: Timestamp, change_id: &str, event: Event) -> Result<u64, LedgerError> {
+    pub fn event(
+        &mut self,
+        at: Timestamp,
+        change_id: &str,
+        event: Event,
+    ) -> Result<u64, LedgerError> {
         self.record(at, SELF, Entry::Change { change_id: change_id.to_owned(), event })
     }
 }

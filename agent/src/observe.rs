@@ -72,13 +72,18 @@ pub async fn discover(
     for (place, kind, answer) in answers.into_iter().flatten() {
         match answer {
             Ok(resources) => {
-                let resources = resources.into_iter().map(|resource| with_history(resource, known, now));
-                found.resources.extend(resources.map(|resource| (resource.reference.arn.clone(), resource)));
+                let resources =
+                    resources.into_iter().map(|resource| with_history(resource, known, now));
+                found
+                    .resources
+                    .extend(resources.map(|resource| (resource.reference.arn.clone(), resource)));
             }
             Err(failure) => {
                 found.failures.push(service_failure(place, kind.as_str(), &failure));
                 let kept = known.values().filter(|resource| is_of(resource, place, kind));
-                found.resources.extend(kept.map(|resource| (resource.reference.arn.clone(), resource.clone())));
+                found.resources.extend(
+                    kept.map(|resource| (resource.reference.arn.clone(), resource.clone())),
+                );
             }
         }
     }
@@ -106,8 +111,15 @@ pub fn service_failure(
 }
 
 /// Carries over what only we know: since when a volume has been seen unattached, without a break.
-fn with_history(mut resource: Resource, known: &BTreeMap<Arn, Resource>, now: Timestamp) -> Resource {
-    let before = known.get(&resource.reference.arn).and_then(Resource::volume).and_then(|volume| volume.detached_since);
+fn with_history(
+    mut resource: Resource,
+    known: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Resource {
+    let before = known
+        .get(&resource.reference.arn)
+        .and_then(Resource::volume)
+        .and_then(|volume| volume.detached_since);
     if let Detail::Volume(volume) = &mut resource.detail {
         volume.detached_since = (volume.attachments.is_empty() && volume.state == "available")
             .then(|| volume.detached_since.or(before).unwrap_or(now));
@@ -169,9 +181,16 @@ pub async fn collect(
 ) -> CollectReport {
     let mut by_place: BTreeMap<Place, Vec<Asked<'_>>> = BTreeMap::new();
     for (arn, resource) in inventory {
-        let place =
-            Place { account: resource.reference.account.clone(), region: resource.reference.region.clone() };
-        by_place.entry(place).or_default().extend(queries(resource, collecting, collected.get(&arn.0), now));
+        let place = Place {
+            account: resource.reference.account.clone(),
+            region: resource.reference.region.clone(),
+        };
+        by_place.entry(place).or_default().extend(queries(
+            resource,
+            collecting,
+            collected.get(&arn.0),
+            now,
+        ));
     }
     let reports: Vec<_> = stream::iter(&by_place)
         .map(|(place, asked)| collect_place(observe, place, asked, series))
@@ -289,7 +308,11 @@ fn batches<'a, 'b>(asked: &'b [Asked<'a>]) -> Vec<&'b [Asked<'a>]> {
 }
 
 /// Stores an answer; the error tells what is still owed, beside the points that did come.
-fn keep(asked: &Asked<'_>, answer: Fetched, store: &RwLock<SeriesStore>) -> Result<u64, (u64, String)> {
+fn keep(
+    asked: &Asked<'_>,
+    answer: Fetched,
+    store: &RwLock<SeriesStore>,
+) -> Result<u64, (u64, String)> {
     let (series, missing) = match answer {
         Fetched::Complete(series) => (series, None),
         Fetched::Partial(series) => (series, Some("CloudWatch answered in part".to_owned())),
@@ -319,8 +342,13 @@ pub fn stored_series(
     let store = store.read().unwrap_or_else(PoisonError::into_inner);
     let mut all = BTreeMap::new();
     for measure in Measure::of(resource.reference.kind) {
-        if let Some(grid) = store.read(&series_key(&resource.reference.arn, measure), from_s, until_s)? {
-            all.insert(measure, Series { start_s: grid.start_unix_s, step_s: grid.step_s, values: grid.values });
+        if let Some(grid) =
+            store.read(&series_key(&resource.reference.arn, measure), from_s, until_s)?
+        {
+            all.insert(
+                measure,
+                Series { start_s: grid.start_unix_s, step_s: grid.step_s, values: grid.values },
+            );
         }
     }
     Ok(all)

@@ -36,7 +36,10 @@ pub struct Question<'a> {
 /// The place of a recommendation's resource.
 #[must_use]
 pub fn place_of(recommendation: &Recommendation) -> Place {
-    Place { account: recommendation.resource.account.clone(), region: recommendation.resource.region.clone() }
+    Place {
+        account: recommendation.resource.account.clone(),
+        region: recommendation.resource.region.clone(),
+    }
 }
 
 /// Asks everything that the review of `question` at its moment needs.
@@ -48,15 +51,17 @@ pub async fn probe(ports: &Ports, question: Question<'_>) -> Facts {
         Kind::Volume => {
             let place = place_of(question.recommendation);
             let answer = observe.modifications(&place, &question.recommendation.resource_id).await;
-            asking.facts.modifications = asking.take("describe-volumes-modifications", answer).map(|mut fact| {
-                fact.value.retain(|at| fact.at.duration_since(*at) < MODIFICATION_WINDOW);
-                fact
-            });
+            asking.facts.modifications =
+                asking.take("describe-volumes-modifications", answer).map(|mut fact| {
+                    fact.value.retain(|at| fact.at.duration_since(*at) < MODIFICATION_WINDOW);
+                    fact
+                });
         }
         Kind::Function | Kind::Group => {}
     }
     let reference = &question.recommendation.resource;
-    let alarms = observe.alarms(reference, &question.recommendation.resource_id, question.stop_alarms).await;
+    let alarms =
+        observe.alarms(reference, &question.recommendation.resource_id, question.stop_alarms).await;
     asking.facts.alarms = asking.take("describe-alarms", alarms);
     if question.moment != Moment::Proposal {
         probe_live(&mut asking, ports, question).await;
@@ -86,14 +91,18 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
     let place = place_of(question.recommendation);
     let id = &question.recommendation.resource_id;
     let status = observe.instance_status(&place, id).await;
-    asking.facts.status =
-        asking.take("describe-instance-status", status).and_then(|fact| fact.value.map(|value| Fact { at: fact.at, value }));
+    asking.facts.status = asking
+        .take("describe-instance-status", status)
+        .and_then(|fact| fact.value.map(|value| Fact { at: fact.at, value }));
     let protection = observe.protection(&place, id).await;
     if let Some(fact) = asking.take("describe-instance-attribute", protection) {
         asking.facts.stop_protection = Some(Fact { at: fact.at, value: fact.value.stop });
-        asking.facts.termination_protection = Some(Fact { at: fact.at, value: fact.value.termination });
+        asking.facts.termination_protection =
+            Some(Fact { at: fact.at, value: fact.value.termination });
     }
-    if let (Spec::Instance { instance_type, .. }, Some(zone)) = (&question.recommendation.desired, question.zone) {
+    if let (Spec::Instance { instance_type, .. }, Some(zone)) =
+        (&question.recommendation.desired, question.zone)
+    {
         let mut types = vec![instance_type.clone()];
         types.extend(question.recommendation.alternates.iter().cloned());
         let offered = observe.offered(&place, zone, &types).await;
@@ -128,7 +137,8 @@ async fn newest_points(
     recommendation: &Recommendation,
     now: Timestamp,
 ) -> Result<BTreeMap<String, Option<Timestamp>>, Failure> {
-    let decisive: Vec<_> = recommendation.evidence.series.iter().filter(|series| series.decisive).collect();
+    let decisive: Vec<_> =
+        recommendation.evidence.series.iter().filter(|series| series.decisive).collect();
     let queries: Vec<_> = decisive
         .iter()
         .map(|series| {
@@ -154,7 +164,10 @@ async fn newest_points(
             Fetched::Complete(points) | Fetched::Partial(points) => points.newest_s(),
             Fetched::Failed(_) => None,
         };
-        (Facts::point_key(series.measure), newest.and_then(|second| Timestamp::from_second(second).ok()))
+        (
+            Facts::point_key(series.measure),
+            newest.and_then(|second| Timestamp::from_second(second).ok()),
+        )
     });
     Ok(newest.collect())
 }

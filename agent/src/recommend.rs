@@ -30,7 +30,11 @@ pub struct Findings {
 
 /// Sizes every resource of `inventory` on the stored look-back that ends at `now`.
 #[must_use]
-pub fn recommend_all(agent: &Agent, inventory: &BTreeMap<Arn, Resource>, now: Timestamp) -> Findings {
+pub fn recommend_all(
+    agent: &Agent,
+    inventory: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Findings {
     let resources: Vec<&Resource> = inventory.values().collect();
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
@@ -40,14 +44,19 @@ pub fn recommend_all(agent: &Agent, inventory: &BTreeMap<Arn, Resource>, now: Ti
             scope.spawn(|| {
                 let mut mine = Vec::new();
                 while let Some(resource) = resources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    mine.push((&resource.reference.arn, recommend_one(agent, resource, inventory, now)));
+                    mine.push((
+                        &resource.reference.arn,
+                        recommend_one(agent, resource, inventory, now),
+                    ));
                 }
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
             });
         }
     });
     let mut findings = Findings::default();
-    for (_, (recommendations, not_sized)) in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    for (_, (recommendations, not_sized)) in
+        found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    {
         findings.recommendations.extend(recommendations);
         findings.not_sized.extend(not_sized);
     }
@@ -72,7 +81,8 @@ fn recommend_one(
     };
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
     let (from, until) = (at(from_s), at(until_s));
-    let input = SizingInput { resource, series: &series, now, from, until, running: &[], inventory };
+    let input =
+        SizingInput { resource, series: &series, now, from, until, running: &[], inventory };
     let found = recommend(&input, &settings.sizing, &agent.catalog());
     (found.recommendations, found.not_sized)
 }

@@ -34,7 +34,9 @@ const TREES: [&str; 3] = ["inventory", "recommendations", "collected"];
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another process holds it.
-    #[error("the state folder `{0}` is in use by another trimtab: stop that one first, or name another `agent.state_dir`")]
+    #[error(
+        "the state folder `{0}` is in use by another trimtab: stop that one first, or name another `agent.state_dir`"
+    )]
     Locked(PathBuf),
     /// sled refuses.
     #[error("the store in `{path}` failed while {doing}")]
@@ -57,7 +59,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A value is too large.
-    #[error("the value of `{key}` has {bytes} bytes, more than the {VALUE_MAX} that can be kept safely")]
+    #[error(
+        "the value of `{key}` has {bytes} bytes, more than the {VALUE_MAX} that can be kept safely"
+    )]
     TooLarge {
         /// Its key.
         key: String,
@@ -109,7 +113,10 @@ impl Store {
         let mut store = Self { db, path, sentinel_path, suspicion: None };
         store.suspicion = store.compare_with_sentinel(journal_seq);
         if let Some(reason) = store.suspicion.clone() {
-            tracing::error!(reason, "the store is not what was last written: it is rebuilt from the journal and AWS");
+            tracing::error!(
+                reason,
+                "the store is not what was last written: it is rebuilt from the journal and AWS"
+            );
             store.clear()?;
         }
         Ok(store)
@@ -144,7 +151,8 @@ impl Store {
         TREES.iter().find_map(|tree| {
             let expected = sentinel.counts.get(*tree).copied().unwrap_or(0);
             let found = self.count(tree);
-            (found != Some(expected)).then(|| format!("`{tree}` holds {found:?} entries, not {expected}"))
+            (found != Some(expected))
+                .then(|| format!("`{tree}` holds {found:?} entries, not {expected}"))
         })
     }
 
@@ -171,7 +179,8 @@ impl Store {
             .map_err(|source| StoreError::Io { path: db_file, source })?;
         let counts =
             TREES.iter().map(|tree| ((*tree).to_owned(), self.count(tree).unwrap_or(0))).collect();
-        let generation = Sentinel::load(&self.sentinel_path).map_or(0, |sentinel| sentinel.generation) + 1;
+        let generation =
+            Sentinel::load(&self.sentinel_path).map_or(0, |sentinel| sentinel.generation) + 1;
         Sentinel { generation, counts, journal_seq }.save(&self.sentinel_path)?;
         Ok(())
     }
@@ -181,7 +190,11 @@ impl Store {
     /// # Errors
     /// When a value cannot be read.
     pub fn inventory(&self) -> Result<BTreeMap<Arn, Resource>, StoreError> {
-        Ok(self.all::<Resource>("inventory")?.into_iter().map(|(key, value)| (Arn(key), value)).collect())
+        Ok(self
+            .all::<Resource>("inventory")?
+            .into_iter()
+            .map(|(key, value)| (Arn(key), value))
+            .collect())
     }
 
     /// Replaces the inventory: what is not in `resources` is forgotten.
@@ -189,7 +202,10 @@ impl Store {
     /// # Errors
     /// When a value cannot be written.
     pub fn replace_inventory(&self, resources: &BTreeMap<Arn, Resource>) -> Result<(), StoreError> {
-        self.replace("inventory", resources.iter().map(|(arn, resource)| (arn.0.as_str(), resource)))
+        self.replace(
+            "inventory",
+            resources.iter().map(|(arn, resource)| (arn.0.as_str(), resource)),
+        )
     }
 
     /// Every recommendation that is kept, by id.
@@ -208,7 +224,10 @@ impl Store {
         &self,
         recommendations: &BTreeMap<String, RecommendationView>,
     ) -> Result<(), StoreError> {
-        self.replace("recommendations", recommendations.iter().map(|(id, view)| (id.as_str(), view)))
+        self.replace(
+            "recommendations",
+            recommendations.iter().map(|(id, view)| (id.as_str(), view)),
+        )
     }
 
     /// How far each resource's series were collected.
@@ -223,7 +242,10 @@ impl Store {
     ///
     /// # Errors
     /// When a value cannot be written.
-    pub fn replace_collected(&self, collected: &BTreeMap<String, Collected>) -> Result<(), StoreError> {
+    pub fn replace_collected(
+        &self,
+        collected: &BTreeMap<String, Collected>,
+    ) -> Result<(), StoreError> {
         self.replace("collected", collected.iter().map(|(arn, value)| (arn.as_str(), value)))
     }
 
@@ -293,7 +315,8 @@ fn open_or_mend(path: &Path) -> Result<sled::Db, StoreError> {
                 std::fs::remove_dir_all(&aside)
                     .map_err(|source| StoreError::Io { path: aside.clone(), source })?;
             }
-            std::fs::rename(path, &aside).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+            std::fs::rename(path, &aside)
+                .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
             open_guarded(path)
         }
         other => other,
@@ -302,7 +325,8 @@ fn open_or_mend(path: &Path) -> Result<sled::Db, StoreError> {
 
 /// One open without sled's own background flushing. On damaged data sled may panic: that counts as corruption.
 fn open_once(path: &Path) -> Result<sled::Db, sled::Error> {
-    let open = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open();
+    let open =
+        || sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open();
     std::panic::catch_unwind(open).unwrap_or(Err(sled::Error::Corruption { at: None, bt: () }))
 }
 
@@ -318,13 +342,16 @@ fn open_guarded(path: &Path) -> Result<sled::Db, StoreError> {
             Err(sled::Error::Io(error)) if is_lock(&error) => {
                 return Err(StoreError::Locked(path.parent().unwrap_or(path).to_owned()));
             }
-            Err(source) => return Err(StoreError::Sled { path: path.to_owned(), doing: "opening", source }),
+            Err(source) => {
+                return Err(StoreError::Sled { path: path.to_owned(), doing: "opening", source });
+            }
         }
     }
 }
 
 fn is_lock(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+    error.kind() == std::io::ErrorKind::WouldBlock
+        || error.to_string().contains("could not acquire lock")
 }
 
 fn move_snapshots_aside(path: &Path) -> Result<(), StoreError> {
@@ -332,7 +359,8 @@ fn move_snapshots_aside(path: &Path) -> Result<(), StoreError> {
     for entry in std::fs::read_dir(path).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.file_name().to_string_lossy().starts_with("snap.") {
-            let aside = path.with_file_name(format!("store-damaged-{}", entry.file_name().to_string_lossy()));
+            let aside = path
+                .with_file_name(format!("store-damaged-{}", entry.file_name().to_string_lossy()));
             std::fs::rename(entry.path(), aside).map_err(io)?;
         }
     }
@@ -340,8 +368,8 @@ fn move_snapshots_aside(path: &Path) -> Result<(), StoreError> {
 }
 
 fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError> {
-    let json =
-        serde_json::to_vec(value).map_err(|source| StoreError::Value { key: key.to_owned(), source })?;
+    let json = serde_json::to_vec(value)
+        .map_err(|source| StoreError::Value { key: key.to_owned(), source })?;
     let packed = zstd::bulk::compress(&json, ZSTD_LEVEL).unwrap_or(json);
     if packed.len() > VALUE_MAX {
         return Err(StoreError::TooLarge { key: key.to_owned(), bytes: packed.len() });
@@ -354,5 +382,6 @@ fn decode<T: DeserializeOwned>(key: &str, packed: &[u8]) -> Result<T, StoreError
         key: key.to_owned(),
         source: serde::de::Error::custom(source),
     })?;
-    serde_json::from_slice(&json).map_err(|source| StoreError::Value { key: key.to_owned(), source })
+    serde_json::from_slice(&json)
+        .map_err(|source| StoreError::Value { key: key.to_owned(), source })
 }

@@ -35,7 +35,8 @@ const SATURATED_PERCENT: f32 = 99.0;
 /// When a verdict cannot be journalled.
 pub async fn verify_all(agent: &Agent) -> Result<Vec<String>, LedgerError> {
     let now = agent.ports().clock.now();
-    let watched: Vec<Change> = agent.ledger().book().changes().values().filter(|change| is_due(change)).cloned().collect();
+    let watched: Vec<Change> =
+        agent.ledger().book().changes().values().filter(|change| is_due(change)).cloned().collect();
     let mut undone = Vec::new();
     for change in watched {
         let seen = watch(agent, &change, now).await;
@@ -51,11 +52,13 @@ pub async fn verify_all(agent: &Agent) -> Result<Vec<String>, LedgerError> {
 /// Watched, or kept provisionally.
 fn is_due(change: &Change) -> bool {
     change.state == State::Watching
-        || (change.state == State::Kept && change.outcome.as_ref().is_some_and(|outcome| outcome.provisional))
+        || (change.state == State::Kept
+            && change.outcome.as_ref().is_some_and(|outcome| outcome.provisional))
 }
 
 fn event_of(change: &Change, verdict: Verdict) -> Option<Event> {
-    let finished = |state, reason, provisional| Some(Event::Finished { state, reason, provisional });
+    let finished =
+        |state, reason, provisional| Some(Event::Finished { state, reason, provisional });
     match verdict {
         Verdict::Continue => None,
         Verdict::Undo(reason) => Some(Event::UndoBegun { reason, steps: undo_steps(change) }),
@@ -69,7 +72,11 @@ fn event_of(change: &Change, verdict: Verdict) -> Option<Event> {
 fn record_if_unmoved(agent: &Agent, change: &Change, event: Event) -> Result<bool, LedgerError> {
     let now = agent.ports().clock.now();
     let mut ledger = agent.ledger();
-    let unmoved = ledger.book().changes().get(&change.id).is_some_and(|current| current.state == change.state);
+    let unmoved = ledger
+        .book()
+        .changes()
+        .get(&change.id)
+        .is_some_and(|current| current.state == change.state);
     if unmoved {
         tracing::info!(change = change.id, arn = %change.recommendation.resource.arn, ?event, "verdict");
         ledger.event(now, &change.id, event)?;
@@ -107,15 +114,21 @@ async fn watch(agent: &Agent, change: &Change, now: Timestamp) -> Watched {
 }
 
 /// Usage in the look-back before the change, from the store, and since its last step, fetched afresh.
-async fn usage(agent: &Agent, change: &Change, resource: &Resource, now: Timestamp) -> (Usage, Usage) {
+async fn usage(
+    agent: &Agent,
+    change: &Change,
+    resource: &Resource,
+    now: Timestamp,
+) -> (Usage, Usage) {
     let collecting = agent.collecting();
     let step = i64::from(collecting.step_s);
     let opened_s = change.opened_at.as_second().div_euclid(step) * step;
     let applied_s = change.applied_at.unwrap_or(change.opened_at).as_second();
     let after_s = (applied_s + step).div_euclid(step) * step;
     let until_s = (now.as_second() - SETTLE_S).div_euclid(step) * step;
-    let before = stored_series(resource, collecting.start_s(change.opened_at), opened_s, &agent.series)
-        .map_or_else(|_| Usage::default(), |series| summarize(&series));
+    let before =
+        stored_series(resource, collecting.start_s(change.opened_at), opened_s, &agent.series)
+            .map_or_else(|_| Usage::default(), |series| summarize(&series));
     if until_s <= after_s {
         return (before, Usage::default());
     }
@@ -131,7 +144,9 @@ async fn usage(agent: &Agent, change: &Change, resource: &Resource, now: Timesta
             until_s,
         })
         .collect();
-    let Ok(fetched) = agent.ports().observe.series(&place_of(&change.recommendation), &queries).await else {
+    let Ok(fetched) =
+        agent.ports().observe.series(&place_of(&change.recommendation), &queries).await
+    else {
         return (before, Usage::default());
     };
     let mut series = BTreeMap::new();
@@ -179,7 +194,8 @@ fn summarize(series: &BTreeMap<Measure, Series>) -> Usage {
             _ => {
                 usage.points += series.present().count() as u64;
                 usage.saturated_points +=
-                    series.present().filter(|(_, value)| *value >= SATURATED_PERCENT).count() as u64;
+                    series.present().filter(|(_, value)| *value >= SATURATED_PERCENT).count()
+                        as u64;
             }
         }
     }

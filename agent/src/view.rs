@@ -90,10 +90,16 @@ impl RecommendationView {
 
     /// The state that a review's disposition gives.
     #[must_use]
-    pub const fn state_of(disposition: Disposition, approved: bool, rejected: bool) -> RecommendationState {
+    pub const fn state_of(
+        disposition: Disposition,
+        approved: bool,
+        rejected: bool,
+    ) -> RecommendationState {
         match (disposition, approved, rejected) {
             (_, _, true) => RecommendationState::Rejected,
-            (Disposition::AwaitApproval | Disposition::Apply, true, _) => RecommendationState::Approved,
+            (Disposition::AwaitApproval | Disposition::Apply, true, _) => {
+                RecommendationState::Approved
+            }
             (Disposition::AwaitApproval, false, _) => RecommendationState::AwaitingApproval,
             (Disposition::Recommend | Disposition::Apply | Disposition::Withheld, _, _) => {
                 RecommendationState::Proposed

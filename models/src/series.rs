@@ -38,9 +38,6 @@ impl Series {
     /// The time of the newest value, seconds since the epoch.
     #[must_use]
     pub fn newest_s(&self) -> Option<i64> {
-        self.values
-            .iter()
-            .rposition(|value| !value.is_nan())
-            .map(|index| self.time_s(index))
+        self.values.iter().rposition(|value| !value.is_nan()).map(|index| self.time_s(index))
     }
 }

@@ -44,9 +44,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
 }
 
 pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
-    now()
-        .checked_sub(jiff::SignedDuration::from_secs(seconds))
-        .expect("a time within our century")
+    now().checked_sub(jiff::SignedDuration::from_secs(seconds)).expect("a time within our century")
 }
 
 pub(crate) fn days_ago(days: i64) -> Timestamp {
@@ -87,11 +85,7 @@ pub(crate) fn policy() -> Policy {
         windows: Vec::new(),
         freezes: Vec::new(),
         ownership: Vec::new(),
-        approvals: Approvals {
-            expiry_days: 7.0,
-            plan_expiry_hours: 24.0,
-            undo_days: 30.0,
-        },
+        approvals: Approvals { expiry_days: 7.0, plan_expiry_hours: 24.0, undo_days: 30.0 },
         health: HealthRules::default(),
         protected: Protected::default(),
     }
@@ -103,10 +97,7 @@ pub(crate) fn modes(default: Mode) -> Modes {
         rules: Vec::new(),
         trusted_tag_keys: Vec::new(),
         ceilings: BTreeMap::from([(ACCOUNT.to_owned(), Mode::Autopilot)]),
-        autopilot: Autopilot {
-            max_disruption: Disruption::Destructive,
-            allow_decrease: true,
-        },
+        autopilot: Autopilot { max_disruption: Disruption::Destructive, allow_decrease: true },
     }
 }
 
@@ -119,7 +110,9 @@ pub(crate) fn reference(kind: Kind, id: &str) -> ResourceRef {
         Kind::Instance => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id}"),
         Kind::Volume => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{id}"),
         Kind::Function => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"),
-        Kind::Group => format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/{id}"),
+        Kind::Group => format!(
+            "arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/{id}"
+        ),
     };
     ResourceRef {
         arn: Arn(arn),
@@ -295,33 +288,22 @@ pub(crate) fn gp3() -> VolumeSpec {
 /// What an action makes of its resource in these tests.
 fn desired(action: Action) -> Spec {
     match action {
-        Action::ResizeInstance => Spec::Instance {
-            instance_type: "m5.large".to_owned(),
-            state: PowerState::Running,
-        },
-        Action::StopIdleInstance => Spec::Instance {
-            instance_type: "m5.xlarge".to_owned(),
-            state: PowerState::Stopped,
-        },
+        Action::ResizeInstance => {
+            Spec::Instance { instance_type: "m5.large".to_owned(), state: PowerState::Running }
+        }
+        Action::StopIdleInstance => {
+            Spec::Instance { instance_type: "m5.xlarge".to_owned(), state: PowerState::Stopped }
+        }
         Action::MigrateVolumeType | Action::TuneVolume => Spec::Volume(gp3()),
-        Action::DeleteUnattachedVolume => Spec::Gone {
-            state: Gone::Deleted,
-        },
+        Action::DeleteUnattachedVolume => Spec::Gone { state: Gone::Deleted },
         Action::TuneFunctionMemory => Spec::Function { memory_mb: 512 },
-        Action::TuneGroupCapacity => Spec::Group {
-            min_size: 2,
-            max_size: 4,
-            desired_capacity: 2,
-        },
+        Action::TuneGroupCapacity => Spec::Group { min_size: 2, max_size: 4, desired_capacity: 2 },
     }
 }
 
 pub(crate) fn series(metric: Metric) -> SeriesEvidence {
     SeriesEvidence {
-        measure: Measure {
-            metric,
-            statistic: Statistic::Maximum,
-        },
+        measure: Measure { metric, statistic: Statistic::Maximum },
         decisive: true,
         points: 8_640,
         coverage_ratio: 1.0,
@@ -400,10 +382,7 @@ pub(crate) fn candidate(action: Action, resource: &Resource) -> Candidate {
 }
 
 pub(crate) fn fact<T>(value: T) -> Option<Fact<T>> {
-    Some(Fact {
-        at: seconds_ago(10),
-        value,
-    })
+    Some(Fact { at: seconds_ago(10), value })
 }
 
 fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
@@ -469,12 +448,8 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);
     change.state = state;
     if !state.in_flight() {
-        change.outcome = Some(Outcome {
-            state,
-            at,
-            reason: "so it went".to_owned(),
-            provisional: false,
-        });
+        change.outcome =
+            Some(Outcome { state, at, reason: "so it went".to_owned(), provisional: false });
     }
     change
 }

@@ -43,7 +43,8 @@ pub fn key_count(matcher: &Matcher) -> usize {
 #[must_use]
 pub fn matches(matcher: &Matcher, target: &Target<'_>) -> bool {
     let reference = target.reference;
-    let agrees = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
+    let agrees =
+        |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
     key_count(matcher) > 0
         && agrees(&matcher.account, &reference.account)
         && agrees(&matcher.region, &reference.region)
@@ -51,10 +52,7 @@ pub fn matches(matcher: &Matcher, target: &Target<'_>) -> bool {
         && agrees(&matcher.group, target.group)
         && matcher.kind.is_none_or(|kind| kind == reference.kind)
         && matcher.action.is_none_or(|action| action == target.action)
-        && matcher
-            .tags
-            .iter()
-            .all(|(key, value)| reference.tags.get(key) == Some(value))
+        && matcher.tags.iter().all(|(key, value)| reference.tags.get(key) == Some(value))
 }
 
 /// The keys of a matcher in words, such as `account = 123456789012, tag team = web`.
@@ -68,13 +66,9 @@ pub fn describe(matcher: &Matcher) -> String {
         ("group", matcher.group.clone()),
         ("action", matcher.action.map(|action| action.to_string())),
     ];
-    let keys = fixed
-        .into_iter()
-        .filter_map(|(key, value)| value.map(|value| format!("{key} = {value}")));
-    let tags = matcher
-        .tags
-        .iter()
-        .map(|(key, value)| format!("tag {key} = {value}"));
+    let keys =
+        fixed.into_iter().filter_map(|(key, value)| value.map(|value| format!("{key} = {value}")));
+    let tags = matcher.tags.iter().map(|(key, value)| format!("tag {key} = {value}"));
     keys.chain(tags).collect::<Vec<_>>().join(", ")
 }
 
@@ -100,8 +94,9 @@ pub(crate) fn scaling_group_of(
     match resource.reference.kind {
         Kind::Group => Some(resource.id.clone()),
         Kind::Instance => resource.instance()?.group.clone(),
-        Kind::Volume => holders(resource, inventory)
-            .find_map(|instance| instance.instance()?.group.clone()),
+        Kind::Volume => {
+            holders(resource, inventory).find_map(|instance| instance.instance()?.group.clone())
+        }
         Kind::Function => None,
     }
 }

@@ -4,7 +4,6 @@
 //! and its clock (`trimtab`).
 #![deny(missing_docs)]
 
-pub mod checker;
 pub mod fleet;
 pub mod noise;
 pub mod scenario;

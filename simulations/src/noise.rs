@@ -40,9 +40,12 @@ mod tests {
         let stream = stream(7, "cpu");
         let mean: f64 = (0..10_000).map(|slot| unit(stream, slot)).sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");
-        let variance: f64 = (0..10_000).map(|slot| bell(stream, slot).powi(2)).sum::<f64>() / 10_000.0;
+        let variance: f64 =
+            (0..10_000).map(|slot| bell(stream, slot).powi(2)).sum::<f64>() / 10_000.0;
         assert!((variance - 1.0).abs() < 0.1, "{variance}");
-        let product: f64 = (0..10_000).map(|slot| bell(stream, slot) * bell(stream, slot + 1)).sum::<f64>() / 10_000.0;
+        let product: f64 =
+            (0..10_000).map(|slot| bell(stream, slot) * bell(stream, slot + 1)).sum::<f64>()
+                / 10_000.0;
         assert!(product.abs() < 0.05, "{product}");
     }
 }

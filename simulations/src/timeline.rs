@@ -51,7 +51,8 @@ impl<T> Timeline<T> {
     /// Whether the value never changes in `[from, until)`.
     #[must_use]
     pub fn constant_over(&self, from: i64, until: i64) -> bool {
-        self.changes.partition_point(|(at, _)| *at <= from) == self.changes.partition_point(|(at, _)| *at < until)
+        self.changes.partition_point(|(at, _)| *at <= from)
+            == self.changes.partition_point(|(at, _)| *at < until)
     }
 }
 
@@ -67,7 +68,9 @@ mod tests {
         let seen: Vec<_> = [9, 10, 19, 20, 99].map(|second| *line.at(second)).to_vec();
         assert_eq!(seen, ["a", "b", "b", "c", "c"]);
         assert_eq!((line.since(9), line.since(15), line.settled_at()), (None, Some(10), Some(20)));
-        assert!(line.constant_over(10, 20) && !line.constant_over(9, 11) && line.constant_over(20, 90));
+        assert!(
+            line.constant_over(10, 20) && !line.constant_over(9, 11) && line.constant_over(20, 90)
+        );
         line.set(15, "d");
         assert_eq!(*line.at(99), "d", "a new value drops what was planned");
     }

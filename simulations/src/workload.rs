@@ -119,13 +119,22 @@ mod tests {
         for step in -200..200 {
             let turns = f64::from(step) / 50.0;
             let exact = (turns * std::f64::consts::TAU).cos();
-            assert!((fast_cos(turns) - exact).abs() < 0.002, "{turns}: {} vs {exact}", fast_cos(turns));
+            assert!(
+                (fast_cos(turns) - exact).abs() < 0.002,
+                "{turns}: {} vs {exact}",
+                fast_cos(turns)
+            );
         }
     }
 
     #[test]
     fn the_peak_is_at_the_peak_hour_and_weekends_are_quieter() {
-        let workload = Workload { noise_ratio: 0.0, weekend_factor: 0.3, day_ratio: 0.5, ..Workload::default() };
+        let workload = Workload {
+            noise_ratio: 0.0,
+            weekend_factor: 0.3,
+            day_ratio: 0.5,
+            ..Workload::default()
+        };
         let demand = Demand { workload, stream: 1, origin_s: 0 };
         // 2026-03-02 is a Monday.
         let monday = 1_772_409_600;

@@ -62,7 +62,8 @@ fn reason_barred(subject: &Subject<'_>) -> Option<Reason> {
         .collect();
     let last = undone.iter().max()?;
     let doublings = i32::try_from(undone.len() - 1).unwrap_or(MAX_DOUBLINGS);
-    let days = subject.context.policy.limits.barred_days * f64::from(2).powi(doublings.min(MAX_DOUBLINGS));
+    let days =
+        subject.context.policy.limits.barred_days * f64::from(2).powi(doublings.min(MAX_DOUBLINGS));
     let until = after_days(*last, days);
     (subject.now() < until).then(|| {
         let times = undone.len();
@@ -77,19 +78,14 @@ fn reason_modified_often(subject: &Subject<'_>) -> Option<Reason> {
         Ok(starts) => starts,
         Err(missing) => return Some(missing),
     };
-    let mut recent: Vec<Timestamp> = starts
-        .iter()
-        .copied()
-        .filter(|start| subject.now().duration_since(*start) < DAY)
-        .collect();
+    let mut recent: Vec<Timestamp> =
+        starts.iter().copied().filter(|start| subject.now().duration_since(*start) < DAY).collect();
     recent.sort_unstable();
     let used = recent.len();
     if used < allowed {
         return None;
     }
-    let until = recent
-        .get(used - allowed)
-        .and_then(|start| start.checked_add(DAY).ok());
+    let until = recent.get(used - allowed).and_then(|start| start.checked_add(DAY).ok());
     let text = format!("{used} of {allowed} modifications of the volume in a rolling day");
     Some(Reason::wait(until, text))
 }
@@ -98,10 +94,9 @@ fn reason_modifying(subject: &Subject<'_>) -> Option<Reason> {
     let resource = subject.resource().ok()?;
     let state = resource.volume()?.modification.as_ref()?.state;
     match state {
-        ModificationState::Modifying | ModificationState::Optimizing => Some(Reason::wait(
-            None,
-            "the volume's last modification is not completed",
-        )),
+        ModificationState::Modifying | ModificationState::Optimizing => {
+            Some(Reason::wait(None, "the volume's last modification is not completed"))
+        }
         ModificationState::Completed | ModificationState::Failed => None,
     }
 }

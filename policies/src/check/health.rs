@@ -54,10 +54,7 @@ fn passing(subject: &Subject<'_>) -> String {
 fn reasons_of_instance(subject: &Subject<'_>, instance: &Instance) -> Vec<Reason> {
     let expected_off = matches!(
         subject.recommendation().expected,
-        Spec::Instance {
-            state: PowerState::Stopped,
-            ..
-        }
+        Spec::Instance { state: PowerState::Stopped, .. }
     );
     let mut reasons = Vec::new();
     match instance.state {
@@ -117,11 +114,7 @@ fn reasons_of_volume(subject: &Subject<'_>, volume: &Volume) -> Vec<Reason> {
 fn reasons_of_function(function: &Function) -> Vec<Reason> {
     let states = [
         ("state", &function.state, "Active"),
-        (
-            "last update",
-            &function.last_update_status,
-            "Successful",
-        ),
+        ("last update", &function.last_update_status, "Successful"),
     ];
     states
         .into_iter()
@@ -161,11 +154,7 @@ fn is_only_scaling(alarm: &Alarm) -> bool {
 /// Alarms must be known where the machine goes down, and wherever the settings name some that stop a disruption.
 fn reasons_of_alarms(subject: &Subject<'_>) -> Vec<Reason> {
     let named = &subject.context.policy.health.stop_alarms;
-    let watched: &[String] = if is_disruptive(subject.action()) {
-        named
-    } else {
-        &[]
-    };
+    let watched: &[String] = if is_disruptive(subject.action()) { named } else { &[] };
     let needed = subject.row().stops_instance || !watched.is_empty();
     if !needed && subject.facts().alarms.is_none() {
         return Vec::new();
@@ -179,12 +168,7 @@ fn reasons_of_alarms(subject: &Subject<'_>) -> Vec<Reason> {
         .iter()
         .filter_map(|name| reason_stop_alarm(name, alarms))
         .chain(alarms.iter().filter_map(reason_firing))
-        .chain(
-            alarms
-                .iter()
-                .filter(|_| restarts)
-                .filter_map(reason_power_alarm),
-        )
+        .chain(alarms.iter().filter(|_| restarts).filter_map(reason_power_alarm))
         .collect()
 }
 

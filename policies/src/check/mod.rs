@@ -152,19 +152,11 @@ pub(crate) struct Reason {
 
 impl Reason {
     pub(crate) fn fail(text: impl Into<String>) -> Self {
-        Self {
-            verdict: CheckVerdict::Fail,
-            until: None,
-            text: text.into(),
-        }
+        Self { verdict: CheckVerdict::Fail, until: None, text: text.into() }
     }
 
     pub(crate) fn wait(until: Option<Timestamp>, text: impl Into<String>) -> Self {
-        Self {
-            verdict: CheckVerdict::Wait,
-            until,
-            text: text.into(),
-        }
+        Self { verdict: CheckVerdict::Wait, until, text: text.into() }
     }
 }
 
@@ -188,12 +180,7 @@ pub(crate) fn result(
         CheckVerdict::Wait => latest(reasons.iter().map(|reason| reason.until)),
     };
     let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
-    CheckResult {
-        check,
-        verdict,
-        until,
-        reason: texts.join("; "),
-    }
+    CheckResult { check, verdict, until, reason: texts.join("; ") }
 }
 
 /// When all waits are over; `None` when one of them has no known end.

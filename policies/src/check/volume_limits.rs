@@ -36,12 +36,7 @@ fn limits_of(volume_type: &str) -> Option<Limits> {
     };
     match volume_type {
         "gp2" => Some(plain(1, 16_384)),
-        "gp3" => Some(provisioned(
-            (1, 65_536),
-            (3_000, 80_000),
-            500,
-            Some((125, 2_000)),
-        )),
+        "gp3" => Some(provisioned((1, 65_536), (3_000, 80_000), 500, Some((125, 2_000)))),
         "io1" => Some(provisioned((4, 16_384), (100, 64_000), 50, None)),
         "io2" => Some(provisioned((4, 16_384), (100, 64_000), 500, None)),
         "st1" | "sc1" => Some(plain(125, 16_384)),

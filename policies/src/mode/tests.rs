@@ -29,10 +29,8 @@ fn matcher(keys: &str) -> Matcher {
 
 fn machine(tags: &[(&str, &str)]) -> ResourceRef {
     let mut reference = reference(Kind::Instance, "i-1");
-    reference.tags = tags
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
+    reference.tags =
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     reference
 }
 
@@ -41,10 +39,7 @@ const ARN: &str = "arn:aws:ec2:us-east-1:111122223333:instance/i-1";
 fn decided(rules: &[(&str, Mode)], trusted: &[&str], tags: &[(&str, &str)]) -> ModeDecision {
     let mut modes = modes(Mode::Datapilot);
     modes.trusted_tag_keys = trusted.iter().map(|key| (*key).to_owned()).collect();
-    modes.rules = rules
-        .iter()
-        .map(|(keys, mode)| rule(*mode, matcher(keys)))
-        .collect();
+    modes.rules = rules.iter().map(|(keys, mode)| rule(*mode, matcher(keys))).collect();
     mode_of(&modes, &machine(tags), "web", Action::ResizeInstance, false)
 }
 
@@ -121,9 +116,8 @@ fn the_mode_tag_only_lowers_and_what_it_cannot_mean_closes() {
 #[test]
 fn an_account_has_a_ceiling_and_an_unknown_one_is_closed() {
     let mut modes = modes(Mode::Autopilot);
-    let ask = |modes: &Modes| {
-        mode_of(modes, &machine(&[]), "web", Action::ResizeInstance, false).mode
-    };
+    let ask =
+        |modes: &Modes| mode_of(modes, &machine(&[]), "web", Action::ResizeInstance, false).mode;
     assert_eq!(ask(&modes), Mode::Autopilot);
     modes.ceilings.insert(ACCOUNT.to_owned(), Mode::Copilot);
     assert_eq!(ask(&modes), Mode::Copilot);
@@ -135,10 +129,7 @@ fn an_account_has_a_ceiling_and_an_unknown_one_is_closed() {
 fn autopilot_leaves_to_a_person_what_its_caps_name() {
     let check = |action: Action, most: Disruption, decrease: bool, lowers: bool, expect: Mode| {
         let mut modes = modes(Mode::Autopilot);
-        modes.autopilot = Autopilot {
-            max_disruption: most,
-            allow_decrease: decrease,
-        };
+        modes.autopilot = Autopilot { max_disruption: most, allow_decrease: decrease };
         let found = mode_of(&modes, &machine(&[]), "web", action, lowers);
         assert_eq!(found.mode, expect, "{action} {most} {decrease} {lowers}: {}", found.reason);
     };
@@ -188,9 +179,10 @@ fn oracle(modes: &Modes, tags: &[(&str, &str)]) -> Mode {
         let empty = *matcher == Matcher::default();
         let region = matcher.region.as_deref().is_none_or(|region| region == REGION);
         let kind = matcher.kind.is_none_or(|kind| kind == Kind::Instance);
-        let tagged = matcher.tags.iter().all(|(key, value)| {
-            tags.iter().any(|(k, v)| k == key && v == value)
-        });
+        let tagged = matcher
+            .tags
+            .iter()
+            .all(|(key, value)| tags.iter().any(|(k, v)| k == key && v == value));
         !empty && region && kind && tagged
     };
     let strength = |matcher: &Matcher| {
@@ -198,9 +190,8 @@ fn oracle(modes: &Modes, tags: &[(&str, &str)]) -> Mode {
         let text = format!("{matcher:?}");
         exact + text.matches("Some(").count() + matcher.tags.len()
     };
-    let trusted = |matcher: &Matcher| {
-        matcher.tags.keys().all(|key| modes.trusted_tag_keys.contains(key))
-    };
+    let trusted =
+        |matcher: &Matcher| matcher.tags.keys().all(|key| modes.trusted_tag_keys.contains(key));
     let matching: Vec<&Rule> = modes.rules.iter().filter(|rule| holds(&rule.matcher)).collect();
     let anchor = matching
         .iter()

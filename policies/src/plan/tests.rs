@@ -6,20 +6,10 @@ use proptest::prelude::*;
 use trimtab_models::recommendation::Action;
 
 use super::*;
-use crate::{
-    change::State,
-    fixtures::*,
-    mode::Disruption,
-    settings::Freeze,
-};
+use crate::{change::State, fixtures::*, mode::Disruption, settings::Freeze};
 
 fn failing(check: CheckName, verdict: CheckVerdict) -> CheckResult {
-    CheckResult {
-        check,
-        verdict,
-        until: None,
-        reason: "so it is".to_owned(),
-    }
+    CheckResult { check, verdict, until: None, reason: "so it is".to_owned() }
 }
 
 const ALL: [CheckName; 18] = [
@@ -86,10 +76,7 @@ fn the_table_of_decisions() {
         (Mode::Autopilot, Wait, true, Withheld),
     ];
     for (mode, verdict, approved, decision) in expect {
-        let checks = [
-            failing(CheckName::Stop, Pass),
-            failing(CheckName::Health, verdict),
-        ];
+        let checks = [failing(CheckName::Stop, Pass), failing(CheckName::Health, verdict)];
         let found = decide(mode, &checks, approved);
         assert_eq!(found, decision, "{mode} {verdict:?} {approved}");
     }
@@ -132,10 +119,8 @@ fn what_always_needs_an_approval_waits_for_one_even_in_autopilot() {
 #[test]
 fn giving_up_durability_needs_an_approval() {
     let mut from = volume("vol-1");
-    volume_mut(&mut from).spec = trimtab_models::spec::VolumeSpec {
-        volume_type: "io2".to_owned(),
-        ..gp3()
-    };
+    volume_mut(&mut from).spec =
+        trimtab_models::spec::VolumeSpec { volume_type: "io2".to_owned(), ..gp3() };
     let world = World::new([from.clone()]);
     let plan = world.review(vec![candidate(Action::MigrateVolumeType, &from)]);
     assert_eq!(plan.entries[0].decision, Disposition::AwaitApproval);
@@ -243,11 +228,8 @@ fn of_two_related_candidates_the_one_that_saves_more_goes_first() {
     smaller.recommendation.saving = Some(usd(20.0));
     let larger = candidate(Action::MigrateVolumeType, &disk);
     let plan = world.review(vec![smaller, larger]);
-    let decisions: Vec<_> = plan
-        .entries
-        .iter()
-        .map(|entry| (entry.recommendation.action, entry.decision))
-        .collect();
+    let decisions: Vec<_> =
+        plan.entries.iter().map(|entry| (entry.recommendation.action, entry.decision)).collect();
     let expect = [
         (Action::MigrateVolumeType, Disposition::Apply),
         (Action::ResizeInstance, Disposition::Withheld),
@@ -313,11 +295,8 @@ fn fleet(parts: &[Part], mode: Mode) -> (World, Vec<Candidate>) {
 }
 
 fn applied(plan: &Plan) -> Vec<&PlanEntry> {
-    let mut applied: Vec<_> = plan
-        .entries
-        .iter()
-        .filter(|entry| entry.decision == Disposition::Apply)
-        .collect();
+    let mut applied: Vec<_> =
+        plan.entries.iter().filter(|entry| entry.decision == Disposition::Apply).collect();
     applied.sort_by(|one, other| one.digest.cmp(&other.digest));
     applied
 }
@@ -329,10 +308,8 @@ fn breaches_a_budget(world: &World, plan: &Plan) -> Option<String> {
     let disruptive = |action: Action| Disruption::of(action) != Disruption::None;
     let fresh = applied(plan);
     for wanted in [true, false] {
-        let begun = fresh
-            .iter()
-            .filter(|entry| disruptive(entry.recommendation.action) == wanted)
-            .count();
+        let begun =
+            fresh.iter().filter(|entry| disruptive(entry.recommendation.action) == wanted).count();
         let earlier = world
             .changes
             .values()
@@ -344,15 +321,9 @@ fn breaches_a_budget(world: &World, plan: &Plan) -> Option<String> {
             return Some(format!("{begun} + {earlier} in an hour, {most} allowed"));
         }
     }
-    let begun = fresh
-        .iter()
-        .filter(|entry| disruptive(entry.recommendation.action))
-        .count();
-    let flying = world
-        .changes
-        .values()
-        .filter(|change| disruptive(change.recommendation.action))
-        .count();
+    let begun = fresh.iter().filter(|entry| disruptive(entry.recommendation.action)).count();
+    let flying =
+        world.changes.values().filter(|change| disruptive(change.recommendation.action)).count();
     if begun > 0 && begun + flying > limits.disruptive_in_flight as usize {
         return Some(format!("{begun} + {flying} in flight"));
     }

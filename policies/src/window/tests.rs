@@ -23,11 +23,7 @@ fn window(days: &[Weekday], from: (i8, i8), until: (i8, i8), zone: &str) -> Wind
 
 fn at(policy: &Policy, now: &str) -> Opening {
     let reference = reference(Kind::Instance, "i-1");
-    let target = Target {
-        reference: &reference,
-        group: "web",
-        action: Action::ResizeInstance,
-    };
+    let target = Target { reference: &reference, group: "web", action: Action::ResizeInstance };
     opening(policy, &target, time(now))
 }
 
@@ -41,10 +37,7 @@ fn check(policy: &Policy, now: &str, expect: Result<(), Option<&str>>) {
 }
 
 fn with(windows: Vec<Window>) -> Policy {
-    Policy {
-        windows,
-        ..policy()
-    }
+    Policy { windows, ..policy() }
 }
 
 #[test]
@@ -103,10 +96,7 @@ fn a_freeze_wins_and_its_end_can_be_the_next_opening() {
     check(&policy, "2026-11-20T11:00:00Z", Err(Some("2026-11-27T10:00:00Z")));
     policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2027-11-22T00:00:00Z", everything())];
     check(&policy, "2026-11-20T11:00:00Z", Err(None));
-    let elsewhere = Matcher {
-        region: Some("eu-west-1".to_owned()),
-        ..everything()
-    };
+    let elsewhere = Matcher { region: Some("eu-west-1".to_owned()), ..everything() };
     policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2026-11-22T00:00:00Z", elsewhere)];
     check(&policy, "2026-11-20T11:00:00Z", Ok(()));
     policy.windows.clear();
@@ -117,7 +107,12 @@ fn a_freeze_wins_and_its_end_can_be_the_next_opening() {
 
 #[test]
 fn what_is_broken_or_does_not_apply_is_closed() {
-    let broken = window(&Weekday::Monday.cycle_forward().take(7).collect::<Vec<_>>(), (0, 0), (0, 0), "Nowhere/At-All");
+    let broken = window(
+        &Weekday::Monday.cycle_forward().take(7).collect::<Vec<_>>(),
+        (0, 0),
+        (0, 0),
+        "Nowhere/At-All",
+    );
     assert_eq!(broken.time_zone, None);
     let mut policy = with(vec![broken]);
     check(&policy, "2026-11-20T11:00:00Z", Err(None));

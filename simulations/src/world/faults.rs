@@ -1,0 +1,110 @@
+//! What goes wrong: at seeded rates, or on named things.
+//!
+//! Not here: what an agent should make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use trimtab_models::spec::Spec;
+use trimtab_policies::operations::{Failure, FailureKind, Operation};
+
+use super::World;
+use crate::noise::unit;
+
+/// Everything that can go wrong. The default is a quiet day.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Share of calls that are throttled.
+    pub throttled: f64,
+    /// Share of writes that fail with a server error before their effect.
+    pub lost_requests: f64,
+    /// Share of writes whose answer is lost after their effect.
+    pub lost_answers: f64,
+    /// Instance types without capacity, until when.
+    pub no_capacity: BTreeMap<String, Timestamp>,
+    /// IAM actions that are denied.
+    pub denied: BTreeSet<String>,
+    /// Ids of resources whose metrics are absent.
+    pub silent: BTreeSet<String>,
+    /// Ids of resources whose metrics are all zero.
+    pub flat_zero: BTreeSet<String>,
+    /// What somebody else does, when.
+    pub foreign: Vec<ForeignChange>,
+}
+
+/// Somebody else's change.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForeignChange {
+    /// When.
+    pub at: Timestamp,
+    /// The resource's id.
+    pub id: String,
+    /// What it then is; `None` makes it disappear.
+    pub spec: Option<Spec>,
+}
+
+impl World {
+    /// Refuses a call by the faults in force, before it has any effect.
+    pub(crate) fn refuse(&mut self, call: &str, target: &str, write: bool) -> Result<(), Failure> {
+        self.calls += 1;
+        let fail = |kind, message: &str| {
+            Err(Failure {
+                kind,
+                call: call.to_owned(),
+                target: target.to_owned(),
+                message: message.to_owned(),
+            })
+        };
+        if self.faults.denied.contains(call) {
+            return fail(FailureKind::Denied, "AccessDenied: the role does not allow it");
+        }
+        let draw = unit(self.stream("faults"), self.calls);
+        if draw < self.faults.throttled {
+            return fail(FailureKind::Throttled, "RequestLimitExceeded: request limit exceeded");
+        }
+        if write && draw < self.faults.throttled + self.faults.lost_requests {
+            return fail(FailureKind::Uncertain, "InternalError: an internal error has occurred");
+        }
+        Ok(())
+    }
+
+    /// Whether the answer to the write that just took effect is lost.
+    pub(crate) fn answer_is_lost(&self) -> bool {
+        unit(self.stream("answers"), self.calls) < self.faults.lost_answers
+    }
+
+    /// Lets everything happen that somebody else does until `now`.
+    pub(crate) fn let_others_act(&mut self, now: Timestamp) {
+        let due: Vec<_> = self
+            .faults
+            .foreign
+            .iter()
+            .enumerate()
+            .filter(|(index, change)| change.at <= now && !self.foreign_done.contains(index))
+            .map(|(index, change)| (index, change.clone()))
+            .collect();
+        for (index, change) in due {
+            self.foreign_done.insert(index);
+            self.force(&change);
+        }
+    }
+
+    /// The call that a write is, with its target.
+    pub(crate) fn name(operation: &Operation) -> (&'static str, String) {
+        let target = match operation {
+            Operation::StopInstance { instance_id }
+            | Operation::StartInstance { instance_id }
+            | Operation::SetInstanceType { instance_id, .. } => instance_id,
+            Operation::ModifyVolume { volume_id, .. }
+            | Operation::CreateSnapshot { volume_id, .. }
+            | Operation::DeleteVolume { volume_id } => volume_id,
+            Operation::CreateVolume { snapshot_id, .. } => snapshot_id,
+            Operation::SetFunctionMemory { function_name, .. } => function_name,
+            Operation::SetGroupBounds { group_name, .. } => group_name,
+        };
+        (operation.iam_action(), target.clone())
+    }
+}

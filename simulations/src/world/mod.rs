@@ -1,0 +1,164 @@
+//! The virtual account: resources whose metrics react to what is done to them, under AWS's own rules.
+//!
+//! Every answer is a function of the seed, the calls so far and the time given. Not here: the agent's ports.
+
+mod build;
+mod faults;
+mod look;
+mod metrics;
+mod perform;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use trimtab_models::{
+    catalog::Catalog,
+    resource::{InstanceState, Resource},
+    spec::VolumeSpec,
+};
+use trimtab_policies::operations::Operation;
+
+pub use faults::{Faults, ForeignChange};
+pub use truth::Breaches;
+
+use crate::{noise::stream, scenario::Scenario, timeline::Timeline, workload::Demand};
+
+/// One write that the account accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// When.
+    pub at: Timestamp,
+    /// What was asked for.
+    pub operation: Operation,
+    /// The resource's ARN.
+    pub arn: String,
+    /// Whether somebody else than the agent did it.
+    pub foreign: bool,
+}
+
+/// The virtual account.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub(crate) seed: u64,
+    pub(crate) catalog: Catalog,
+    pub(crate) account: String,
+    pub(crate) start_s: i64,
+    pub(crate) history_s: i64,
+    pub(crate) entities: BTreeMap<String, Entity>,
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) calls: u64,
+    pub(crate) log: Vec<Write>,
+    pub(crate) foreign_done: BTreeSet<usize>,
+    /// What goes wrong; tests set it while the world runs.
+    pub faults: Faults,
+}
+
+/// A resource with its past and its planned future.
+#[derive(Debug, Clone)]
+pub(crate) struct Entity {
+    pub(crate) resource: Resource,
+    pub(crate) demand: Demand,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Instance(InstanceBody),
+    Volume(VolumeBody),
+    Function(FunctionBody),
+    Group(GroupBody),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceBody {
+    pub(crate) types: Timeline<String>,
+    pub(crate) states: Timeline<InstanceState>,
+    pub(crate) reasons: Timeline<Option<String>>,
+    pub(crate) first_type: String,
+    pub(crate) memory_ratio: Option<f64>,
+    pub(crate) network_bytes_s: f64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ModificationBody {
+    pub(crate) started_s: i64,
+    pub(crate) optimizing_s: i64,
+    pub(crate) completed_s: i64,
+    pub(crate) target: VolumeSpec,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct VolumeBody {
+    pub(crate) specs: Timeline<VolumeSpec>,
+    pub(crate) modifications: Vec<ModificationBody>,
+    pub(crate) states: Timeline<&'static str>,
+    pub(crate) peak_iops: f64,
+    pub(crate) peak_bytes_s: f64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FunctionBody {
+    pub(crate) memory: Timeline<u32>,
+    pub(crate) updating_until_s: i64,
+    pub(crate) revision: u64,
+    pub(crate) used_mb: f64,
+    pub(crate) insights: bool,
+    pub(crate) peak_invocations: f64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct GroupBody {
+    pub(crate) bounds: Timeline<(u32, u32, u32)>,
+    pub(crate) peak_members: f64,
+    pub(crate) scaled: bool,
+    pub(crate) instance_type: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) mark: String,
+    pub(crate) region: String,
+    pub(crate) volume: Entity,
+    pub(crate) completed_s: i64,
+}
+
+impl World {
+    /// The account of a scenario at its start.
+    #[must_use]
+    pub fn new(scenario: &Scenario, seed: u64, catalog: Catalog) -> Self {
+        let start_s = scenario.start.as_second();
+        let mut world = Self {
+            seed,
+            catalog,
+            account: scenario.account.clone(),
+            start_s,
+            history_s: start_s - i64::from(scenario.history_days) * 86_400,
+            entities: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            calls: 0,
+            log: Vec::new(),
+            foreign_done: BTreeSet::new(),
+            faults: scenario.faults.clone(),
+        };
+        build::populate(&mut world, scenario);
+        world
+    }
+
+    /// The account's id.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Every write that was accepted, in order.
+    #[must_use]
+    pub fn log(&self) -> &[Write] {
+        &self.log
+    }
+
+    /// The stream of randomness that belongs to a thing.
+    pub(crate) fn stream(&self, of: &str) -> u64 {
+        stream(self.seed, of)
+    }
+}

@@ -1,0 +1,388 @@
+//! Writes, under the rules that AWS enforces and no emulator does.
+//!
+//! Sources: EC2 user guide (stop before a change of type), EBS user guide (four modifications in a rolling day, each after
+//! the last is completed, growth only), Lambda API (revision id, one update at a time), Auto Scaling API (bounds).
+
+use jiff::Timestamp;
+use trimtab_models::{
+    resource::InstanceState,
+    spec::{Spec, VolumeSpec},
+};
+use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
+
+use super::{Body, Entity, ForeignChange, ModificationBody, Snapshot, World, Write};
+use crate::noise::{mix, unit};
+
+/// A rolling day, seconds.
+const DAY_S: i64 = 86_400;
+/// Modifications of a volume in a rolling day.
+const MODIFICATIONS_MAX: usize = 4;
+
+impl World {
+    /// Carries out one write of the agent.
+    ///
+    /// # Errors
+    /// As AWS refuses, and by the faults in force. `Uncertain` may have had its effect.
+    pub fn perform(
+        &mut self,
+        region: &str,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<Receipt, Failure> {
+        self.let_others_act(now);
+        let (call, target) = Self::name(operation);
+        self.refuse(call, &target, true)?;
+        let receipt = self.effect(region, operation, now.as_second())?;
+        let arn = match self.entities.get(&target) {
+            Some(entity) => entity.resource.reference.arn.0.clone(),
+            None => target.clone(),
+        };
+        self.log.push(Write { at: now, operation: operation.clone(), arn, foreign: false });
+        if self.answer_is_lost() {
+            return Err(failure(
+                FailureKind::Uncertain,
+                call,
+                &target,
+                "the connection ended before the answer",
+            ));
+        }
+        Ok(receipt)
+    }
+
+    fn effect(
+        &mut self,
+        region: &str,
+        operation: &Operation,
+        now_s: i64,
+    ) -> Result<Receipt, Failure> {
+        let (call, target) = Self::name(operation);
+        let draw = unit(self.stream("delays"), self.calls);
+        match operation {
+            Operation::StopInstance { .. } => self.stop(&target, call, now_s, draw),
+            Operation::StartInstance { .. } => self.start(&target, call, now_s, draw),
+            Operation::SetInstanceType { instance_type, .. } => {
+                self.set_type(&target, call, instance_type, now_s)
+            }
+            Operation::ModifyVolume { spec, .. } => self.modify(&target, call, spec, now_s, draw),
+            Operation::CreateSnapshot { mark, .. } => {
+                self.snapshot(&target, call, mark, region, now_s, draw)
+            }
+            Operation::DeleteVolume { .. } => self.delete(&target, call, now_s),
+            Operation::CreateVolume { zone, spec, mark, .. } => {
+                self.create(&target, call, (zone, spec, mark), now_s)
+            }
+            Operation::SetFunctionMemory { memory_mb, revision_id, .. } => {
+                self.set_memory(&target, call, *memory_mb, revision_id.as_deref(), now_s, draw)
+            }
+            Operation::SetGroupBounds { min_size, max_size, desired_capacity, .. } => {
+                self.set_bounds(&target, call, (*min_size, *max_size, *desired_capacity), now_s)
+            }
+        }
+    }
+
+    fn body(&mut self, id: &str, call: &str) -> Result<&mut Body, Failure> {
+        match self.entities.get_mut(id) {
+            Some(entity) => Ok(&mut entity.body),
+            None => Err(failure(FailureKind::NotFound, call, id, "there is no such resource")),
+        }
+    }
+
+    fn stop(&mut self, id: &str, call: &str, now_s: i64, draw: f64) -> Result<Receipt, Failure> {
+        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        match body.states.at(now_s) {
+            InstanceState::Running => {
+                body.states.set(now_s, InstanceState::Stopping);
+                body.states.then(now_s + 30 + (90.0 * draw) as i64, InstanceState::Stopped);
+                body.reasons.set(now_s, Some("Client.UserInitiatedShutdown".to_owned()));
+                Ok(Receipt::default())
+            }
+            InstanceState::Stopping | InstanceState::Stopped => Ok(Receipt::default()),
+            InstanceState::Pending | InstanceState::ShuttingDown | InstanceState::Terminated => {
+                Err(failure(
+                    FailureKind::Conflict,
+                    call,
+                    id,
+                    "IncorrectInstanceState: it cannot be stopped now",
+                ))
+            }
+        }
+    }
+
+    fn start(&mut self, id: &str, call: &str, now_s: i64, draw: f64) -> Result<Receipt, Failure> {
+        let no_capacity = self.faults.no_capacity.clone();
+        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        match body.states.at(now_s) {
+            InstanceState::Running | InstanceState::Pending => Ok(Receipt::default()),
+            InstanceState::Stopped => {
+                let name = body.types.at(now_s).clone();
+                if no_capacity.get(&name).is_some_and(|until| now_s < until.as_second()) {
+                    let message =
+                        format!("InsufficientInstanceCapacity: no capacity for {name} now");
+                    return Err(failure(FailureKind::Capacity, call, id, &message));
+                }
+                body.states.set(now_s, InstanceState::Pending);
+                body.states.then(now_s + 20 + (40.0 * draw) as i64, InstanceState::Running);
+                body.reasons.set(now_s, None);
+                Ok(Receipt::default())
+            }
+            InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => {
+                Err(failure(
+                    FailureKind::Conflict,
+                    call,
+                    id,
+                    "IncorrectInstanceState: it cannot be started now",
+                ))
+            }
+        }
+    }
+
+    fn set_type(
+        &mut self,
+        id: &str,
+        call: &str,
+        name: &str,
+        now_s: i64,
+    ) -> Result<Receipt, Failure> {
+        if self.catalog.instance_type(name).is_none() {
+            let message = format!("InvalidInstanceAttributeValue: {name} is no instance type");
+            return Err(failure(FailureKind::Rejected, call, id, &message));
+        }
+        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        if *body.states.at(now_s) != InstanceState::Stopped {
+            return Err(failure(
+                FailureKind::Conflict,
+                call,
+                id,
+                "IncorrectInstanceState: it is not stopped",
+            ));
+        }
+        body.types.set(now_s, name.to_owned());
+        Ok(Receipt::default())
+    }
+
+    fn modify(
+        &mut self,
+        id: &str,
+        call: &str,
+        to: &VolumeSpec,
+        now_s: i64,
+        draw: f64,
+    ) -> Result<Receipt, Failure> {
+        let Body::Volume(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        let recent = body.modifications.iter().filter(|one| now_s - one.started_s < DAY_S);
+        let (count, oldest) = (recent.clone().count(), recent.map(|one| one.started_s).min());
+        if body.modifications.last().is_some_and(|one| now_s < one.completed_s) {
+            return Err(failure(
+                FailureKind::Conflict,
+                call,
+                id,
+                "IncorrectModificationState: one is in progress",
+            ));
+        }
+        if count >= MODIFICATIONS_MAX {
+            let until = oldest.and_then(|oldest| Timestamp::from_second(oldest + DAY_S).ok());
+            let message = "VolumeModificationRateExceeded: four modifications in a rolling day";
+            return Err(failure(FailureKind::Limit { until }, call, id, message));
+        }
+        if let Some(reason) = reason_not_modifiable(body.specs.at(now_s), to) {
+            return Err(failure(FailureKind::Rejected, call, id, &reason));
+        }
+        let optimizing_s = now_s + 60 + (240.0 * draw) as i64;
+        let completed_s = optimizing_s + 20 * i64::from(to.size_gib);
+        let modification =
+            ModificationBody { started_s: now_s, optimizing_s, completed_s, target: to.clone() };
+        body.modifications.push(modification);
+        body.specs.set(optimizing_s, as_reported(to));
+        Ok(Receipt::default())
+    }
+
+    fn snapshot(
+        &mut self,
+        id: &str,
+        call: &str,
+        mark: &str,
+        region: &str,
+        now_s: i64,
+        draw: f64,
+    ) -> Result<Receipt, Failure> {
+        let volume = self.entity(id, call)?.clone();
+        let snapshot_id = format!("snap-0{:016x}", mix(self.stream(mark) ^ self.calls));
+        let completed_s = now_s + 120 + (1_800.0 * draw) as i64;
+        let snapshot =
+            Snapshot { mark: mark.to_owned(), region: region.to_owned(), volume, completed_s };
+        self.snapshots.insert(snapshot_id.clone(), snapshot);
+        Ok(Receipt { created_id: Some(snapshot_id) })
+    }
+
+    fn delete(&mut self, id: &str, call: &str, now_s: i64) -> Result<Receipt, Failure> {
+        let Body::Volume(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        match *body.states.at(now_s) {
+            "available" => {
+                body.states.set(now_s, "deleting");
+                body.states.then(now_s + 5, "deleted");
+                Ok(Receipt::default())
+            }
+            "deleting" | "deleted" => {
+                Err(failure(FailureKind::NotFound, call, id, "InvalidVolume.NotFound"))
+            }
+            _ => Err(failure(FailureKind::Rejected, call, id, "VolumeInUse: it is attached")),
+        }
+    }
+
+    fn create(
+        &mut self,
+        snapshot_id: &str,
+        call: &str,
+        (zone, spec, mark): (&str, &VolumeSpec, &str),
+        now_s: i64,
+    ) -> Result<Receipt, Failure> {
+        let Some(snapshot) = self.snapshots.get(snapshot_id).cloned() else {
+            return Err(failure(
+                FailureKind::NotFound,
+                call,
+                snapshot_id,
+                "InvalidSnapshot.NotFound",
+            ));
+        };
+        let id = format!("vol-0{:016x}", mix(self.stream(mark) ^ self.calls));
+        let Entity { mut resource, demand, body } = snapshot.volume;
+        resource.id.clone_from(&id);
+        resource.zone = Some(zone.to_owned());
+        resource.reference.arn.0 =
+            format!("arn:aws:ec2:{}:{}:volume/{id}", snapshot.region, self.account);
+        resource.reference.tags.insert("trimtab:change".to_owned(), mark.to_owned());
+        let Body::Volume(mut body) = body else { return Err(not_of_kind(call, snapshot_id)) };
+        body.specs.set(now_s, as_reported(spec));
+        body.states.set(now_s, "creating");
+        body.states.then(now_s + 20, "available");
+        self.entities.insert(id.clone(), Entity { resource, demand, body: Body::Volume(body) });
+        Ok(Receipt { created_id: Some(id) })
+    }
+
+    fn set_memory(
+        &mut self,
+        id: &str,
+        call: &str,
+        memory_mb: u32,
+        revision: Option<&str>,
+        now_s: i64,
+        draw: f64,
+    ) -> Result<Receipt, Failure> {
+        let Body::Function(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        if !(128..=10_240).contains(&memory_mb) {
+            let message =
+                format!("InvalidParameterValueException: {memory_mb} MB is not within 128–10240");
+            return Err(failure(FailureKind::Rejected, call, id, &message));
+        }
+        if now_s < body.updating_until_s {
+            return Err(failure(
+                FailureKind::Conflict,
+                call,
+                id,
+                "ResourceConflictException: an update is in progress",
+            ));
+        }
+        if revision.is_some_and(|revision| revision != body.revision_id()) {
+            return Err(failure(
+                FailureKind::Conflict,
+                call,
+                id,
+                "PreconditionFailedException: the revision is another",
+            ));
+        }
+        body.memory.set(now_s, memory_mb);
+        body.updating_until_s = now_s + 1 + (4.0 * draw) as i64;
+        body.revision = mix(body.revision);
+        Ok(Receipt::default())
+    }
+
+    fn set_bounds(
+        &mut self,
+        id: &str,
+        call: &str,
+        (min, max, desired): (u32, u32, Option<u32>),
+        now_s: i64,
+    ) -> Result<Receipt, Failure> {
+        let Body::Group(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        let present = body.bounds.at(now_s).2;
+        if min > max || desired.is_some_and(|desired| !(min..=max).contains(&desired)) {
+            return Err(failure(
+                FailureKind::Rejected,
+                call,
+                id,
+                "ValidationError: min <= desired <= max does not hold",
+            ));
+        }
+        body.bounds.set(now_s, (min, max, desired.unwrap_or(present).clamp(min, max)));
+        Ok(Receipt::default())
+    }
+
+    /// Does what somebody else does, without asking AWS's rules.
+    pub(crate) fn force(&mut self, change: &ForeignChange) {
+        let second = change.at.as_second();
+        let Some(entity) = self.entities.get_mut(&change.id) else { return };
+        match (&mut entity.body, &change.spec) {
+            (Body::Instance(body), Some(Spec::Instance { instance_type, .. })) => {
+                body.types.set(second, instance_type.clone());
+            }
+            (Body::Volume(body), Some(Spec::Volume(spec))) => body.specs.set(second, spec.clone()),
+            (Body::Function(body), Some(Spec::Function { memory_mb })) => {
+                body.memory.set(second, *memory_mb);
+                body.revision = mix(body.revision);
+            }
+            (Body::Group(body), Some(Spec::Group { min_size, max_size, desired_capacity })) => {
+                body.bounds.set(second, (*min_size, *max_size, *desired_capacity));
+            }
+            _ => {
+                self.entities.remove(&change.id);
+            }
+        }
+    }
+}
+
+/// gp2 and io1 report no throughput of their own, gp2 the IOPS of its size.
+fn as_reported(spec: &VolumeSpec) -> VolumeSpec {
+    let mut spec = spec.clone();
+    match spec.volume_type.as_str() {
+        "gp2" => {
+            spec.iops = Some((3 * spec.size_gib).clamp(100, 16_000));
+            spec.throughput_mibps = None;
+        }
+        "gp3" => {
+            spec.iops = spec.iops.or(Some(3_000));
+            spec.throughput_mibps = spec.throughput_mibps.or(Some(125));
+        }
+        _ => spec.throughput_mibps = None,
+    }
+    spec
+}
+
+fn reason_not_modifiable(from: &VolumeSpec, to: &VolumeSpec) -> Option<String> {
+    if to.size_gib < from.size_gib {
+        return Some(format!(
+            "InvalidParameterValue: {} GiB is less than {} GiB",
+            to.size_gib, from.size_gib
+        ));
+    }
+    let range = match to.volume_type.as_str() {
+        "gp3" => 3_000..=80_000,
+        "io1" => 100..=64_000,
+        "io2" => 100..=256_000,
+        _ => return None,
+    };
+    let iops = to.iops.unwrap_or(3_000);
+    (!range.contains(&iops)).then(|| format!("InvalidParameterValue: {iops} IOPS is out of range"))
+}
+
+fn not_of_kind(call: &str, id: &str) -> Failure {
+    failure(
+        FailureKind::Rejected,
+        call,
+        id,
+        "InvalidParameterValue: the resource is of another kind",
+    )
+}
+
+fn failure(kind: FailureKind, call: &str, target: &str, message: &str) -> Failure {
+    Failure { kind, call: call.to_owned(), target: target.to_owned(), message: message.to_owned() }
+}

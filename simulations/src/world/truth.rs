@@ -1,0 +1,136 @@
+//! What only the simulation knows: true cost, and how often demand truly exceeded capacity.
+
+use jiff::Timestamp;
+use trimtab_models::{
+    catalog::{Architecture, FunctionUse, LINUX_PLATFORM},
+    money::Usd,
+    resource::InstanceState,
+};
+
+use super::{Body, Entity, World};
+
+/// Intervals in which demand exceeded capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Breaches {
+    /// Intervals that breached.
+    pub breaching: u64,
+    /// Intervals that were looked at.
+    pub observed: u64,
+}
+
+impl std::ops::AddAssign for Breaches {
+    fn add_assign(&mut self, other: Self) {
+        self.breaching += other.breaching;
+        self.observed += other.observed;
+    }
+}
+
+impl World {
+    /// What the account costs a month at list prices, as it is configured at `now`; what has no price is left out.
+    #[must_use]
+    pub fn cost_monthly(&self, now: Timestamp) -> Usd {
+        self.entities.values().filter_map(|entity| self.cost(entity, now.as_second())).sum()
+    }
+
+    /// What one resource costs a month at list prices.
+    #[must_use]
+    pub fn cost_of(&self, arn: &str, now: Timestamp) -> Option<Usd> {
+        let entity =
+            self.entities.values().find(|entity| entity.resource.reference.arn.0 == arn)?;
+        self.cost(entity, now.as_second())
+    }
+
+    fn cost(&self, entity: &Entity, second: i64) -> Option<Usd> {
+        let region = entity.resource.reference.region.as_str();
+        match &entity.body {
+            Body::Instance(body) => match body.states.at(second) {
+                InstanceState::Stopping | InstanceState::Stopped => Some(Usd::ZERO),
+                InstanceState::Pending
+                | InstanceState::Running
+                | InstanceState::ShuttingDown
+                | InstanceState::Terminated => {
+                    let platform = &entity.resource.instance()?.platform;
+                    Some(
+                        self.catalog
+                            .instance_price(body.types.at(second), region, platform)?
+                            .per_hour
+                            .monthly(),
+                    )
+                }
+            },
+            Body::Volume(body) if *body.states.at(second) == "deleted" => Some(Usd::ZERO),
+            Body::Volume(body) => {
+                Some(self.catalog.volume_price_monthly(region, body.specs.at(second))?.0)
+            }
+            Body::Function(body) => {
+                let memory_mb = *body.memory.at(second);
+                let mean: f64 =
+                    (0..168).map(|hour| entity.demand.at(second - hour * 3600)).sum::<f64>()
+                        / 168.0;
+                let invocations = body.peak_invocations * mean * 12.0 * 730.0;
+                let used = FunctionUse {
+                    memory_mb,
+                    mean_duration_ms: super::metrics::duration_ms(memory_mb),
+                    invocations_monthly: invocations as u64,
+                };
+                Some(self.catalog.function_cost_monthly(region, Architecture::X86_64, &used)?.0)
+            }
+            Body::Group(body) => {
+                let price = self
+                    .catalog
+                    .instance_price(&body.instance_type, region, LINUX_PLATFORM)?
+                    .per_hour
+                    .monthly();
+                // The bounds in force now, against the load of the past week.
+                let members: u32 = (0..168)
+                    .map(|hour| body.desired_under(&entity.demand, second, second - hour * 3600))
+                    .sum();
+                price.scaled(f64::from(members) / 168.0)
+            }
+        }
+    }
+
+    /// How often demand truly exceeded the capacity of a resource in `[from, until)`, in five-minute intervals.
+    #[must_use]
+    pub fn breaches(&self, arn: &str, from: Timestamp, until: Timestamp) -> Breaches {
+        let Some(entity) =
+            self.entities.values().find(|entity| entity.resource.reference.arn.0 == arn)
+        else {
+            return Breaches::default();
+        };
+        let mut breaches = Breaches::default();
+        let mut second = from.as_second().div_euclid(300) * 300 + 300;
+        while second < until.as_second() {
+            if let Some(over) = self.over(entity, second) {
+                breaches.observed += 1;
+                breaches.breaching += u64::from(over);
+            }
+            second += 300;
+        }
+        breaches
+    }
+
+    fn over(&self, entity: &Entity, second: i64) -> Option<bool> {
+        let load = entity.demand.at(second);
+        match &entity.body {
+            Body::Instance(body) if body.runs_at(second) => {
+                let memory =
+                    body.memory_ratio.is_some_and(|ratio| ratio > self.memory_gain(body, second));
+                Some(load >= self.speedup(body, second) || memory)
+            }
+            Body::Instance(_) => None,
+            Body::Volume(body) => {
+                let spec = body.specs.at(second);
+                let iops = spec.iops.is_some_and(|most| body.peak_iops * load > f64::from(most));
+                let bytes = spec
+                    .throughput_mibps
+                    .is_some_and(|most| body.peak_bytes_s * load > f64::from(most) * 1_048_576.0);
+                Some(iops || bytes)
+            }
+            Body::Function(body) => Some(body.used_mb > f64::from(*body.memory.at(second))),
+            Body::Group(body) => Some(
+                body.load(&entity.demand, second) > f64::from(body.desired(&entity.demand, second)),
+            ),
+        }
+    }
+}
