@@ -11,9 +11,6 @@ mod running;
 mod sizing;
 mod times;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::Path;
 
 use trimtab_policies::settings::Policy;
