@@ -210,9 +210,9 @@ fn what_may_surprise_is_told() {
     assert_eq!(
         settings.warnings(),
         [
-            "modes.rule[0] (tag a=b) lowers the mode by the tag a: whoever may remove it raises the mode again",
-            "modes.rule[1] (region eu-west-1, action delete-unattached-volume) matches nothing: no account lists region eu-west-1",
-            "modes.rule[1] (region eu-west-1, action delete-unattached-volume) has no effect: limits.disabled_actions lists delete-unattached-volume",
+            "modes.rule[0] (tag a = b) lowers the mode by the tag a: whoever may remove it raises the mode again",
+            "modes.rule[1] (region = eu-west-1, action = delete-unattached-volume) matches nothing: no account lists region eu-west-1",
+            "modes.rule[1] (region = eu-west-1, action = delete-unattached-volume) has no effect: limits.disabled_actions lists delete-unattached-volume",
             "no [[window]] is configured: changes may begin at any time outside a freeze",
             "autopilot behaves as copilot for resize-instance, stop-idle-instance, migrate-volume-type (where it lowers performance), \
              tune-volume (where it lowers performance), tune-function-memory, tune-group-capacity: \
@@ -221,6 +221,22 @@ fn what_may_surprise_is_told() {
             "cloud.endpoint_url is set: every call goes to http://127.0.0.1:5000 and not to AWS",
         ]
     );
+}
+
+#[test]
+fn a_group_by_an_untrusted_tag_raises_nothing() {
+    let text = with(
+        "[limits]\ngroup_tag = \"svc\"\n[[modes.rule]]\nmatch = { group = \"web\" }\nmode = \"copilot\"\n\
+         [[window]]\nname = \"w\"\ndays = [\"mon\"]\nfrom = \"02:00\"\nuntil = \"05:00\"\ntime_zone = \"UTC\"\n",
+    );
+    assert_eq!(
+        accepted(&text).warnings(),
+        [
+            "modes.rule[0] (group = web) raises nothing that is in the group by the tag svc, which is not in modes.trusted_tag_keys"
+        ]
+    );
+    let trusted = text.replace("[limits]", "[modes]\ntrusted_tag_keys = [\"svc\"]\n[limits]");
+    assert_eq!(accepted(&trusted).warnings(), Vec::<String>::new());
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn the_organization_example_does_what_it_says() {
     assert_eq!(
         view.windows.first().map(String::as_str),
         Some(
-            "nights: account 222222222222: monday, tuesday, wednesday, thursday 22:00 to 05:00 Europe/Zurich"
+            "nights: account = 222222222222: monday, tuesday, wednesday, thursday 22:00 to 05:00 Europe/Zurich"
         )
     );
 }
