@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use trimtab_models::recommendation::Action;
-use trimtab_policies::mode::{Disruption, Matcher, Mode, Rule};
-
-use crate::{
-    settings::{Account, Cloud, Settings},
-    validate::key_count,
+use trimtab_policies::{
+    action::row_of,
+    mode::{Disruption, Matcher, Mode, Rule},
+    scope::{describe, key_count},
 };
+
+use crate::settings::{Account, Cloud, Settings};
 
 /// What a configuration comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -143,6 +144,7 @@ impl Settings {
                 "modes.rule[{index}] ({scope}) lowers the mode by the tag {key}: whoever may remove it raises the mode again"
             ));
         }
+        warnings.extend(self.group_warning(index, rule));
         if let Some(action) = rule
             .matcher
             .action
@@ -152,6 +154,23 @@ impl Settings {
             warnings.push(format!("modes.rule[{index}] ({scope}) has no effect: limits.disabled_actions lists {action}"));
         }
         warnings
+    }
+
+    /// A group named by a tag is a tag in disguise, and raises only with the same trust.
+    fn group_warning(&self, index: usize, rule: &Rule) -> Option<String> {
+        let modes = &self.policy.modes;
+        rule.matcher.group.as_ref().filter(|_| rule.mode > modes.default)?;
+        let key = self
+            .policy
+            .limits
+            .group_tag
+            .as_ref()
+            .filter(|key| !modes.trusted_tag_keys.contains(key))?;
+        Some(format!(
+            "modes.rule[{index}] ({}) raises nothing that is in the group by the tag {key}, which is not in \
+             modes.trusted_tag_keys",
+            words(&rule.matcher)
+        ))
     }
 
     fn cap_warning(&self) -> Option<String> {
@@ -239,9 +258,10 @@ impl Settings {
 
     fn action_view(&self, action: Action) -> ActionView {
         let caps = self.policy.modes.autopilot;
-        let disruption = Disruption::of(action);
+        let row = row_of(action);
+        let disruption = row.disruption;
         let mut reasons = Vec::new();
-        if disruption == Disruption::Destructive || action == Action::StopIdleInstance {
+        if row.always_approval {
             reasons.push("it always needs an approval".to_owned());
         } else if disruption > caps.max_disruption {
             reasons.push(format!(
@@ -335,21 +355,5 @@ fn access(account: &Account) -> String {
 
 /// A matcher in words: its keys and values, or `everything`.
 fn words(matcher: &Matcher) -> String {
-    if key_count(matcher) == 0 {
-        return "everything".to_owned();
-    }
-    let Matcher { account, region, kind, arn, tags, group, action } = matcher;
-    let single = [
-        ("account", account.clone()),
-        ("region", region.clone()),
-        ("kind", kind.map(|kind| kind.to_string())),
-        ("arn", arn.clone()),
-        ("group", group.clone()),
-        ("action", action.map(|action| action.to_string())),
-    ];
-    let single = single.into_iter().filter_map(|(key, value)| Some(format!("{key} {}", value?)));
-    single
-        .chain(tags.iter().map(|(key, value)| format!("tag {key}={value}")))
-        .collect::<Vec<_>>()
-        .join(", ")
+    if key_count(matcher) == 0 { "everything".to_owned() } else { describe(matcher) }
 }

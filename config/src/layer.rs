@@ -141,7 +141,7 @@ fn in_our_words(message: &str) -> (String, String) {
         "a sequence" => "a list".to_owned(),
         "a map" => "a table".to_owned(),
         other if other.starts_with("struct ") => "a table of keys".to_owned(),
-        other => other.replace('`', ""),
+        other => other.replace("` or `", ", ").replace('`', ""),
     };
     (why, allowed)
 }

@@ -15,6 +15,9 @@ mod report;
 mod settings;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 pub use explain::{AccountView, ActionView, Explanation, RuleView};
 pub use load::{environment, from_scenario, load, parse, parse_layered};
 pub use problem::{ConfigError, Problem};

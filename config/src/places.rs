@@ -46,17 +46,23 @@ impl Places {
 
     /// The place of a key, or of the nearest table around it that is written down.
     pub(crate) fn of(&self, key: &str) -> String {
-        if let Some(variable) = self.environment.get(key) {
-            return variable_place(variable);
+        match (self.environment.get(key), self.offset(key)) {
+            (Some(variable), _) => variable_place(variable),
+            (None, Some(offset)) => self.at(offset),
+            (None, None) => self.name.clone(),
         }
+    }
+
+    /// Where a key, or the nearest table around it that is written down, begins; `None` if neither is.
+    pub(crate) fn offset(&self, key: &str) -> Option<usize> {
         let mut around = Some(key);
         while let Some(candidate) = around {
             if let Some(spans) = self.keys.get(candidate) {
-                return self.at(spans.key.start);
+                return Some(spans.key.start);
             }
             around = parent(candidate);
         }
-        self.name.clone()
+        None
     }
 
     /// The place of a byte of the text.

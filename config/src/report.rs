@@ -24,7 +24,9 @@ impl<'a> Report<'a> {
         Self { places, problems: Vec::new() }
     }
 
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
+    /// The problems in the order of the file, those without a place in it first.
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| self.places.offset(&problem.key));
         self.problems
     }
 

@@ -11,16 +11,11 @@ mod running;
 mod sizing;
 mod times;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::Path;
 
 use trimtab_policies::settings::Policy;
 
 use crate::{places::Places, problem::Problem, raw::RawFile, report::Report, settings::Settings};
-
-pub(crate) use modes::key_count;
 
 /// The settings, or everything that is wrong. Relative paths are taken from `folder`.
 pub(crate) fn validate(

@@ -3,8 +3,9 @@
 //! Not here: modes (`modes`) and times (`times`).
 
 use trimtab_models::{money::Usd, recommendation::Action};
-use trimtab_policies::settings::{
-    Approvals, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected,
+use trimtab_policies::{
+    action::disabled_by_default,
+    settings::{Approvals, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected},
 };
 
 use super::matching::{actions, arn};
@@ -111,12 +112,12 @@ pub(super) fn limits(raw: &RawLimits, report: &mut Report<'_>) -> Limits {
     }
 }
 
-/// Deleting volumes is off unless the file says otherwise.
+/// What destroys is off unless the file says otherwise.
 fn disabled(
     raw: Option<&Vec<String>>,
     report: &mut Report<'_>,
 ) -> std::collections::BTreeSet<Action> {
-    let Some(words) = raw else { return [Action::DeleteUnattachedVolume].into() };
+    let Some(words) = raw else { return disabled_by_default() };
     report.list("limits.disabled_actions", Some(words), "an action");
     words
         .iter()

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use trimtab_policies::mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule};
+use trimtab_policies::{
+    mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
+    scope::key_count,
+};
 
 use super::matching::{Known, account_of, matcher};
 use crate::{
@@ -145,18 +148,6 @@ fn can_both_match(one: &Matcher, other: &Matcher) -> bool {
         && agree(one.group.as_ref(), other.group.as_ref())
         && agree(one.action.as_ref(), other.action.as_ref())
         && one.tags.iter().all(|(key, value)| agree(Some(value), other.tags.get(key)))
-}
-
-/// How many keys a matcher gives; each tag counts as one.
-pub(crate) fn key_count(matcher: &Matcher) -> usize {
-    let Matcher { account, region, kind, arn, tags, group, action } = matcher;
-    usize::from(account.is_some())
-        + usize::from(region.is_some())
-        + usize::from(kind.is_some())
-        + usize::from(arn.is_some())
-        + usize::from(group.is_some())
-        + usize::from(action.is_some())
-        + tags.len()
 }
 
 /// A mode that an account's roles cannot carry is an error now, not a surprise later.

@@ -174,7 +174,7 @@ fn moment(
             key,
             text,
             "a time without an offset needs a time zone",
-            format!("{MOMENT_FORM} = {ZONE_FORM}"),
+            format!("time_zone = {ZONE_FORM}"),
         );
         return None;
     };
