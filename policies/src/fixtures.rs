@@ -119,7 +119,9 @@ pub(crate) fn reference(kind: Kind, id: &str) -> ResourceRef {
         Kind::Instance => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id}"),
         Kind::Volume => format!("arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{id}"),
         Kind::Function => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}"),
-        Kind::Group => format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/{id}"),
+        Kind::Group => format!(
+            "arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:1:autoScalingGroupName/{id}"
+        ),
     };
     ResourceRef {
         arn: Arn(arn),
@@ -407,7 +409,14 @@ pub(crate) fn fact<T>(value: T) -> Option<Fact<T>> {
 }
 
 fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
-    let offered = ["m5.large", "m5.2xlarge", "t3.large", "m5.xlarge", "m4.large", "c5.large"];
+    let offered = [
+        "m5.large",
+        "m5.2xlarge",
+        "t3.large",
+        "m5.xlarge",
+        "m4.large",
+        "c5.large",
+    ];
     let newest = recommendation
         .evidence
         .series
@@ -415,7 +424,12 @@ fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
         .map(|series| (Facts::point_key(series.measure), Some(seconds_ago(600))));
     Facts {
         live: fact(resource.clone()),
-        offered: fact(offered.iter().map(|name| ((*name).to_owned(), true)).collect()),
+        offered: fact(
+            offered
+                .iter()
+                .map(|name| ((*name).to_owned(), true))
+                .collect(),
+        ),
         status: fact(InstanceStatus {
             system: "ok".to_owned(),
             instance: "ok".to_owned(),

@@ -247,7 +247,9 @@ fn may_raise(modes: &Modes, matcher: &Matcher, target: &Target<'_>) -> bool {
     let tags = &target.reference.tags;
     let group_is_given = matcher.group.is_none()
         || target.reference.kind == Kind::Group
-        || tags.get(SCALING_GROUP_TAG).is_some_and(|name| name == target.group)
+        || tags
+            .get(SCALING_GROUP_TAG)
+            .is_some_and(|name| name == target.group)
         || !tags
             .iter()
             .any(|(key, value)| value == target.group && !trusted(key));

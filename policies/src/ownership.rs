@@ -99,9 +99,9 @@ fn own_owners(resource: &Resource, rules: &[OwnershipRule]) -> Vec<Owner> {
     let mut owners = owners_of_state(resource);
     for (key, value) in &resource.reference.tags {
         let matching = matching_rules(rules, key, value);
-        let family = FAMILIES.iter().find(|family| {
-            key == family.key || (!family.exact && key.starts_with(family.key))
-        });
+        let family = FAMILIES
+            .iter()
+            .find(|family| key == family.key || (!family.exact && key.starts_with(family.key)));
         owners.extend(family.map(|family| owner_of_family(family, resource, key, &matching)));
         if family.is_none() {
             owners.extend(matching.iter().map(|rule| Owner {
@@ -142,7 +142,9 @@ fn owner_of_family(
     let stack = resource
         .tag("aws:cloudformation:stack-name")
         .filter(|_| family.owner == "cloudformation");
-    let group = resource.tag(SCALING_GROUP_TAG).filter(|_| key == SCALING_GROUP_TAG);
+    let group = resource
+        .tag(SCALING_GROUP_TAG)
+        .filter(|_| key == SCALING_GROUP_TAG);
     let name = match (stack, group) {
         (Some(stack), _) => format!("cloudformation stack `{stack}`"),
         (None, Some(group)) => format!("auto-scaling group `{group}`"),
@@ -218,7 +220,10 @@ fn properties(spec: &Spec) -> Vec<([&'static str; 2], String)> {
         Spec::Volume(volume) => vec![
             (["VolumeType", "type"], volume.volume_type.clone()),
             (["Iops", "iops"], number(&volume.iops)),
-            (["Throughput", "throughput"], number(&volume.throughput_mibps)),
+            (
+                ["Throughput", "throughput"],
+                number(&volume.throughput_mibps),
+            ),
         ],
         Spec::Function { memory_mb } => {
             vec![(["MemorySize", "memory_size"], memory_mb.to_string())]

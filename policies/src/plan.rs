@@ -277,7 +277,11 @@ fn mode_of_candidate(candidate: &Candidate, group: &str, context: &Context<'_>) 
         .flatten()
         .map(|seen| mode_of_recommendation(modes, recommendation, &seen.reference, group))
         .fold(proposed, |least, other| {
-            if other.mode < least.mode { other } else { least }
+            if other.mode < least.mode {
+                other
+            } else {
+                least
+            }
         })
 }
 

@@ -43,7 +43,8 @@ pub fn key_count(matcher: &Matcher) -> usize {
 #[must_use]
 pub fn matches(matcher: &Matcher, target: &Target<'_>) -> bool {
     let reference = target.reference;
-    let agrees = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
+    let agrees =
+        |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|w| w == value);
     key_count(matcher) > 0
         && agrees(&matcher.account, &reference.account)
         && agrees(&matcher.region, &reference.region)
@@ -88,7 +89,11 @@ pub fn group_of(
     limits: &Limits,
 ) -> String {
     scaling_group_of(resource, inventory)
-        .or_else(|| resource.tag(limits.group_tag.as_deref()?).map(str::to_owned))
+        .or_else(|| {
+            resource
+                .tag(limits.group_tag.as_deref()?)
+                .map(str::to_owned)
+        })
         .unwrap_or_else(|| resource.reference.arn.0.clone())
 }
 
@@ -100,8 +105,9 @@ pub(crate) fn scaling_group_of(
     match resource.reference.kind {
         Kind::Group => Some(resource.id.clone()),
         Kind::Instance => resource.instance()?.group.clone(),
-        Kind::Volume => holders(resource, inventory)
-            .find_map(|instance| instance.instance()?.group.clone()),
+        Kind::Volume => {
+            holders(resource, inventory).find_map(|instance| instance.instance()?.group.clone())
+        }
         Kind::Function => None,
     }
 }
@@ -125,7 +131,12 @@ fn neighbour<'a>(
     id: &str,
     inventory: &'a BTreeMap<Arn, Resource>,
 ) -> Option<&'a Resource> {
-    let place = resource.reference.arn.0.rsplit_once(':').map(|(place, _)| place);
+    let place = resource
+        .reference
+        .arn
+        .0
+        .rsplit_once(':')
+        .map(|(place, _)| place);
     let direct = place.and_then(|place| inventory.get(&Arn(format!("{place}:instance/{id}"))));
     direct.or_else(|| {
         inventory.values().find(|other| {

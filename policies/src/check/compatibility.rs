@@ -3,7 +3,10 @@
 //! Unknown facts fail. Not here: what would be lost on the way (`data_loss`) and the limits of volumes (`volume_limits`).
 
 use trimtab_models::{
-    catalog::{ApiWord, Architecture, AttachmentLimit, BootMode, InstanceType, RootDevice, Support, UsageClass, Virtualization},
+    catalog::{
+        ApiWord, Architecture, AttachmentLimit, BootMode, InstanceType, RootDevice, Support,
+        UsageClass, Virtualization,
+    },
     recommendation::Action,
     resource::{Function, Instance},
     spec::Spec,
@@ -164,7 +167,8 @@ fn misfit_drivers(
     }
     let needs = target.ebs.nvme == Support::Required;
     (needs && today.ebs.nvme != Support::Required).then(|| {
-        "it needs the NVMe driver and device names by id, which the present type does not show".to_owned()
+        "it needs the NVMe driver and device names by id, which the present type does not show"
+            .to_owned()
     })
 }
 
@@ -204,7 +208,10 @@ fn misfit_interfaces(instance: &Instance, target: &InstanceType) -> Option<Strin
 
 fn misfit_volumes(instance: &Instance, target: &InstanceType) -> Option<String> {
     let volumes = u32::try_from(instance.volumes.len()).unwrap_or(u32::MAX);
-    let disks = target.instance_store.as_ref().map_or(0, |store| store.disks);
+    let disks = target
+        .instance_store
+        .as_ref()
+        .map_or(0, |store| store.disks);
     let used = match target.ebs.attachment_limit {
         AttachmentLimit::Dedicated => volumes,
         AttachmentLimit::Shared => volumes
@@ -289,7 +296,9 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
     }
     match subject.resource() {
         Err(missing) => reasons.push(missing),
-        Ok(resource) => reasons.extend(resource.function().into_iter().flat_map(reasons_of_serving)),
+        Ok(resource) => {
+            reasons.extend(resource.function().into_iter().flat_map(reasons_of_serving))
+        }
     }
     reasons
 }

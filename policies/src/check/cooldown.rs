@@ -46,7 +46,10 @@ fn reason_changed_lately(subject: &Subject<'_>) -> Option<Reason> {
         .max_by_key(|(ended, change)| (*ended, &change.id))?;
     let until = after_days(ended, days);
     (subject.now() < until).then(|| {
-        let text = format!("change `{}` ended at {ended}, less than {days} days ago", change.id);
+        let text = format!(
+            "change `{}` ended at {ended}, less than {days} days ago",
+            change.id
+        );
         Reason::wait(Some(until), text)
     })
 }
@@ -62,7 +65,8 @@ fn reason_barred(subject: &Subject<'_>) -> Option<Reason> {
         .collect();
     let last = undone.iter().max()?;
     let doublings = i32::try_from(undone.len() - 1).unwrap_or(MAX_DOUBLINGS);
-    let days = subject.context.policy.limits.barred_days * f64::from(2).powi(doublings.min(MAX_DOUBLINGS));
+    let days =
+        subject.context.policy.limits.barred_days * f64::from(2).powi(doublings.min(MAX_DOUBLINGS));
     let until = after_days(*last, days);
     (subject.now() < until).then(|| {
         let times = undone.len();

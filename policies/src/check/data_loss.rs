@@ -58,8 +58,6 @@ fn reason_no_snapshot(subject: &Subject<'_>) -> Option<Reason> {
     match (snapshot, deletion) {
         (_, None) => None,
         (Some(snapshot), Some(deletion)) if snapshot < deletion => None,
-        (Some(_) | None, Some(_)) => {
-            Some(Reason::fail("the volume would go without a snapshot"))
-        }
+        (Some(_) | None, Some(_)) => Some(Reason::fail("the volume would go without a snapshot")),
     }
 }

@@ -15,9 +15,8 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         Err(missing) => vec![missing],
         Ok(resource) => {
             let arn = &subject.recommendation().resource.arn;
-            let other = (resource.reference.arn != *arn).then(|| {
-                Reason::fail(format!("{} was read, not {arn}", resource.reference.arn))
-            });
+            let other = (resource.reference.arn != *arn)
+                .then(|| Reason::fail(format!("{} was read, not {arn}", resource.reference.arn)));
             let reasons = [
                 other,
                 reason_drifted(&subject.recommendation().expected, resource),

@@ -121,12 +121,7 @@ fn reason_stale(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason
         .map(|text| Reason::fail(format!("{measure}: {text}")))
 }
 
-fn reason_of_age(
-    newest: Timestamp,
-    now: Timestamp,
-    limit_s: i64,
-    period_s: i64,
-) -> Option<String> {
+fn reason_of_age(newest: Timestamp, now: Timestamp, limit_s: i64, period_s: i64) -> Option<String> {
     let age = now.duration_since(newest);
     if age > SignedDuration::from_secs(limit_s) {
         let (minutes, limit) = (age.as_mins(), limit_s / 60);
@@ -134,9 +129,8 @@ fn reason_of_age(
             "the newest point is {minutes} min old, more than {limit}"
         ));
     }
-    (age < SignedDuration::from_secs(-period_s)).then(|| {
-        format!("the newest point is at {newest}, in the future: compare the clocks")
-    })
+    (age < SignedDuration::from_secs(-period_s))
+        .then(|| format!("the newest point is at {newest}, in the future: compare the clocks"))
 }
 
 fn reason_few_invocations(subject: &Subject<'_>) -> Option<Reason> {

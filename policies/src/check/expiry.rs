@@ -25,7 +25,10 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
             format!("approved by {} until {end}", decision.by)
         }
         Word::Expired(decision, end) => {
-            format!("the approval of {} expired at {end}: a new one is needed", decision.by)
+            format!(
+                "the approval of {} expired at {end}: a new one is needed",
+                decision.by
+            )
         }
         Word::None | Word::Rejected(_) => "confirmed lately".to_owned(),
     };

@@ -70,7 +70,9 @@ fn reasons_of_instance(subject: &Subject<'_>, instance: &Instance) -> Vec<Reason
         | InstanceState::ShuttingDown
         | InstanceState::Terminated => {
             let state = instance.state;
-            reasons.push(Reason::fail(format!("the instance does not run ({state:?})")));
+            reasons.push(Reason::fail(format!(
+                "the instance does not run ({state:?})"
+            )));
         }
     }
     match subject.fact(&subject.facts().status, "the status checks") {
@@ -117,17 +119,15 @@ fn reasons_of_volume(subject: &Subject<'_>, volume: &Volume) -> Vec<Reason> {
 fn reasons_of_function(function: &Function) -> Vec<Reason> {
     let states = [
         ("state", &function.state, "Active"),
-        (
-            "last update",
-            &function.last_update_status,
-            "Successful",
-        ),
+        ("last update", &function.last_update_status, "Successful"),
     ];
     states
         .into_iter()
         .filter(|(_, state, wanted)| state != wanted)
         .map(|(name, state, wanted)| {
-            Reason::fail(format!("the function's {name} is `{state}`, not `{wanted}`"))
+            Reason::fail(format!(
+                "the function's {name} is `{state}`, not `{wanted}`"
+            ))
         })
         .collect()
 }
@@ -141,7 +141,9 @@ fn reasons_of_group(group: &Group) -> Vec<Reason> {
         .collect();
     let list = |items: &[String]| (!items.is_empty()).then(|| items.join(", "));
     let reasons = [
-        group.deleting.then(|| "the group is being deleted".to_owned()),
+        group
+            .deleting
+            .then(|| "the group is being deleted".to_owned()),
         group
             .mixed_instances
             .then(|| "the group has a mixed-instances policy, which is left alone".to_owned()),
@@ -190,7 +192,9 @@ fn reasons_of_alarms(subject: &Subject<'_>) -> Vec<Reason> {
 
 fn reason_stop_alarm(name: &str, alarms: &[Alarm]) -> Option<Reason> {
     match alarms.iter().find(|alarm| alarm.name == name) {
-        None => Some(Reason::fail(format!("the stop alarm `{name}` does not exist"))),
+        None => Some(Reason::fail(format!(
+            "the stop alarm `{name}` does not exist"
+        ))),
         Some(alarm) if alarm.state != ALARM_OK => {
             let state = &alarm.state;
             Some(Reason::fail(format!("the stop alarm `{name}` is {state}")))

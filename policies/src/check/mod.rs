@@ -97,7 +97,9 @@ impl<'a> Subject<'a> {
 
     /// The resource as last discovered.
     pub(crate) fn known(&self) -> Option<&'a Resource> {
-        self.context.inventory.get(&self.recommendation().resource.arn)
+        self.context
+            .inventory
+            .get(&self.recommendation().resource.arn)
     }
 
     /// The resource to judge: as discovered for a proposal, as just read for everything later.
@@ -217,7 +219,10 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
         Some(cooldown::check(subject)),
         Some(blast_radius::check(subject)),
         Some(conflict::check(subject)),
-        subject.row().step_limited.then(|| step_size::check(subject)),
+        subject
+            .row()
+            .step_limited
+            .then(|| step_size::check(subject)),
         Some(health::check(subject)),
         Some(drift::check(subject)),
         Some(ownership::check(subject)),

@@ -142,6 +142,9 @@ mod tests {
         check("2026-11-19", "expired, remove the tag");
         check("2026-11-20T11:59:59Z", "expired, remove the tag");
         check("2026-11-20T12:00:01Z", "until");
-        check("next week", "excluded by the tag trimtab:exclude = `next week`");
+        check(
+            "next week",
+            "excluded by the tag trimtab:exclude = `next week`",
+        );
     }
 }

@@ -22,7 +22,11 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
                     "the role may not call {operation}: {message}"
                 ))),
             };
-            result(CheckName::Permission, reason, "the role may do every step and its undo")
+            result(
+                CheckName::Permission,
+                reason,
+                "the role may do every step and its undo",
+            )
         }
     }
 }

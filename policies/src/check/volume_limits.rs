@@ -58,7 +58,9 @@ pub(super) fn problems(from: &VolumeSpec, to: &VolumeSpec) -> Vec<String> {
     let mut problems = Vec::new();
     if from.size_gib != to.size_gib {
         let (from, to) = (from.size_gib, to.size_gib);
-        problems.push(format!("the size never changes, but {from} GiB becomes {to}"));
+        problems.push(format!(
+            "the size never changes, but {from} GiB becomes {to}"
+        ));
     }
     problems.extend(outside("size", "GiB", to.size_gib, limits.size_gib));
     if let (Some(range), Some(iops)) = (limits.iops, to.iops) {
@@ -66,7 +68,9 @@ pub(super) fn problems(from: &VolumeSpec, to: &VolumeSpec) -> Vec<String> {
         let most = limits.iops_per_gib.saturating_mul(to.size_gib).max(range.0);
         if iops > most {
             let size = to.size_gib;
-            problems.push(format!("{iops} IOPS are more than {size} GiB allow ({most})"));
+            problems.push(format!(
+                "{iops} IOPS are more than {size} GiB allow ({most})"
+            ));
         }
     }
     if let (Some(range), Some(throughput)) = (limits.throughput_mibps, to.throughput_mibps) {
@@ -152,6 +156,10 @@ mod tests {
     #[test]
     fn the_size_never_changes() {
         let (from, to) = (spec("gp2", 100, 0, 0), spec("gp3", 101, 3_000, 125));
-        assert!(problems(&from, &to).join("").contains("the size never changes"));
+        assert!(
+            problems(&from, &to)
+                .join("")
+                .contains("the size never changes")
+        );
     }
 }
