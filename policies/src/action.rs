@@ -66,11 +66,7 @@ pub fn row_of(action: Action) -> &'static ActionRow {
 /// The actions that are off until somebody switches them on.
 #[must_use]
 pub fn disabled_by_default() -> BTreeSet<Action> {
-    TABLE
-        .iter()
-        .filter(|row| !row.on_by_default)
-        .map(|row| row.action)
-        .collect()
+    TABLE.iter().filter(|row| !row.on_by_default).map(|row| row.action).collect()
 }
 
 /// What a recommendation gives up that no capacity figure shows, and that a person must therefore agree to.
@@ -84,10 +80,7 @@ pub fn durability_given_up(recommendation: &Recommendation) -> Option<String> {
         return None;
     };
     (from.volume_type == "io2" && to.volume_type != "io2").then(|| {
-        format!(
-            "io2 promises 99.999 % durability a year, {} 99.8 to 99.9 %",
-            to.volume_type
-        )
+        format!("io2 promises 99.999 % durability a year, {} 99.8 to 99.9 %", to.volume_type)
     })
 }
 

@@ -73,11 +73,7 @@ pub fn word<'a>(candidate: &'a Candidate, approvals: &Approvals, now: Timestamp)
         Verdict::Approved if !same_digest || decision.at > now => Word::None,
         Verdict::Approved => {
             let end = expires_at(decision, approvals);
-            if now < end {
-                Word::Approved(decision)
-            } else {
-                Word::Expired(decision, end)
-            }
+            if now < end { Word::Approved(decision) } else { Word::Expired(decision, end) }
         }
         Verdict::Rejected => match decision.until {
             Some(until) if now < until => Word::Rejected(decision),

@@ -74,9 +74,7 @@ impl<'a> Ledger<'a> {
     /// Counts what the changes use at the time of the review.
     pub(crate) fn open(context: &'a Context<'a>, candidates: &[Candidate]) -> Self {
         let is_foreign = |change: &&Change| {
-            !candidates
-                .iter()
-                .any(|candidate| is_own(change, candidate, context.moment))
+            !candidates.iter().any(|candidate| is_own(change, candidate, context.moment))
         };
         let uses = context
             .changes
@@ -85,11 +83,7 @@ impl<'a> Ledger<'a> {
             .filter(is_foreign)
             .map(|change| use_of_change(change, context))
             .collect();
-        Self {
-            context,
-            members: members(context),
-            uses,
-        }
+        Self { context, members: members(context), uses }
     }
 
     /// Grants a change: whatever comes after it in the same review sees it as in flight.
@@ -103,11 +97,7 @@ impl<'a> Ledger<'a> {
             disruptive: is_disruptive(candidate.recommendation.action),
             opened_at: self.context.now,
             in_flight: true,
-            units: units(
-                reference,
-                &candidate.recommendation.resource_id,
-                self.context.inventory,
-            ),
+            units: units(reference, &candidate.recommendation.resource_id, self.context.inventory),
         });
     }
 
@@ -135,9 +125,7 @@ impl<'a> Ledger<'a> {
             .iter()
             .filter(|u| u.in_flight && u.account == reference.account && u.group == group)
             .count();
-        full(used, allowed, || {
-            format!("{used} of {allowed} changes in flight in group `{group}`")
-        })
+        full(used, allowed, || format!("{used} of {allowed} changes in flight in group `{group}`"))
     }
 
     /// Room in the hour of this account and region, disruptive changes apart from the others.
@@ -165,9 +153,7 @@ impl<'a> Ledger<'a> {
         match room {
             Room::Free => Room::Free,
             Room::Taken { reason, .. } => Room::Taken {
-                until: begun
-                    .get(used - allowed)
-                    .and_then(|at| at.checked_add(HOUR).ok()),
+                until: begun.get(used - allowed).and_then(|at| at.checked_add(HOUR).ok()),
                 reason,
             },
         }
@@ -197,9 +183,7 @@ pub(crate) fn allowed_in_group(limits: &Limits, members: usize) -> usize {
     if ratio.is_nan() || ratio <= 0.0 {
         return 0;
     }
-    let share = (1..=members)
-        .take_while(|count| *count as f64 <= members as f64 * ratio)
-        .count();
+    let share = (1..=members).take_while(|count| *count as f64 <= members as f64 * ratio).count();
     share.max(1)
 }
 
@@ -207,10 +191,7 @@ fn full(used: usize, allowed: usize, reason: impl FnOnce() -> String) -> Room {
     if used < allowed {
         return Room::Free;
     }
-    Room::Taken {
-        until: None,
-        reason: reason(),
-    }
+    Room::Taken { until: None, reason: reason() }
 }
 
 /// Begun less than an hour ago; a time in the future counts too, because clocks differ and it was begun all the same.
@@ -223,12 +204,7 @@ fn members<'a>(context: &'a Context<'a>) -> BTreeMap<(&'a str, &'a str, Kind, St
     for resource in context.inventory.values() {
         let group = group_of(resource, context.inventory, &context.policy.limits);
         let reference = &resource.reference;
-        let key = (
-            reference.account.as_str(),
-            reference.region.as_str(),
-            reference.kind,
-            group,
-        );
+        let key = (reference.account.as_str(), reference.region.as_str(), reference.kind, group);
         *members.entry(key).or_default() += 1;
     }
     members
@@ -244,11 +220,7 @@ fn use_of_change(change: &Change, context: &Context<'_>) -> Use {
         disruptive: is_disruptive(recommendation.action),
         opened_at: change.opened_at,
         in_flight: change.state.in_flight(),
-        units: units(
-            &recommendation.resource,
-            &recommendation.resource_id,
-            context.inventory,
-        ),
+        units: units(&recommendation.resource, &recommendation.resource_id, context.inventory),
     }
 }
 
@@ -261,9 +233,7 @@ fn units(
     inventory: &BTreeMap<Arn, Resource>,
 ) -> BTreeSet<String> {
     let unit = |kind: Kind, id: &str| {
-        let ResourceRef {
-            account, region, ..
-        } = reference;
+        let ResourceRef { account, region, .. } = reference;
         format!("{account}/{region}/{kind}/{id}")
     };
     let mut units = BTreeSet::from([unit(reference.kind, id)]);

@@ -2,11 +2,12 @@
 //!
 //! Each test changes the one thing that it is about. Not here: any expectation.
 
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::Catalog,
     metric::{Measure, Metric, Statistic},
     money::Usd,
     recommendation::{
@@ -25,11 +26,13 @@ use crate::{
     digest::{digest, id},
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
-    plan::{Candidate, CheckName, CheckResult, Context, Moment, Plan, review},
+    plan::Candidate,
     settings::{Approvals, EvidenceRules, HealthRules, Limits, Policy, Protected},
     steps::steps,
     window::after_days,
 };
+
+pub(crate) use world::{World, verdict};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "us-east-1";
@@ -44,9 +47,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
 }
 
 pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
-    now()
-        .checked_sub(jiff::SignedDuration::from_secs(seconds))
-        .expect("a time within our century")
+    now().checked_sub(jiff::SignedDuration::from_secs(seconds)).expect("a time within our century")
 }
 
 pub(crate) fn days_ago(days: i64) -> Timestamp {
@@ -87,11 +88,7 @@ pub(crate) fn policy() -> Policy {
         windows: Vec::new(),
         freezes: Vec::new(),
         ownership: Vec::new(),
-        approvals: Approvals {
-            expiry_days: 7.0,
-            plan_expiry_hours: 24.0,
-            undo_days: 30.0,
-        },
+        approvals: Approvals { expiry_days: 7.0, plan_expiry_hours: 24.0, undo_days: 30.0 },
         health: HealthRules::default(),
         protected: Protected::default(),
     }
@@ -103,10 +100,7 @@ pub(crate) fn modes(default: Mode) -> Modes {
         rules: Vec::new(),
         trusted_tag_keys: Vec::new(),
         ceilings: BTreeMap::from([(ACCOUNT.to_owned(), Mode::Autopilot)]),
-        autopilot: Autopilot {
-            max_disruption: Disruption::Destructive,
-            allow_decrease: true,
-        },
+        autopilot: Autopilot { max_disruption: Disruption::Destructive, allow_decrease: true },
     }
 }
 
@@ -297,33 +291,22 @@ pub(crate) fn gp3() -> VolumeSpec {
 /// What an action makes of its resource in these tests.
 fn desired(action: Action) -> Spec {
     match action {
-        Action::ResizeInstance => Spec::Instance {
-            instance_type: "m5.large".to_owned(),
-            state: PowerState::Running,
-        },
-        Action::StopIdleInstance => Spec::Instance {
-            instance_type: "m5.xlarge".to_owned(),
-            state: PowerState::Stopped,
-        },
+        Action::ResizeInstance => {
+            Spec::Instance { instance_type: "m5.large".to_owned(), state: PowerState::Running }
+        }
+        Action::StopIdleInstance => {
+            Spec::Instance { instance_type: "m5.xlarge".to_owned(), state: PowerState::Stopped }
+        }
         Action::MigrateVolumeType | Action::TuneVolume => Spec::Volume(gp3()),
-        Action::DeleteUnattachedVolume => Spec::Gone {
-            state: Gone::Deleted,
-        },
+        Action::DeleteUnattachedVolume => Spec::Gone { state: Gone::Deleted },
         Action::TuneFunctionMemory => Spec::Function { memory_mb: 512 },
-        Action::TuneGroupCapacity => Spec::Group {
-            min_size: 2,
-            max_size: 4,
-            desired_capacity: 2,
-        },
+        Action::TuneGroupCapacity => Spec::Group { min_size: 2, max_size: 4, desired_capacity: 2 },
     }
 }
 
 pub(crate) fn series(metric: Metric) -> SeriesEvidence {
     SeriesEvidence {
-        measure: Measure {
-            metric,
-            statistic: Statistic::Maximum,
-        },
+        measure: Measure { metric, statistic: Statistic::Maximum },
         decisive: true,
         points: 8_640,
         coverage_ratio: 1.0,
@@ -402,21 +385,11 @@ pub(crate) fn candidate(action: Action, resource: &Resource) -> Candidate {
 }
 
 pub(crate) fn fact<T>(value: T) -> Option<Fact<T>> {
-    Some(Fact {
-        at: seconds_ago(10),
-        value,
-    })
+    Some(Fact { at: seconds_ago(10), value })
 }
 
 fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
-    let offered = [
-        "m5.large",
-        "m5.2xlarge",
-        "t3.large",
-        "m5.xlarge",
-        "m4.large",
-        "c5.large",
-    ];
+    let offered = ["m5.large", "m5.2xlarge", "t3.large", "m5.xlarge", "m4.large", "c5.large"];
     let newest = recommendation
         .evidence
         .series
@@ -424,12 +397,7 @@ fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
         .map(|series| (Facts::point_key(series.measure), Some(seconds_ago(600))));
     Facts {
         live: fact(resource.clone()),
-        offered: fact(
-            offered
-                .iter()
-                .map(|name| ((*name).to_owned(), true))
-                .collect(),
-        ),
+        offered: fact(offered.iter().map(|name| ((*name).to_owned(), true)).collect()),
         status: fact(InstanceStatus {
             system: "ok".to_owned(),
             instance: "ok".to_owned(),
@@ -483,72 +451,10 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);
     change.state = state;
     if !state.in_flight() {
-        change.outcome = Some(Outcome {
-            state,
-            at,
-            reason: "so it went".to_owned(),
-            provisional: false,
-        });
+        change.outcome =
+            Some(Outcome { state, at, reason: "so it went".to_owned(), provisional: false });
     }
     change
-}
-
-/// Everything that a review needs, owned, so that tests can change any of it.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) policy: Policy,
-    pub(crate) catalog: Catalog,
-    pub(crate) inventory: BTreeMap<Arn, Resource>,
-    pub(crate) changes: BTreeMap<String, Change>,
-    pub(crate) stopped: Option<String>,
-    pub(crate) moment: Moment,
-    pub(crate) now: Timestamp,
-}
-
-impl World {
-    pub(crate) fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
-        Self {
-            policy: policy(),
-            catalog: Catalog::embedded(),
-            inventory: resources
-                .into_iter()
-                .map(|resource| (resource.reference.arn.clone(), resource))
-                .collect(),
-            changes: BTreeMap::new(),
-            stopped: None,
-            moment: Moment::Proposal,
-            now: now(),
-        }
-    }
-
-    pub(crate) fn context(&self) -> Context<'_> {
-        Context {
-            policy: &self.policy,
-            catalog: &self.catalog,
-            inventory: &self.inventory,
-            changes: &self.changes,
-            stopped: self.stopped.clone(),
-            now: self.now,
-            moment: self.moment,
-        }
-    }
-
-    pub(crate) fn add(&mut self, change: Change) {
-        self.changes.insert(change.id.clone(), change);
-    }
-
-    pub(crate) fn review(&self, candidates: Vec<Candidate>) -> Plan {
-        review(candidates, &self.context())
-    }
-}
-
-/// The verdict of one check on the first entry.
-pub(crate) fn verdict(plan: &Plan, name: CheckName) -> &CheckResult {
-    plan.entries[0]
-        .checks
-        .iter()
-        .find(|check| check.check == name)
-        .unwrap_or_else(|| panic!("{name:?} was not evaluated"))
 }
 
 /// `now` plus days.

@@ -172,11 +172,7 @@ pub fn mode_of(
     action: Action,
     lowers_performance: bool,
 ) -> ModeDecision {
-    let target = Target {
-        reference,
-        group,
-        action,
-    };
+    let target = Target { reference, group, action };
     let mut decision = by_rules(modes, &target);
     if let Some(value) = reference.tags.get(MODE_TAG) {
         let (mode, why) = mode_of_tag(value);
@@ -216,10 +212,7 @@ fn by_rules(modes: &Modes, target: &Target<'_>) -> ModeDecision {
             .copied()
             .partition(|index| may_raise(modes, &modes.rules[*index].matcher, target));
         let lowest = |indices: &[usize]| {
-            indices
-                .iter()
-                .map(|index| (modes.rules[*index].mode, Some(*index)))
-                .min()
+            indices.iter().map(|index| (modes.rules[*index].mode, Some(*index))).min()
         };
         decided = lowest(&trusted).unwrap_or(decided);
         decided = match lowest(&untrusted) {
@@ -247,12 +240,8 @@ fn may_raise(modes: &Modes, matcher: &Matcher, target: &Target<'_>) -> bool {
     let tags = &target.reference.tags;
     let group_is_given = matcher.group.is_none()
         || target.reference.kind == Kind::Group
-        || tags
-            .get(SCALING_GROUP_TAG)
-            .is_some_and(|name| name == target.group)
-        || !tags
-            .iter()
-            .any(|(key, value)| value == target.group && !trusted(key));
+        || tags.get(SCALING_GROUP_TAG).is_some_and(|name| name == target.group)
+        || !tags.iter().any(|(key, value)| value == target.group && !trusted(key));
     group_is_given && matcher.tags.keys().all(trusted)
 }
 
@@ -262,10 +251,7 @@ fn mode_of_tag(value: &str) -> (Mode, String) {
         .find(|mode| mode.to_string() == value);
     match known {
         Some(mode) => (mode, format!("its tag {MODE_TAG} says so")),
-        None => (
-            Mode::Datapilot,
-            format!("its tag {MODE_TAG} holds `{value}`, which is no mode"),
-        ),
+        None => (Mode::Datapilot, format!("its tag {MODE_TAG} holds `{value}`, which is no mode")),
     }
 }
 

@@ -24,12 +24,7 @@ struct TagFamily {
 }
 
 const fn family(key: &'static str, exact: bool, owner: &'static str, delegable: bool) -> TagFamily {
-    TagFamily {
-        key,
-        exact,
-        owner,
-        delegable,
-    }
+    TagFamily { key, exact, owner, delegable }
 }
 
 /// Tags that AWS services, Kubernetes and its storage drivers set on what they manage.
@@ -122,9 +117,7 @@ fn matching_rules<'r>(
     value: &str,
 ) -> Vec<&'r OwnershipRule> {
     let of_key = || rules.iter().filter(|rule| rule.tag_key == key);
-    let exact: Vec<_> = of_key()
-        .filter(|rule| rule.tag_value.as_deref() == Some(value))
-        .collect();
+    let exact: Vec<_> = of_key().filter(|rule| rule.tag_value.as_deref() == Some(value)).collect();
     if exact.is_empty() {
         of_key().filter(|rule| rule.tag_value.is_none()).collect()
     } else {
@@ -139,12 +132,9 @@ fn owner_of_family(
     key: &str,
     matching: &[&OwnershipRule],
 ) -> Owner {
-    let stack = resource
-        .tag("aws:cloudformation:stack-name")
-        .filter(|_| family.owner == "cloudformation");
-    let group = resource
-        .tag(SCALING_GROUP_TAG)
-        .filter(|_| key == SCALING_GROUP_TAG);
+    let stack =
+        resource.tag("aws:cloudformation:stack-name").filter(|_| family.owner == "cloudformation");
+    let group = resource.tag(SCALING_GROUP_TAG).filter(|_| key == SCALING_GROUP_TAG);
     let name = match (stack, group) {
         (Some(stack), _) => format!("cloudformation stack `{stack}`"),
         (None, Some(group)) => format!("auto-scaling group `{group}`"),
@@ -204,10 +194,7 @@ pub fn patch(recommendation: &Recommendation, owner_kind: &str) -> Vec<PatchLine
 fn properties(spec: &Spec) -> Vec<([&'static str; 2], String)> {
     let number = |value: &Option<u32>| value.map_or_else(|| "none".to_owned(), |v| v.to_string());
     match spec {
-        Spec::Instance {
-            instance_type,
-            state,
-        } => {
+        Spec::Instance { instance_type, state } => {
             let state = match state {
                 PowerState::Running => "running",
                 PowerState::Stopped => "stopped",
@@ -220,25 +207,15 @@ fn properties(spec: &Spec) -> Vec<([&'static str; 2], String)> {
         Spec::Volume(volume) => vec![
             (["VolumeType", "type"], volume.volume_type.clone()),
             (["Iops", "iops"], number(&volume.iops)),
-            (
-                ["Throughput", "throughput"],
-                number(&volume.throughput_mibps),
-            ),
+            (["Throughput", "throughput"], number(&volume.throughput_mibps)),
         ],
         Spec::Function { memory_mb } => {
             vec![(["MemorySize", "memory_size"], memory_mb.to_string())]
         }
-        Spec::Group {
-            min_size,
-            max_size,
-            desired_capacity,
-        } => vec![
+        Spec::Group { min_size, max_size, desired_capacity } => vec![
             (["MinSize", "min_size"], min_size.to_string()),
             (["MaxSize", "max_size"], max_size.to_string()),
-            (
-                ["DesiredCapacity", "desired_capacity"],
-                desired_capacity.to_string(),
-            ),
+            (["DesiredCapacity", "desired_capacity"], desired_capacity.to_string()),
         ],
         Spec::Gone { .. } => Vec::new(),
     }

@@ -218,9 +218,7 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
             mode: mode.mode,
             group: &group,
             ledger: &ledger,
-            past: past
-                .get(&candidate.recommendation.resource.arn)
-                .map_or(&[], Vec::as_slice),
+            past: past.get(&candidate.recommendation.resource.arn).map_or(&[], Vec::as_slice),
         });
         let word = word(&candidate, &context.policy.approvals, context.now);
         let decision = decide(mode.mode, &checks, matches!(word, Word::Approved(_)));
@@ -229,10 +227,7 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
         }
         entries.push(entry(candidate, mode, checks, decision));
     }
-    Plan {
-        at: context.now,
-        entries,
-    }
+    Plan { at: context.now, entries }
 }
 
 /// The order of a plan: by saving, largest first and unknown last, then by ARN; the rest only makes it total.
@@ -276,13 +271,7 @@ fn mode_of_candidate(candidate: &Candidate, group: &str, context: &Context<'_>) 
         .into_iter()
         .flatten()
         .map(|seen| mode_of_recommendation(modes, recommendation, &seen.reference, group))
-        .fold(proposed, |least, other| {
-            if other.mode < least.mode {
-                other
-            } else {
-                least
-            }
-        })
+        .fold(proposed, |least, other| if other.mode < least.mode { other } else { least })
 }
 
 /// What follows from the mode and the verdicts.
@@ -316,14 +305,8 @@ fn entry(
     checks: Vec<CheckResult>,
     decision: Disposition,
 ) -> PlanEntry {
-    let waits = || {
-        checks
-            .iter()
-            .filter(|check| check.verdict == CheckVerdict::Wait)
-    };
-    let failed = checks
-        .iter()
-        .any(|check| check.verdict == CheckVerdict::Fail);
+    let waits = || checks.iter().filter(|check| check.verdict == CheckVerdict::Wait);
+    let failed = checks.iter().any(|check| check.verdict == CheckVerdict::Fail);
     let until = if failed || waits().next().is_none() {
         None
     } else {

@@ -52,10 +52,7 @@ pub fn matches(matcher: &Matcher, target: &Target<'_>) -> bool {
         && agrees(&matcher.group, target.group)
         && matcher.kind.is_none_or(|kind| kind == reference.kind)
         && matcher.action.is_none_or(|action| action == target.action)
-        && matcher
-            .tags
-            .iter()
-            .all(|(key, value)| reference.tags.get(key) == Some(value))
+        && matcher.tags.iter().all(|(key, value)| reference.tags.get(key) == Some(value))
 }
 
 /// The keys of a matcher in words, such as `account = 123456789012, tag team = web`.
@@ -69,13 +66,9 @@ pub fn describe(matcher: &Matcher) -> String {
         ("group", matcher.group.clone()),
         ("action", matcher.action.map(|action| action.to_string())),
     ];
-    let keys = fixed
-        .into_iter()
-        .filter_map(|(key, value)| value.map(|value| format!("{key} = {value}")));
-    let tags = matcher
-        .tags
-        .iter()
-        .map(|(key, value)| format!("tag {key} = {value}"));
+    let keys =
+        fixed.into_iter().filter_map(|(key, value)| value.map(|value| format!("{key} = {value}")));
+    let tags = matcher.tags.iter().map(|(key, value)| format!("tag {key} = {value}"));
     keys.chain(tags).collect::<Vec<_>>().join(", ")
 }
 
@@ -89,11 +82,7 @@ pub fn group_of(
     limits: &Limits,
 ) -> String {
     scaling_group_of(resource, inventory)
-        .or_else(|| {
-            resource
-                .tag(limits.group_tag.as_deref()?)
-                .map(str::to_owned)
-        })
+        .or_else(|| resource.tag(limits.group_tag.as_deref()?).map(str::to_owned))
         .unwrap_or_else(|| resource.reference.arn.0.clone())
 }
 
@@ -131,12 +120,7 @@ fn neighbour<'a>(
     id: &str,
     inventory: &'a BTreeMap<Arn, Resource>,
 ) -> Option<&'a Resource> {
-    let place = resource
-        .reference
-        .arn
-        .0
-        .rsplit_once(':')
-        .map(|(place, _)| place);
+    let place = resource.reference.arn.0.rsplit_once(':').map(|(place, _)| place);
     let direct = place.and_then(|place| inventory.get(&Arn(format!("{place}:instance/{id}"))));
     direct.or_else(|| {
         inventory.values().find(|other| {

@@ -56,11 +56,7 @@ pub fn opening(policy: &Policy, target: &Target<'_>, now: Timestamp) -> Opening 
         }
         (None, None) => closed_reason(&windows),
     };
-    let until = if uncovered {
-        None
-    } else {
-        next_opening(policy, &windows, &freezes, now)
-    };
+    let until = if uncovered { None } else { next_opening(policy, &windows, &freezes, now) };
     Opening::Closed { until, reason }
 }
 
@@ -76,19 +72,12 @@ fn closed_reason(windows: &[&Window]) -> String {
 }
 
 fn windows_of<'p>(policy: &'p Policy, target: &Target<'_>) -> Vec<&'p Window> {
-    let named: Vec<&Window> = policy
-        .windows
-        .iter()
-        .filter(|window| scope::matches(&window.matcher, target))
-        .collect();
+    let named: Vec<&Window> =
+        policy.windows.iter().filter(|window| scope::matches(&window.matcher, target)).collect();
     if !named.is_empty() {
         return named;
     }
-    policy
-        .windows
-        .iter()
-        .filter(|window| scope::key_count(&window.matcher) == 0)
-        .collect()
+    policy.windows.iter().filter(|window| scope::key_count(&window.matcher) == 0).collect()
 }
 
 fn freezes_of<'p>(policy: &'p Policy, target: &Target<'_>) -> Vec<&'p Freeze> {
@@ -157,11 +146,7 @@ fn stretch(window: &Window, zone: &TimeZone, date: Date) -> Option<(Timestamp, T
     if !window.days.contains(&date.weekday()) {
         return None;
     }
-    let end_date = if window.until > window.from {
-        date
-    } else {
-        date.tomorrow().ok()?
-    };
+    let end_date = if window.until > window.from { date } else { date.tomorrow().ok()? };
     let start = date.to_datetime(window.from).to_zoned(zone.clone());
     let end = end_date.to_datetime(window.until).to_zoned(zone.clone());
     let instant = |zoned: Result<Zoned, jiff::Error>| zoned.ok().map(|zoned| zoned.timestamp());

@@ -16,11 +16,7 @@ fn a_group_allows_its_share_but_at_least_one_and_nothing_when_broken() {
     let check = |ratio: f64, members: usize, expect: usize| {
         let mut limits = policy().limits;
         limits.group_ratio = ratio;
-        assert_eq!(
-            allowed_in_group(&limits, members),
-            expect,
-            "{ratio} of {members}"
-        );
+        assert_eq!(allowed_in_group(&limits, members), expect, "{ratio} of {members}");
     };
     check(0.1, 0, 1);
     check(0.1, 1, 1);
@@ -66,11 +62,8 @@ fn room(
 
 #[test]
 fn a_group_is_full_until_the_provisional_verdict() {
-    let ask = |world: &World| {
-        room(world, |ledger, reference| {
-            ledger.room_in_group(reference, "web")
-        })
-    };
+    let ask =
+        |world: &World| room(world, |ledger, reference| ledger.room_in_group(reference, "web"));
     for (state, full) in [
         (State::Queued, true),
         (State::Executing, true),
@@ -94,9 +87,7 @@ fn a_group_is_full_until_the_provisional_verdict() {
 #[test]
 fn an_hour_holds_so_many_and_says_when_the_next_is_free() {
     let ask = |world: &World, action: Action| {
-        room(world, move |ledger, reference| {
-            ledger.room_in_hour(reference, action)
-        })
+        room(world, move |ledger, reference| ledger.room_in_hour(reference, action))
     };
     let mut world = World::new(fleet(1));
     for (number, seconds) in [3_599, 2_000, 1_000].into_iter().enumerate() {
@@ -104,19 +95,11 @@ fn an_hour_holds_so_many_and_says_when_the_next_is_free() {
     }
     assert_eq!(ask(&world, Action::ResizeInstance), None);
     busy(&mut world, 9, State::Kept, 3_600);
-    assert_eq!(
-        ask(&world, Action::ResizeInstance),
-        None,
-        "an hour ago is over"
-    );
+    assert_eq!(ask(&world, Action::ResizeInstance), None, "an hour ago is over");
     busy(&mut world, 10, State::Kept, 0);
     let free_at = seconds_ago(3_599) + HOUR;
     assert_eq!(ask(&world, Action::ResizeInstance), Some(Some(free_at)));
-    assert_eq!(
-        ask(&world, Action::TuneVolume),
-        None,
-        "other changes have their own"
-    );
+    assert_eq!(ask(&world, Action::TuneVolume), None, "other changes have their own");
     world.policy.limits.disruptive_per_hour = 2;
     let free_at = seconds_ago(1_000) + HOUR;
     assert_eq!(ask(&world, Action::ResizeInstance), Some(Some(free_at)));
@@ -129,9 +112,7 @@ fn an_hour_holds_so_many_and_says_when_the_next_is_free() {
 #[test]
 fn three_disruptive_changes_fly_in_an_account() {
     let ask = |world: &World, action: Action| {
-        room(world, move |ledger, reference| {
-            ledger.room_in_flight(reference, action)
-        })
+        room(world, move |ledger, reference| ledger.room_in_flight(reference, action))
     };
     let mut world = World::new(fleet(1));
     busy(&mut world, 1, State::Watching, 90_000);
@@ -171,10 +152,7 @@ fn what_is_granted_counts_at_once() {
             "4 of 4 disruptive changes begun within the hour in account {ACCOUNT} us-east-1"
         ),
     };
-    assert_eq!(
-        ledger.room_in_hour(&member.reference, Action::ResizeInstance),
-        full
-    );
+    assert_eq!(ledger.room_in_hour(&member.reference, Action::ResizeInstance), full);
 }
 
 #[test]

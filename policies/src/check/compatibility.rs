@@ -40,9 +40,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
 
 fn instance_of<'a>(subject: &Subject<'a>) -> Result<&'a Instance, Reason> {
     let resource = subject.resource()?;
-    resource
-        .instance()
-        .ok_or_else(|| Reason::fail(format!("{} is no instance", resource.id)))
+    resource.instance().ok_or_else(|| Reason::fail(format!("{} is no instance", resource.id)))
 }
 
 fn reasons_of_stop(subject: &Subject<'_>) -> Vec<Reason> {
@@ -97,30 +95,17 @@ fn reasons_of_binding(instance: &Instance) -> Vec<Reason> {
             instance.tenancy != "default",
             format!("the tenancy is `{}`, not `default`", instance.tenancy),
         ),
-        (
-            lifecycle != "on-demand",
-            format!("the life cycle is `{lifecycle}`"),
-        ),
+        (lifecycle != "on-demand", format!("the life cycle is `{lifecycle}`")),
         (instance.hibernation, "hibernation is enabled".to_owned()),
         (instance.enclave, "Nitro Enclaves are enabled".to_owned()),
-        (
-            instance.custom_cpu_options,
-            "cores or threads were set by hand".to_owned(),
-        ),
+        (instance.custom_cpu_options, "cores or threads were set by hand".to_owned()),
         (
             instance.licenses > 0,
             format!("{} licence configurations are attached", instance.licenses),
         ),
-        (
-            instance.special_network,
-            "an interface uses EFA or ENA Express".to_owned(),
-        ),
+        (instance.special_network, "an interface uses EFA or ENA Express".to_owned()),
     ];
-    bonds
-        .into_iter()
-        .filter(|(bound, _)| *bound)
-        .map(|(_, what)| Reason::fail(what))
-        .collect()
+    bonds.into_iter().filter(|(bound, _)| *bound).map(|(_, what)| Reason::fail(what)).collect()
 }
 
 /// Everything in which a type does not fit the instance.
@@ -185,10 +170,7 @@ fn misfit_boot_mode(
         Some(name) => {
             BootMode::from_api(name).is_some_and(|mode| target.boot_modes.contains(&mode))
         }
-        None => today
-            .boot_modes
-            .iter()
-            .all(|mode| target.boot_modes.contains(mode)),
+        None => today.boot_modes.iter().all(|mode| target.boot_modes.contains(mode)),
     };
     let name = name.unwrap_or("unknown");
     (!fits).then(|| format!("boot mode {name} is not supported"))
@@ -199,24 +181,18 @@ fn misfit_interfaces(instance: &Instance, target: &InstanceType) -> Option<Strin
     if used > most {
         return Some(format!("{used} network interfaces, at most {most}"));
     }
-    let (used, most) = (
-        instance.addresses_per_interface,
-        target.network.ipv4_per_eni,
-    );
+    let (used, most) = (instance.addresses_per_interface, target.network.ipv4_per_eni);
     (used > most).then(|| format!("{used} addresses on an interface, at most {most}"))
 }
 
 fn misfit_volumes(instance: &Instance, target: &InstanceType) -> Option<String> {
     let volumes = u32::try_from(instance.volumes.len()).unwrap_or(u32::MAX);
-    let disks = target
-        .instance_store
-        .as_ref()
-        .map_or(0, |store| store.disks);
+    let disks = target.instance_store.as_ref().map_or(0, |store| store.disks);
     let used = match target.ebs.attachment_limit {
         AttachmentLimit::Dedicated => volumes,
-        AttachmentLimit::Shared => volumes
-            .saturating_add(instance.network_interfaces)
-            .saturating_add(disks),
+        AttachmentLimit::Shared => {
+            volumes.saturating_add(instance.network_interfaces).saturating_add(disks)
+        }
     };
     let most = target.ebs.max_attachments;
     (used > most).then(|| format!("{used} attachments, at most {most}"))
@@ -254,9 +230,7 @@ fn reason_not_offered(subject: &Subject<'_>, name: &str) -> Option<Reason> {
         Ok(offered) => match offered.get(name) {
             Some(true) => None,
             Some(false) => Some(Reason::fail(format!("the zone does not offer {name}"))),
-            None => Some(Reason::fail(format!(
-                "it is not known whether the zone offers {name}"
-            ))),
+            None => Some(Reason::fail(format!("it is not known whether the zone offers {name}"))),
         },
     }
 }
@@ -272,9 +246,7 @@ fn reasons_of_volume(subject: &Subject<'_>) -> Vec<Reason> {
     match subject.resource() {
         Err(missing) => return vec![missing],
         Ok(resource) => problems.extend(
-            resource
-                .volume()
-                .and_then(|volume| volume_limits::problem_of_attachment(volume, to)),
+            resource.volume().and_then(|volume| volume_limits::problem_of_attachment(volume, to)),
         ),
     }
     problems.into_iter().map(Reason::fail).collect()
@@ -286,9 +258,7 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
         Spec::Function { memory_mb } if FUNCTION_MEMORY_MB.contains(memory_mb) => {}
         Spec::Function { memory_mb } => {
             let (least, most) = (FUNCTION_MEMORY_MB.start(), FUNCTION_MEMORY_MB.end());
-            reasons.push(Reason::fail(format!(
-                "{memory_mb} MB is outside {least} to {most}"
-            )));
+            reasons.push(Reason::fail(format!("{memory_mb} MB is outside {least} to {most}")));
         }
         Spec::Instance { .. } | Spec::Volume(_) | Spec::Group { .. } | Spec::Gone { .. } => {
             reasons.push(Reason::fail("what is desired is no memory size"));
@@ -321,12 +291,7 @@ fn reasons_of_serving(function: &Function) -> Vec<Reason> {
 }
 
 fn reasons_of_bounds(desired: &Spec) -> Vec<Reason> {
-    let Spec::Group {
-        min_size,
-        max_size,
-        desired_capacity,
-    } = desired
-    else {
+    let Spec::Group { min_size, max_size, desired_capacity } = desired else {
         return vec![Reason::fail("what is desired is no group")];
     };
     let ordered = min_size <= desired_capacity && desired_capacity <= max_size;

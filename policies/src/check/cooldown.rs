@@ -46,10 +46,7 @@ fn reason_changed_lately(subject: &Subject<'_>) -> Option<Reason> {
         .max_by_key(|(ended, change)| (*ended, &change.id))?;
     let until = after_days(ended, days);
     (subject.now() < until).then(|| {
-        let text = format!(
-            "change `{}` ended at {ended}, less than {days} days ago",
-            change.id
-        );
+        let text = format!("change `{}` ended at {ended}, less than {days} days ago", change.id);
         Reason::wait(Some(until), text)
     })
 }
@@ -81,19 +78,14 @@ fn reason_modified_often(subject: &Subject<'_>) -> Option<Reason> {
         Ok(starts) => starts,
         Err(missing) => return Some(missing),
     };
-    let mut recent: Vec<Timestamp> = starts
-        .iter()
-        .copied()
-        .filter(|start| subject.now().duration_since(*start) < DAY)
-        .collect();
+    let mut recent: Vec<Timestamp> =
+        starts.iter().copied().filter(|start| subject.now().duration_since(*start) < DAY).collect();
     recent.sort_unstable();
     let used = recent.len();
     if used < allowed {
         return None;
     }
-    let until = recent
-        .get(used - allowed)
-        .and_then(|start| start.checked_add(DAY).ok());
+    let until = recent.get(used - allowed).and_then(|start| start.checked_add(DAY).ok());
     let text = format!("{used} of {allowed} modifications of the volume in a rolling day");
     Some(Reason::wait(until, text))
 }
@@ -102,10 +94,9 @@ fn reason_modifying(subject: &Subject<'_>) -> Option<Reason> {
     let resource = subject.resource().ok()?;
     let state = resource.volume()?.modification.as_ref()?.state;
     match state {
-        ModificationState::Modifying | ModificationState::Optimizing => Some(Reason::wait(
-            None,
-            "the volume's last modification is not completed",
-        )),
+        ModificationState::Modifying | ModificationState::Optimizing => {
+            Some(Reason::wait(None, "the volume's last modification is not completed"))
+        }
         ModificationState::Completed | ModificationState::Failed => None,
     }
 }

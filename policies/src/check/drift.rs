@@ -44,14 +44,8 @@ fn in_words(spec: &Spec) -> String {
 /// Whether two specs of a resource are the same; of a group that others scale, only the bounds are ours to compare.
 pub(super) fn is_same(expected: &Spec, live: &Spec, resource: &Resource) -> bool {
     if let (
-        Spec::Group {
-            min_size, max_size, ..
-        },
-        Spec::Group {
-            min_size: live_min,
-            max_size: live_max,
-            ..
-        },
+        Spec::Group { min_size, max_size, .. },
+        Spec::Group { min_size: live_min, max_size: live_max, .. },
         Some(group),
     ) = (expected, live, resource.group())
         && scaled_by_others(resource, group)
@@ -64,12 +58,7 @@ pub(super) fn is_same(expected: &Spec, live: &Spec, resource: &Resource) -> bool
 /// A maximum below the live capacity would end members at once.
 fn reason_below_desired(desired: &Spec, resource: &Resource) -> Option<Reason> {
     let group: &Group = resource.group()?;
-    let Spec::Group {
-        max_size,
-        desired_capacity,
-        ..
-    } = desired
-    else {
+    let Spec::Group { max_size, desired_capacity, .. } = desired else {
         return None;
     };
     // Without anybody else who scales, the desired capacity is lowered in the same write.

@@ -87,12 +87,8 @@ fn reason_uncovered(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Re
 /// Flat zero may be the absence of a publisher; another decisive series that moves shows that there is one.
 fn reason_flat_zero(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason> {
     let vouched = decisive(subject).any(|other| other.points > 0 && !other.flat_zero);
-    (series.flat_zero && !vouched).then(|| {
-        Reason::fail(format!(
-            "{} is flat at zero, which may be absence",
-            series.measure
-        ))
-    })
+    (series.flat_zero && !vouched)
+        .then(|| Reason::fail(format!("{} is flat at zero, which may be absence", series.measure)))
 }
 
 fn reason_stale(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason> {
@@ -125,9 +121,7 @@ fn reason_of_age(newest: Timestamp, now: Timestamp, limit_s: i64, period_s: i64)
     let age = now.duration_since(newest);
     if age > SignedDuration::from_secs(limit_s) {
         let (minutes, limit) = (age.as_mins(), limit_s / 60);
-        return Some(format!(
-            "the newest point is {minutes} min old, more than {limit}"
-        ));
+        return Some(format!("the newest point is {minutes} min old, more than {limit}"));
     }
     (age < SignedDuration::from_secs(-period_s))
         .then(|| format!("the newest point is at {newest}, in the future: compare the clocks"))
@@ -151,16 +145,11 @@ fn reason_few_invocations(subject: &Subject<'_>) -> Option<Reason> {
 /// A deletion rests on our own sight of the volume, not on metrics: an unattached volume publishes none.
 fn reason_detached(subject: &Subject<'_>) -> Option<Reason> {
     let least = subject.context.policy.limits.unattached_days;
-    let since = subject
-        .known()
-        .and_then(|resource| resource.volume()?.detached_since);
+    let since = subject.known().and_then(|resource| resource.volume()?.detached_since);
     let Some(since) = since else {
         return Some(Reason::fail("the volume was not seen detached by us"));
     };
     let days = days_between(since, subject.now());
-    is_below(days, least).then(|| {
-        Reason::fail(format!(
-            "seen detached for {days:.1} days, less than {least}"
-        ))
-    })
+    is_below(days, least)
+        .then(|| Reason::fail(format!("seen detached for {days:.1} days, less than {least}")))
 }

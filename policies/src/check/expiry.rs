@@ -14,21 +14,15 @@ const HOURS_PER_DAY: f64 = 24.0;
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     let approvals = &subject.context.policy.approvals;
     let word = word(subject.candidate, approvals, subject.now());
-    let reasons = [
-        reason_unconfirmed(subject),
-        reason_expired(subject, word),
-        reason_no_window(subject),
-    ];
+    let reasons =
+        [reason_unconfirmed(subject), reason_expired(subject, word), reason_no_window(subject)];
     let pass = match word {
         Word::Approved(decision) => {
             let end = expires_at(decision, approvals);
             format!("approved by {} until {end}", decision.by)
         }
         Word::Expired(decision, end) => {
-            format!(
-                "the approval of {} expired at {end}: a new one is needed",
-                decision.by
-            )
+            format!("the approval of {} expired at {end}: a new one is needed", decision.by)
         }
         Word::None | Word::Rejected(_) => "confirmed lately".to_owned(),
     };
@@ -39,20 +33,16 @@ fn reason_unconfirmed(subject: &Subject<'_>) -> Option<Reason> {
     let hours = subject.context.policy.approvals.plan_expiry_hours;
     let confirmed_at = subject.candidate.confirmed_at;
     let end = after_days(confirmed_at, hours / HOURS_PER_DAY);
-    (subject.now() > end).then(|| {
-        Reason::fail(format!(
-            "last confirmed at {confirmed_at}, more than {hours} h ago"
-        ))
-    })
+    (subject.now() > end)
+        .then(|| Reason::fail(format!("last confirmed at {confirmed_at}, more than {hours} h ago")))
 }
 
 /// An expired approval is as good as none for a proposal, which then waits for a new one; nothing begins on it.
 fn reason_expired(subject: &Subject<'_>, word: Word<'_>) -> Option<Reason> {
     match (subject.context.moment, word) {
-        (Moment::FirstWrite, Word::Expired(decision, end)) => Some(Reason::fail(format!(
-            "the approval of {} expired at {end}",
-            decision.by
-        ))),
+        (Moment::FirstWrite, Word::Expired(decision, end)) => {
+            Some(Reason::fail(format!("the approval of {} expired at {end}", decision.by)))
+        }
         (Moment::Proposal | Moment::Approval | Moment::FirstWrite, _) => None,
     }
 }
@@ -72,9 +62,7 @@ fn reason_no_window(subject: &Subject<'_>) -> Option<Reason> {
     };
     match opening(policy, &subject.target(), subject.now()) {
         Opening::Open { .. } => None,
-        Opening::Closed {
-            until: Some(until), ..
-        } if until < end => None,
+        Opening::Closed { until: Some(until), .. } if until < end => None,
         Opening::Closed { reason, .. } => Some(Reason::fail(format!(
             "no window opens before the approval would expire at {end} ({reason})"
         ))),

@@ -54,10 +54,7 @@ fn passing(subject: &Subject<'_>) -> String {
 fn reasons_of_instance(subject: &Subject<'_>, instance: &Instance) -> Vec<Reason> {
     let expected_off = matches!(
         subject.recommendation().expected,
-        Spec::Instance {
-            state: PowerState::Stopped,
-            ..
-        }
+        Spec::Instance { state: PowerState::Stopped, .. }
     );
     let mut reasons = Vec::new();
     match instance.state {
@@ -70,9 +67,7 @@ fn reasons_of_instance(subject: &Subject<'_>, instance: &Instance) -> Vec<Reason
         | InstanceState::ShuttingDown
         | InstanceState::Terminated => {
             let state = instance.state;
-            reasons.push(Reason::fail(format!(
-                "the instance does not run ({state:?})"
-            )));
+            reasons.push(Reason::fail(format!("the instance does not run ({state:?})")));
         }
     }
     match subject.fact(&subject.facts().status, "the status checks") {
@@ -125,9 +120,7 @@ fn reasons_of_function(function: &Function) -> Vec<Reason> {
         .into_iter()
         .filter(|(_, state, wanted)| state != wanted)
         .map(|(name, state, wanted)| {
-            Reason::fail(format!(
-                "the function's {name} is `{state}`, not `{wanted}`"
-            ))
+            Reason::fail(format!("the function's {name} is `{state}`, not `{wanted}`"))
         })
         .collect()
 }
@@ -141,9 +134,7 @@ fn reasons_of_group(group: &Group) -> Vec<Reason> {
         .collect();
     let list = |items: &[String]| (!items.is_empty()).then(|| items.join(", "));
     let reasons = [
-        group
-            .deleting
-            .then(|| "the group is being deleted".to_owned()),
+        group.deleting.then(|| "the group is being deleted".to_owned()),
         group
             .mixed_instances
             .then(|| "the group has a mixed-instances policy, which is left alone".to_owned()),
@@ -163,11 +154,7 @@ fn is_only_scaling(alarm: &Alarm) -> bool {
 /// Alarms must be known where the machine goes down, and wherever the settings name some that stop a disruption.
 fn reasons_of_alarms(subject: &Subject<'_>) -> Vec<Reason> {
     let named = &subject.context.policy.health.stop_alarms;
-    let watched: &[String] = if is_disruptive(subject.action()) {
-        named
-    } else {
-        &[]
-    };
+    let watched: &[String] = if is_disruptive(subject.action()) { named } else { &[] };
     let needed = subject.row().stops_instance || !watched.is_empty();
     if !needed && subject.facts().alarms.is_none() {
         return Vec::new();
@@ -181,20 +168,13 @@ fn reasons_of_alarms(subject: &Subject<'_>) -> Vec<Reason> {
         .iter()
         .filter_map(|name| reason_stop_alarm(name, alarms))
         .chain(alarms.iter().filter_map(reason_firing))
-        .chain(
-            alarms
-                .iter()
-                .filter(|_| restarts)
-                .filter_map(reason_power_alarm),
-        )
+        .chain(alarms.iter().filter(|_| restarts).filter_map(reason_power_alarm))
         .collect()
 }
 
 fn reason_stop_alarm(name: &str, alarms: &[Alarm]) -> Option<Reason> {
     match alarms.iter().find(|alarm| alarm.name == name) {
-        None => Some(Reason::fail(format!(
-            "the stop alarm `{name}` does not exist"
-        ))),
+        None => Some(Reason::fail(format!("the stop alarm `{name}` does not exist"))),
         Some(alarm) if alarm.state != ALARM_OK => {
             let state = &alarm.state;
             Some(Reason::fail(format!("the stop alarm `{name}` is {state}")))

@@ -15,11 +15,8 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     let days = subject.recommendation().evidence.days_seen;
-    let reasons = [
-        reason_short(subject),
-        reason_short_for_decrease(subject),
-        reason_season(subject),
-    ];
+    let reasons =
+        [reason_short(subject), reason_short_for_decrease(subject), reason_season(subject)];
     let pass = format!("{days:.1} days were seen");
     result(CheckName::History, reasons.into_iter().flatten(), pass)
 }
@@ -60,9 +57,7 @@ fn is_full(subject: &Subject<'_>) -> bool {
 
 fn reason_season(subject: &Subject<'_>) -> Option<Reason> {
     let seasons = &subject.recommendation().evidence.seasons;
-    let once = seasons
-        .iter()
-        .find(|season| season.times_seen < MIN_TIMES_SEEN)?;
+    let once = seasons.iter().find(|season| season.times_seen < MIN_TIMES_SEEN)?;
     Some(Reason::fail(format!(
         "the season of {} h was seen {} times, less than {MIN_TIMES_SEEN}",
         once.period_h, once.times_seen

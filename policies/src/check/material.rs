@@ -6,11 +6,7 @@ use super::{Reason, Subject, result};
 use crate::plan::{CheckName, CheckResult};
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
-    let reasons = [
-        reason_nothing(subject),
-        reason_small(subject),
-        reason_cheap(subject),
-    ];
+    let reasons = [reason_nothing(subject), reason_small(subject), reason_cheap(subject)];
     let pass = match subject.recommendation().saving {
         Some(saving) => format!("{saving} a month"),
         None => "the change relieves a saturated resource".to_owned(),

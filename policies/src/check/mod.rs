@@ -97,9 +97,7 @@ impl<'a> Subject<'a> {
 
     /// The resource as last discovered.
     pub(crate) fn known(&self) -> Option<&'a Resource> {
-        self.context
-            .inventory
-            .get(&self.recommendation().resource.arn)
+        self.context.inventory.get(&self.recommendation().resource.arn)
     }
 
     /// The resource to judge: as discovered for a proposal, as just read for everything later.
@@ -154,19 +152,11 @@ pub(crate) struct Reason {
 
 impl Reason {
     pub(crate) fn fail(text: impl Into<String>) -> Self {
-        Self {
-            verdict: CheckVerdict::Fail,
-            until: None,
-            text: text.into(),
-        }
+        Self { verdict: CheckVerdict::Fail, until: None, text: text.into() }
     }
 
     pub(crate) fn wait(until: Option<Timestamp>, text: impl Into<String>) -> Self {
-        Self {
-            verdict: CheckVerdict::Wait,
-            until,
-            text: text.into(),
-        }
+        Self { verdict: CheckVerdict::Wait, until, text: text.into() }
     }
 }
 
@@ -190,12 +180,7 @@ pub(crate) fn result(
         CheckVerdict::Wait => latest(reasons.iter().map(|reason| reason.until)),
     };
     let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
-    CheckResult {
-        check,
-        verdict,
-        until,
-        reason: texts.join("; "),
-    }
+    CheckResult { check, verdict, until, reason: texts.join("; ") }
 }
 
 /// When all waits are over; `None` when one of them has no known end.
@@ -219,10 +204,7 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
         Some(cooldown::check(subject)),
         Some(blast_radius::check(subject)),
         Some(conflict::check(subject)),
-        subject
-            .row()
-            .step_limited
-            .then(|| step_size::check(subject)),
+        subject.row().step_limited.then(|| step_size::check(subject)),
         Some(health::check(subject)),
         Some(drift::check(subject)),
         Some(ownership::check(subject)),

@@ -33,17 +33,13 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
 fn reason_disabled(subject: &Subject<'_>) -> Option<Reason> {
     let action = subject.action();
     let disabled = &subject.context.policy.limits.disabled_actions;
-    disabled
-        .contains(&action)
-        .then(|| Reason::fail(format!("the action {action} is switched off")))
+    disabled.contains(&action).then(|| Reason::fail(format!("the action {action} is switched off")))
 }
 
 fn reason_protected(subject: &Subject<'_>) -> Option<Reason> {
     let arn = &subject.recommendation().resource.arn;
     let protected = &subject.context.policy.protected.arns;
-    protected
-        .contains(arn)
-        .then(|| Reason::fail(format!("{arn} is protected by the settings")))
+    protected.contains(arn).then(|| Reason::fail(format!("{arn} is protected by the settings")))
 }
 
 /// The tag counts wherever it is seen: in the proposal, the inventory or the live resource.
@@ -54,10 +50,7 @@ fn reasons_of_tags(subject: &Subject<'_>) -> Option<Reason> {
         subject.known().map(|resource| &resource.reference.tags),
         live.map(|resource| &resource.reference.tags),
     ];
-    let value = places
-        .into_iter()
-        .flatten()
-        .find_map(|tags| tags.get(EXCLUDE_TAG))?;
+    let value = places.into_iter().flatten().find_map(|tags| tags.get(EXCLUDE_TAG))?;
     Some(Reason::fail(exclusion(value, subject.now())))
 }
 
@@ -87,10 +80,7 @@ fn reason_rejected(subject: &Subject<'_>) -> Option<Reason> {
         Some(until) => format!(", until {until}"),
         None => String::new(),
     };
-    Some(Reason::fail(format!(
-        "rejected by {} on {}{until}: {why}",
-        decision.by, decision.at
-    )))
+    Some(Reason::fail(format!("rejected by {} on {}{until}: {why}", decision.by, decision.at)))
 }
 
 /// Stop protection blocks what stops the instance. Termination protection blocks deletions of instances, which are no action here.
@@ -115,9 +105,7 @@ fn reason_own(subject: &Subject<'_>, resource: &Resource) -> Option<Reason> {
     let listed = resource.volume().is_some()
         && subject.context.inventory.values().any(|other| {
             other.id == *own
-                && other
-                    .instance()
-                    .is_some_and(|instance| instance.volumes.contains(&resource.id))
+                && other.instance().is_some_and(|instance| instance.volumes.contains(&resource.id))
         });
     (resource.id == *own || attached || listed)
         .then(|| Reason::fail(format!("Trimtab itself runs on `{own}`")))
@@ -142,9 +130,6 @@ mod tests {
         check("2026-11-19", "expired, remove the tag");
         check("2026-11-20T11:59:59Z", "expired, remove the tag");
         check("2026-11-20T12:00:01Z", "until");
-        check(
-            "next week",
-            "excluded by the tag trimtab:exclude = `next week`",
-        );
+        check("next week", "excluded by the tag trimtab:exclude = `next week`");
     }
 }

@@ -38,10 +38,8 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
 }
 
 fn reason_owned(subject: &Subject<'_>, owner: &Owner) -> Reason {
-    let patch: Vec<String> = patch(subject.recommendation(), &owner.kind)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let patch: Vec<String> =
+        patch(subject.recommendation(), &owner.kind).iter().map(ToString::to_string).collect();
     let patch = if patch.is_empty() {
         String::new()
     } else {
@@ -77,8 +75,6 @@ fn reason_reverted(subject: &Subject<'_>, resource: &Resource) -> Option<Reason>
     };
     (ended_in_force && back && again && !renewed).then(|| {
         let id = &last.id;
-        Reason::fail(format!(
-            "somebody took change `{id}` back: only a new approval re-enables it"
-        ))
+        Reason::fail(format!("somebody took change `{id}` back: only a new approval re-enables it"))
     })
 }

@@ -18,15 +18,11 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
             let reason = match subject.fact(fact, "whether the role may do this") {
                 Err(missing) => Some(missing),
                 Ok(Permission::Allowed) => None,
-                Ok(Permission::Denied { operation, message }) => Some(Reason::fail(format!(
-                    "the role may not call {operation}: {message}"
-                ))),
+                Ok(Permission::Denied { operation, message }) => {
+                    Some(Reason::fail(format!("the role may not call {operation}: {message}")))
+                }
             };
-            result(
-                CheckName::Permission,
-                reason,
-                "the role may do every step and its undo",
-            )
+            result(CheckName::Permission, reason, "the role may do every step and its undo")
         }
     }
 }

@@ -36,12 +36,7 @@ fn limits_of(volume_type: &str) -> Option<Limits> {
     };
     match volume_type {
         "gp2" => Some(plain(1, 16_384)),
-        "gp3" => Some(provisioned(
-            (1, 65_536),
-            (3_000, 80_000),
-            500,
-            Some((125, 2_000)),
-        )),
+        "gp3" => Some(provisioned((1, 65_536), (3_000, 80_000), 500, Some((125, 2_000)))),
         "io1" => Some(provisioned((4, 16_384), (100, 64_000), 50, None)),
         "io2" => Some(provisioned((4, 16_384), (100, 64_000), 500, None)),
         "st1" | "sc1" => Some(plain(125, 16_384)),
@@ -58,9 +53,7 @@ pub(super) fn problems(from: &VolumeSpec, to: &VolumeSpec) -> Vec<String> {
     let mut problems = Vec::new();
     if from.size_gib != to.size_gib {
         let (from, to) = (from.size_gib, to.size_gib);
-        problems.push(format!(
-            "the size never changes, but {from} GiB becomes {to}"
-        ));
+        problems.push(format!("the size never changes, but {from} GiB becomes {to}"));
     }
     problems.extend(outside("size", "GiB", to.size_gib, limits.size_gib));
     if let (Some(range), Some(iops)) = (limits.iops, to.iops) {
@@ -68,9 +61,7 @@ pub(super) fn problems(from: &VolumeSpec, to: &VolumeSpec) -> Vec<String> {
         let most = limits.iops_per_gib.saturating_mul(to.size_gib).max(range.0);
         if iops > most {
             let size = to.size_gib;
-            problems.push(format!(
-                "{iops} IOPS are more than {size} GiB allow ({most})"
-            ));
+            problems.push(format!("{iops} IOPS are more than {size} GiB allow ({most})"));
         }
     }
     if let (Some(range), Some(throughput)) = (limits.throughput_mibps, to.throughput_mibps) {
@@ -156,10 +147,6 @@ mod tests {
     #[test]
     fn the_size_never_changes() {
         let (from, to) = (spec("gp2", 100, 0, 0), spec("gp3", 101, 3_000, 125));
-        assert!(
-            problems(&from, &to)
-                .join("")
-                .contains("the size never changes")
-        );
+        assert!(problems(&from, &to).join("").contains("the size never changes"));
     }
 }

@@ -17,9 +17,7 @@ fn matcher(keys: &str) -> Matcher {
             "arn" => matcher.arn = text,
             "kind" => matcher.kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == value),
             "action" => {
-                matcher.action = Action::ALL
-                    .into_iter()
-                    .find(|action| action.as_str() == value);
+                matcher.action = Action::ALL.into_iter().find(|action| action.as_str() == value);
             }
             tag => {
                 matcher.tags.insert(tag.to_owned(), value.to_owned());
@@ -31,10 +29,8 @@ fn matcher(keys: &str) -> Matcher {
 
 fn machine(tags: &[(&str, &str)]) -> ResourceRef {
     let mut reference = reference(Kind::Instance, "i-1");
-    reference.tags = tags
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
+    reference.tags =
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     reference
 }
 
@@ -43,10 +39,7 @@ const ARN: &str = "arn:aws:ec2:us-east-1:111122223333:instance/i-1";
 fn decided(rules: &[(&str, Mode)], trusted: &[&str], tags: &[(&str, &str)]) -> ModeDecision {
     let mut modes = modes(Mode::Datapilot);
     modes.trusted_tag_keys = trusted.iter().map(|key| (*key).to_owned()).collect();
-    modes.rules = rules
-        .iter()
-        .map(|(keys, mode)| rule(*mode, matcher(keys)))
-        .collect();
+    modes.rules = rules.iter().map(|(keys, mode)| rule(*mode, matcher(keys))).collect();
     mode_of(&modes, &machine(tags), "web", Action::ResizeInstance, false)
 }
 
@@ -58,40 +51,20 @@ fn the_most_specific_rule_decides() {
     let arn = format!("arn={ARN}");
     let check = |rules: &[(&str, Mode)], expect: (Mode, Option<usize>)| {
         let found = decided(rules, &[], &[]);
-        assert_eq!(
-            (found.mode, found.rule),
-            expect,
-            "{rules:?}: {}",
-            found.reason
-        );
+        assert_eq!((found.mode, found.rule), expect, "{rules:?}: {}", found.reason);
     };
     check(&[], (Datapilot, None));
     check(&[("", Autopilot)], (Datapilot, None));
     check(&[("account=999999999999", Autopilot)], (Datapilot, None));
     check(&[("kind=ebs-volume", Autopilot)], (Datapilot, None));
-    check(
-        &[("action=stop-idle-instance", Autopilot)],
-        (Datapilot, None),
-    );
+    check(&[("action=stop-idle-instance", Autopilot)], (Datapilot, None));
     check(&[("group=db", Autopilot)], (Datapilot, None));
     check(&[("group=web", Autopilot)], (Autopilot, Some(0)));
     check(&[(&account, Autopilot)], (Autopilot, Some(0)));
-    check(
-        &[(&account, Autopilot), (&place, Copilot)],
-        (Copilot, Some(1)),
-    );
-    check(
-        &[(&place, Autopilot), (&account, Datapilot)],
-        (Autopilot, Some(0)),
-    );
-    check(
-        &[(&account, Autopilot), ("kind=ec2-instance", Copilot)],
-        (Copilot, Some(1)),
-    );
-    check(
-        &[(&arn, Autopilot), (&place, Datapilot)],
-        (Autopilot, Some(0)),
-    );
+    check(&[(&account, Autopilot), (&place, Copilot)], (Copilot, Some(1)));
+    check(&[(&place, Autopilot), (&account, Datapilot)], (Autopilot, Some(0)));
+    check(&[(&account, Autopilot), ("kind=ec2-instance", Copilot)], (Copilot, Some(1)));
+    check(&[(&arn, Autopilot), (&place, Datapilot)], (Autopilot, Some(0)));
     check(&[(&place, Datapilot), (&arn, Copilot)], (Copilot, Some(1)));
 }
 
@@ -103,11 +76,7 @@ fn tags_count_one_each_and_raise_only_when_trusted() {
     let region = format!("region={REGION}");
     let check = |rules: &[(&str, Mode)], trusted: &[&str], expect: Mode| {
         let found = decided(rules, trusted, &tags);
-        assert_eq!(
-            found.mode, expect,
-            "{rules:?} {trusted:?}: {}",
-            found.reason
-        );
+        assert_eq!(found.mode, expect, "{rules:?} {trusted:?}: {}", found.reason);
     };
     check(&[("team=web", Autopilot)], &[], Datapilot);
     check(&[("team=web", Autopilot)], &["team"], Autopilot);
@@ -116,29 +85,15 @@ fn tags_count_one_each_and_raise_only_when_trusted() {
     check(&[(both, Autopilot)], &["team", "env"], Autopilot);
     check(&[(&region, Copilot), (both, Autopilot)], &[], Copilot);
     check(&[(&region, Autopilot), (both, Copilot)], &[], Copilot);
-    check(
-        &[(&region, Autopilot), (both, Copilot)],
-        &["team", "env"],
-        Copilot,
-    );
-    check(
-        &[(&region, Autopilot), ("team=web", Datapilot)],
-        &[],
-        Datapilot,
-    );
+    check(&[(&region, Autopilot), (both, Copilot)], &["team", "env"], Copilot);
+    check(&[(&region, Autopilot), ("team=web", Datapilot)], &[], Datapilot);
 }
 
 #[test]
 fn a_group_that_comes_from_a_tag_needs_the_same_trust() {
     let group = [("group=web", Mode::Autopilot)];
-    assert_eq!(
-        decided(&group, &[], &[("service", "web")]).mode,
-        Mode::Datapilot
-    );
-    assert_eq!(
-        decided(&group, &["service"], &[("service", "web")]).mode,
-        Mode::Autopilot
-    );
+    assert_eq!(decided(&group, &[], &[("service", "web")]).mode, Mode::Datapilot);
+    assert_eq!(decided(&group, &["service"], &[("service", "web")]).mode, Mode::Autopilot);
     let member = [(SCALING_GROUP_TAG, "web"), ("Name", "web")];
     assert_eq!(decided(&group, &[], &member).mode, Mode::Autopilot);
 }
@@ -174,71 +129,22 @@ fn an_account_has_a_ceiling_and_an_unknown_one_is_closed() {
 fn autopilot_leaves_to_a_person_what_its_caps_name() {
     let check = |action: Action, most: Disruption, decrease: bool, lowers: bool, expect: Mode| {
         let mut modes = modes(Mode::Autopilot);
-        modes.autopilot = Autopilot {
-            max_disruption: most,
-            allow_decrease: decrease,
-        };
+        modes.autopilot = Autopilot { max_disruption: most, allow_decrease: decrease };
         let found = mode_of(&modes, &machine(&[]), "web", action, lowers);
-        assert_eq!(
-            found.mode, expect,
-            "{action} {most} {decrease} {lowers}: {}",
-            found.reason
-        );
+        assert_eq!(found.mode, expect, "{action} {most} {decrease} {lowers}: {}", found.reason);
     };
     use Mode::{Autopilot as Alone, Copilot as Asks};
     check(Action::TuneVolume, Disruption::None, false, false, Alone);
     check(Action::TuneVolume, Disruption::None, false, true, Asks);
     check(Action::TuneVolume, Disruption::None, true, true, Alone);
-    check(
-        Action::TuneFunctionMemory,
-        Disruption::None,
-        true,
-        false,
-        Asks,
-    );
-    check(
-        Action::TuneFunctionMemory,
-        Disruption::Brief,
-        true,
-        false,
-        Alone,
-    );
+    check(Action::TuneFunctionMemory, Disruption::None, true, false, Asks);
+    check(Action::TuneFunctionMemory, Disruption::Brief, true, false, Alone);
     check(Action::ResizeInstance, Disruption::Brief, true, false, Asks);
-    check(
-        Action::ResizeInstance,
-        Disruption::Restart,
-        true,
-        false,
-        Alone,
-    );
-    check(
-        Action::TuneGroupCapacity,
-        Disruption::Restart,
-        true,
-        false,
-        Asks,
-    );
-    check(
-        Action::TuneGroupCapacity,
-        Disruption::Rolling,
-        true,
-        false,
-        Alone,
-    );
-    check(
-        Action::StopIdleInstance,
-        Disruption::Destructive,
-        true,
-        false,
-        Asks,
-    );
-    check(
-        Action::DeleteUnattachedVolume,
-        Disruption::Destructive,
-        true,
-        false,
-        Asks,
-    );
+    check(Action::ResizeInstance, Disruption::Restart, true, false, Alone);
+    check(Action::TuneGroupCapacity, Disruption::Restart, true, false, Asks);
+    check(Action::TuneGroupCapacity, Disruption::Rolling, true, false, Alone);
+    check(Action::StopIdleInstance, Disruption::Destructive, true, false, Asks);
+    check(Action::DeleteUnattachedVolume, Disruption::Destructive, true, false, Asks);
 }
 
 fn any_mode() -> impl Strategy<Value = Mode> {
@@ -271,10 +177,7 @@ fn any_rules() -> impl Strategy<Value = Vec<Rule>> {
 fn oracle(modes: &Modes, tags: &[(&str, &str)]) -> Mode {
     let holds = |matcher: &Matcher| {
         let empty = *matcher == Matcher::default();
-        let region = matcher
-            .region
-            .as_deref()
-            .is_none_or(|region| region == REGION);
+        let region = matcher.region.as_deref().is_none_or(|region| region == REGION);
         let kind = matcher.kind.is_none_or(|kind| kind == Kind::Instance);
         let tagged = matcher
             .tags
@@ -287,17 +190,9 @@ fn oracle(modes: &Modes, tags: &[(&str, &str)]) -> Mode {
         let text = format!("{matcher:?}");
         exact + text.matches("Some(").count() + matcher.tags.len()
     };
-    let trusted = |matcher: &Matcher| {
-        matcher
-            .tags
-            .keys()
-            .all(|key| modes.trusted_tag_keys.contains(key))
-    };
-    let matching: Vec<&Rule> = modes
-        .rules
-        .iter()
-        .filter(|rule| holds(&rule.matcher))
-        .collect();
+    let trusted =
+        |matcher: &Matcher| matcher.tags.keys().all(|key| modes.trusted_tag_keys.contains(key));
+    let matching: Vec<&Rule> = modes.rules.iter().filter(|rule| holds(&rule.matcher)).collect();
     let anchor = matching
         .iter()
         .filter(|rule| trusted(&rule.matcher))

@@ -7,10 +7,8 @@ use crate::fixtures::{World, attach, candidate, group, instance, instance_mut, v
 
 fn tagged(tags: &[(&str, &str)]) -> Resource {
     let mut machine = instance("i-1");
-    machine.reference.tags = tags
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
+    machine.reference.tags =
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     machine
 }
 
@@ -48,11 +46,7 @@ fn tags_of_services_name_their_owner() {
     ] {
         check(&tagged(&[(key, "x")]), &[], &[owner]);
     }
-    check(
-        &tagged(&[("team", "web"), ("CSIVolumeNameX", "x")]),
-        &[],
-        &[],
-    );
+    check(&tagged(&[("team", "web"), ("CSIVolumeNameX", "x")]), &[], &[]);
 }
 
 #[test]
@@ -65,33 +59,16 @@ fn the_state_of_an_instance_names_owners_that_cannot_delegate() {
     instance_mut(&mut machine).group = Some("asg".to_owned());
     check(&machine, &[], &["auto-scaling", "aws", "spot"]);
     let member = tagged(&[("aws:autoscaling:groupName", "asg")]);
-    let rules = [rule(
-        "aws:autoscaling:groupName",
-        None,
-        "auto-scaling",
-        true,
-    )];
+    let rules = [rule("aws:autoscaling:groupName", None, "auto-scaling", true)];
     check(&member, &rules, &["auto-scaling"]);
 }
 
 #[test]
 fn a_configured_tag_names_an_owner_who_may_delegate() {
     let machine = tagged(&[("managed-by", "terraform")]);
-    check(
-        &machine,
-        &[rule("managed-by", None, "terraform", false)],
-        &["terraform"],
-    );
-    check(
-        &machine,
-        &[rule("managed-by", Some("terraform"), "terraform", true)],
-        &["terraform+"],
-    );
-    check(
-        &machine,
-        &[rule("managed-by", Some("pulumi"), "pulumi", false)],
-        &[],
-    );
+    check(&machine, &[rule("managed-by", None, "terraform", false)], &["terraform"]);
+    check(&machine, &[rule("managed-by", Some("terraform"), "terraform", true)], &["terraform+"]);
+    check(&machine, &[rule("managed-by", Some("pulumi"), "pulumi", false)], &[]);
     let both = [
         rule("managed-by", None, "terraform", false),
         rule("managed-by", Some("terraform"), "terraform", true),
@@ -102,19 +79,9 @@ fn a_configured_tag_names_an_owner_who_may_delegate() {
 #[test]
 fn a_stack_delegates_by_its_own_tag_only() {
     let machine = tagged(&[("aws:cloudformation:stack-name", "web"), ("free", "yes")]);
-    let own = rule(
-        "aws:cloudformation:stack-name",
-        Some("web"),
-        "cloudformation",
-        true,
-    );
+    let own = rule("aws:cloudformation:stack-name", Some("web"), "cloudformation", true);
     check(&machine, &[own], &["cloudformation+"]);
-    let other = rule(
-        "aws:cloudformation:stack-name",
-        Some("db"),
-        "cloudformation",
-        true,
-    );
+    let other = rule("aws:cloudformation:stack-name", Some("db"), "cloudformation", true);
     check(&machine, &[other], &["cloudformation"]);
     let foreign = rule("free", Some("yes"), "cloudformation", true);
     check(&machine, &[foreign], &["cloudformation+", "cloudformation"]);
@@ -142,42 +109,11 @@ fn the_patch_names_each_property_with_both_values() {
     };
     let machine = instance("i-1");
     let resize = Action::ResizeInstance;
-    assert_eq!(
-        lines(resize, &machine, "cloudformation"),
-        ["InstanceType: m5.xlarge -> m5.large"]
-    );
-    assert_eq!(
-        lines(resize, &machine, "terraform"),
-        ["instance_type: m5.xlarge -> m5.large"]
-    );
-    let expect = [
-        "VolumeType: gp2 -> gp3",
-        "Iops: 1500 -> 3000",
-        "Throughput: none -> 125",
-    ];
-    assert_eq!(
-        lines(
-            Action::MigrateVolumeType,
-            &volume("vol-1"),
-            "cloudformation"
-        ),
-        expect
-    );
-    let expect = [
-        "min_size: 4 -> 2",
-        "max_size: 8 -> 4",
-        "desired_capacity: 4 -> 2",
-    ];
-    assert_eq!(
-        lines(Action::TuneGroupCapacity, &group("asg"), "terraform"),
-        expect
-    );
-    assert!(
-        lines(
-            Action::DeleteUnattachedVolume,
-            &volume("vol-1"),
-            "terraform"
-        )
-        .is_empty()
-    );
+    assert_eq!(lines(resize, &machine, "cloudformation"), ["InstanceType: m5.xlarge -> m5.large"]);
+    assert_eq!(lines(resize, &machine, "terraform"), ["instance_type: m5.xlarge -> m5.large"]);
+    let expect = ["VolumeType: gp2 -> gp3", "Iops: 1500 -> 3000", "Throughput: none -> 125"];
+    assert_eq!(lines(Action::MigrateVolumeType, &volume("vol-1"), "cloudformation"), expect);
+    let expect = ["min_size: 4 -> 2", "max_size: 8 -> 4", "desired_capacity: 4 -> 2"];
+    assert_eq!(lines(Action::TuneGroupCapacity, &group("asg"), "terraform"), expect);
+    assert!(lines(Action::DeleteUnattachedVolume, &volume("vol-1"), "terraform").is_empty());
 }

@@ -9,12 +9,7 @@ use super::*;
 use crate::{change::State, fixtures::*, mode::Disruption, settings::Freeze};
 
 fn failing(check: CheckName, verdict: CheckVerdict) -> CheckResult {
-    CheckResult {
-        check,
-        verdict,
-        until: None,
-        reason: "so it is".to_owned(),
-    }
+    CheckResult { check, verdict, until: None, reason: "so it is".to_owned() }
 }
 
 const ALL: [CheckName; 18] = [
@@ -81,10 +76,7 @@ fn the_table_of_decisions() {
         (Mode::Autopilot, Wait, true, Withheld),
     ];
     for (mode, verdict, approved, decision) in expect {
-        let checks = [
-            failing(CheckName::Stop, Pass),
-            failing(CheckName::Health, verdict),
-        ];
+        let checks = [failing(CheckName::Stop, Pass), failing(CheckName::Health, verdict)];
         let found = decide(mode, &checks, approved);
         assert_eq!(found, decision, "{mode} {verdict:?} {approved}");
     }
@@ -127,10 +119,8 @@ fn what_always_needs_an_approval_waits_for_one_even_in_autopilot() {
 #[test]
 fn giving_up_durability_needs_an_approval() {
     let mut from = volume("vol-1");
-    volume_mut(&mut from).spec = trimtab_models::spec::VolumeSpec {
-        volume_type: "io2".to_owned(),
-        ..gp3()
-    };
+    volume_mut(&mut from).spec =
+        trimtab_models::spec::VolumeSpec { volume_type: "io2".to_owned(), ..gp3() };
     let world = World::new([from.clone()]);
     let plan = world.review(vec![candidate(Action::MigrateVolumeType, &from)]);
     assert_eq!(plan.entries[0].decision, Disposition::AwaitApproval);
@@ -156,10 +146,7 @@ fn a_wait_shows_its_end_and_a_failure_hides_it() {
 
     world.stopped = Some("ada".to_owned());
     let plan = world.review(vec![proposal.clone()]);
-    assert_eq!(
-        plan.entries[0].until, None,
-        "nobody knows when the switch is released"
-    );
+    assert_eq!(plan.entries[0].until, None, "nobody knows when the switch is released");
 
     world.stopped = None;
     let mut failing = proposal;
@@ -180,20 +167,11 @@ fn an_approval_holds_for_its_digest_and_its_time_only() {
     };
     let good = approval(&proposal);
     assert_eq!(decide(&world, good.clone()), Disposition::Apply);
-    let other = Decision {
-        digest: "other".to_owned(),
-        ..good.clone()
-    };
+    let other = Decision { digest: "other".to_owned(), ..good.clone() };
     assert_eq!(decide(&world, other), Disposition::AwaitApproval);
-    let old = Decision {
-        at: days_ago(7),
-        ..good.clone()
-    };
+    let old = Decision { at: days_ago(7), ..good.clone() };
     assert_eq!(decide(&world, old.clone()), Disposition::AwaitApproval);
-    let ended = Decision {
-        until: Some(now()),
-        ..good
-    };
+    let ended = Decision { until: Some(now()), ..good };
     assert_eq!(decide(&world, ended), Disposition::AwaitApproval);
     world.moment = Moment::FirstWrite;
     assert_eq!(decide(&world, old), Disposition::Withheld);
@@ -205,17 +183,10 @@ fn a_tag_that_appears_late_still_holds_back() {
     let mut world = World::new([resource.clone()]);
     world.moment = Moment::FirstWrite;
     let mut late = candidate(Action::ResizeInstance, &resource);
-    let live = late
-        .facts
-        .live
-        .as_mut()
-        .expect("the fixture knows the live resource");
+    let live = late.facts.live.as_mut().expect("the fixture knows the live resource");
     let tags = &mut live.value.reference.tags;
     tags.insert("trimtab:mode".to_owned(), "datapilot".to_owned());
-    assert_eq!(
-        world.review(vec![late]).entries[0].decision,
-        Disposition::Recommend
-    );
+    assert_eq!(world.review(vec![late]).entries[0].decision, Disposition::Recommend);
 }
 
 #[test]
@@ -223,20 +194,12 @@ fn planning_again_applies_nothing_twice() {
     let resource = instance("i-1");
     let mut world = World::new([resource.clone()]);
     let proposal = candidate(Action::ResizeInstance, &resource);
-    for state in [
-        State::Queued,
-        State::Executing,
-        State::Watching,
-        State::Undoing,
-    ] {
+    for state in [State::Queued, State::Executing, State::Watching, State::Undoing] {
         world.changes.clear();
         world.add(change(&proposal, "g", state, days_ago(1)));
         let plan = world.review(vec![proposal.clone()]);
         assert_eq!(plan.entries[0].decision, Disposition::Withheld, "{state}");
-        assert_eq!(
-            verdict(&plan, CheckName::Conflict).verdict,
-            CheckVerdict::Wait
-        );
+        assert_eq!(verdict(&plan, CheckName::Conflict).verdict, CheckVerdict::Wait);
     }
 }
 
@@ -247,22 +210,11 @@ fn a_queued_change_does_not_stand_in_its_own_way() {
     let proposal = candidate(Action::ResizeInstance, &resource);
     world.policy.limits.disruptive_per_hour = 1;
     world.policy.limits.disruptive_in_flight = 1;
-    world.add(change(
-        &proposal,
-        &resource.reference.arn.0,
-        State::Queued,
-        seconds_ago(5),
-    ));
+    world.add(change(&proposal, &resource.reference.arn.0, State::Queued, seconds_ago(5)));
     world.moment = Moment::FirstWrite;
-    assert_eq!(
-        world.review(vec![proposal.clone()]).entries[0].decision,
-        Disposition::Apply
-    );
+    assert_eq!(world.review(vec![proposal.clone()]).entries[0].decision, Disposition::Apply);
     world.moment = Moment::Proposal;
-    assert_eq!(
-        world.review(vec![proposal]).entries[0].decision,
-        Disposition::Withheld
-    );
+    assert_eq!(world.review(vec![proposal]).entries[0].decision, Disposition::Withheld);
 }
 
 #[test]
@@ -276,11 +228,8 @@ fn of_two_related_candidates_the_one_that_saves_more_goes_first() {
     smaller.recommendation.saving = Some(usd(20.0));
     let larger = candidate(Action::MigrateVolumeType, &disk);
     let plan = world.review(vec![smaller, larger]);
-    let decisions: Vec<_> = plan
-        .entries
-        .iter()
-        .map(|entry| (entry.recommendation.action, entry.decision))
-        .collect();
+    let decisions: Vec<_> =
+        plan.entries.iter().map(|entry| (entry.recommendation.action, entry.decision)).collect();
     let expect = [
         (Action::MigrateVolumeType, Disposition::Apply),
         (Action::ResizeInstance, Disposition::Withheld),
@@ -301,22 +250,16 @@ struct Part {
 
 fn part() -> impl Strategy<Value = Part> {
     let action = prop::sample::select(Action::ALL.to_vec());
-    (
-        action,
-        0..4_u8,
-        0..40_u8,
-        0..8_u8,
-        any::<bool>(),
-        prop::bool::weighted(0.2),
-    )
-        .prop_map(|(action, group, saving, fault, approved, open)| Part {
+    (action, 0..4_u8, 0..40_u8, 0..8_u8, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(action, group, saving, fault, approved, open)| Part {
             action,
             group,
             saving,
             fault,
             approved,
             open,
-        })
+        },
+    )
 }
 
 fn spoil(candidate: &mut Candidate, fault: u8) {
@@ -336,13 +279,8 @@ fn fleet(parts: &[Part], mode: Mode) -> (World, Vec<Candidate>) {
     for (index, part) in parts.iter().enumerate() {
         let mut resource = resource_for(part.action, &format!("r{index}"));
         let group = format!("g{}", part.group);
-        resource
-            .reference
-            .tags
-            .insert("service".to_owned(), group.clone());
-        world
-            .inventory
-            .insert(resource.reference.arn.clone(), resource.clone());
+        resource.reference.tags.insert("service".to_owned(), group.clone());
+        world.inventory.insert(resource.reference.arn.clone(), resource.clone());
         let mut candidate = candidate(part.action, &resource);
         candidate.recommendation.saving = Some(usd(f64::from(part.saving)));
         spoil(&mut candidate, part.fault);
@@ -357,11 +295,8 @@ fn fleet(parts: &[Part], mode: Mode) -> (World, Vec<Candidate>) {
 }
 
 fn applied(plan: &Plan) -> Vec<&PlanEntry> {
-    let mut applied: Vec<_> = plan
-        .entries
-        .iter()
-        .filter(|entry| entry.decision == Disposition::Apply)
-        .collect();
+    let mut applied: Vec<_> =
+        plan.entries.iter().filter(|entry| entry.decision == Disposition::Apply).collect();
     applied.sort_by(|one, other| one.digest.cmp(&other.digest));
     applied
 }
@@ -373,34 +308,22 @@ fn breaches_a_budget(world: &World, plan: &Plan) -> Option<String> {
     let disruptive = |action: Action| Disruption::of(action) != Disruption::None;
     let fresh = applied(plan);
     for wanted in [true, false] {
-        let begun = fresh
-            .iter()
-            .filter(|entry| disruptive(entry.recommendation.action) == wanted)
-            .count();
+        let begun =
+            fresh.iter().filter(|entry| disruptive(entry.recommendation.action) == wanted).count();
         let earlier = world
             .changes
             .values()
             .filter(|change| change.opened_at > hour_ago)
             .filter(|change| disruptive(change.recommendation.action) == wanted)
             .count();
-        let most = if wanted {
-            limits.disruptive_per_hour
-        } else {
-            limits.other_per_hour
-        } as usize;
+        let most = if wanted { limits.disruptive_per_hour } else { limits.other_per_hour } as usize;
         if begun > 0 && begun + earlier > most {
             return Some(format!("{begun} + {earlier} in an hour, {most} allowed"));
         }
     }
-    let begun = fresh
-        .iter()
-        .filter(|entry| disruptive(entry.recommendation.action))
-        .count();
-    let flying = world
-        .changes
-        .values()
-        .filter(|change| disruptive(change.recommendation.action))
-        .count();
+    let begun = fresh.iter().filter(|entry| disruptive(entry.recommendation.action)).count();
+    let flying =
+        world.changes.values().filter(|change| disruptive(change.recommendation.action)).count();
     if begun > 0 && begun + flying > limits.disruptive_in_flight as usize {
         return Some(format!("{begun} + {flying} in flight"));
     }

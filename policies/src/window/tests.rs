@@ -23,11 +23,7 @@ fn window(days: &[Weekday], from: (i8, i8), until: (i8, i8), zone: &str) -> Wind
 
 fn at(policy: &Policy, now: &str) -> Opening {
     let reference = reference(Kind::Instance, "i-1");
-    let target = Target {
-        reference: &reference,
-        group: "web",
-        action: Action::ResizeInstance,
-    };
+    let target = Target { reference: &reference, group: "web", action: Action::ResizeInstance };
     opening(policy, &target, time(now))
 }
 
@@ -41,56 +37,29 @@ fn check(policy: &Policy, now: &str, expect: Result<(), Option<&str>>) {
 }
 
 fn with(windows: Vec<Window>) -> Policy {
-    Policy {
-        windows,
-        ..policy()
-    }
+    Policy { windows, ..policy() }
 }
 
 #[test]
 fn a_window_is_open_from_its_start_to_before_its_end() {
     let policy = with(vec![window(&[Weekday::Friday], (10, 0), (14, 0), "UTC")]);
-    check(
-        &policy,
-        "2026-11-20T09:59:59Z",
-        Err(Some("2026-11-20T10:00:00Z")),
-    );
+    check(&policy, "2026-11-20T09:59:59Z", Err(Some("2026-11-20T10:00:00Z")));
     check(&policy, "2026-11-20T10:00:00Z", Ok(()));
     check(&policy, "2026-11-20T13:59:59Z", Ok(()));
-    check(
-        &policy,
-        "2026-11-20T14:00:00Z",
-        Err(Some("2026-11-27T10:00:00Z")),
-    );
-    check(
-        &policy,
-        "2026-11-21T11:00:00Z",
-        Err(Some("2026-11-27T10:00:00Z")),
-    );
+    check(&policy, "2026-11-20T14:00:00Z", Err(Some("2026-11-27T10:00:00Z")));
+    check(&policy, "2026-11-21T11:00:00Z", Err(Some("2026-11-27T10:00:00Z")));
 }
 
 #[test]
 fn a_window_crosses_midnight_into_a_day_that_it_does_not_name() {
     let policy = with(vec![window(&[Weekday::Friday], (22, 0), (4, 0), "UTC")]);
-    check(
-        &policy,
-        "2026-11-20T03:00:00Z",
-        Err(Some("2026-11-20T22:00:00Z")),
-    );
+    check(&policy, "2026-11-20T03:00:00Z", Err(Some("2026-11-20T22:00:00Z")));
     check(&policy, "2026-11-20T22:00:00Z", Ok(()));
     check(&policy, "2026-11-21T03:59:59Z", Ok(()));
-    check(
-        &policy,
-        "2026-11-21T04:00:00Z",
-        Err(Some("2026-11-27T22:00:00Z")),
-    );
+    check(&policy, "2026-11-21T04:00:00Z", Err(Some("2026-11-27T22:00:00Z")));
     let whole = with(vec![window(&[Weekday::Friday], (6, 0), (6, 0), "UTC")]);
     check(&whole, "2026-11-21T05:59:59Z", Ok(()));
-    check(
-        &whole,
-        "2026-11-21T06:00:00Z",
-        Err(Some("2026-11-27T06:00:00Z")),
-    );
+    check(&whole, "2026-11-21T06:00:00Z", Err(Some("2026-11-27T06:00:00Z")));
 }
 
 #[test]
@@ -98,31 +67,15 @@ fn the_wall_clock_counts_through_changes_of_the_clocks() {
     let all = [Weekday::Saturday, Weekday::Sunday];
     let policy = with(vec![window(&all, (2, 30), (5, 0), "Europe/Berlin")]);
     // In March 02:30 does not exist on the Sunday: the window opens when the clocks have jumped past it.
-    check(
-        &policy,
-        "2026-03-29T01:29:59Z",
-        Err(Some("2026-03-29T01:30:00Z")),
-    );
+    check(&policy, "2026-03-29T01:29:59Z", Err(Some("2026-03-29T01:30:00Z")));
     check(&policy, "2026-03-29T01:30:00Z", Ok(()));
     check(&policy, "2026-03-29T02:59:59Z", Ok(()));
-    check(
-        &policy,
-        "2026-03-29T03:00:00Z",
-        Err(Some("2026-04-04T00:30:00Z")),
-    );
+    check(&policy, "2026-03-29T03:00:00Z", Err(Some("2026-04-04T00:30:00Z")));
     // In October 02:30 occurs twice: the first one opens it, and five o'clock is an hour later by the sun.
-    check(
-        &policy,
-        "2026-10-25T00:29:59Z",
-        Err(Some("2026-10-25T00:30:00Z")),
-    );
+    check(&policy, "2026-10-25T00:29:59Z", Err(Some("2026-10-25T00:30:00Z")));
     check(&policy, "2026-10-25T01:45:00Z", Ok(()));
     check(&policy, "2026-10-25T03:59:59Z", Ok(()));
-    check(
-        &policy,
-        "2026-10-25T04:00:00Z",
-        Err(Some("2026-10-31T01:30:00Z")),
-    );
+    check(&policy, "2026-10-25T04:00:00Z", Err(Some("2026-10-31T01:30:00Z")));
 }
 
 #[test]
@@ -135,55 +88,20 @@ fn a_freeze_wins_and_its_end_can_be_the_next_opening() {
         until: time(until),
     };
     let everything = Matcher::default;
-    policy.freezes = vec![freeze(
-        "2026-11-20T11:00:00Z",
-        "2026-11-20T12:00:00Z",
-        everything(),
-    )];
+    policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2026-11-20T12:00:00Z", everything())];
     check(&policy, "2026-11-20T10:59:59Z", Ok(()));
-    check(
-        &policy,
-        "2026-11-20T11:00:00Z",
-        Err(Some("2026-11-20T12:00:00Z")),
-    );
+    check(&policy, "2026-11-20T11:00:00Z", Err(Some("2026-11-20T12:00:00Z")));
     check(&policy, "2026-11-20T12:00:00Z", Ok(()));
-    policy.freezes = vec![freeze(
-        "2026-11-20T11:00:00Z",
-        "2026-11-22T00:00:00Z",
-        everything(),
-    )];
-    check(
-        &policy,
-        "2026-11-20T11:00:00Z",
-        Err(Some("2026-11-27T10:00:00Z")),
-    );
-    policy.freezes = vec![freeze(
-        "2026-11-20T11:00:00Z",
-        "2027-11-22T00:00:00Z",
-        everything(),
-    )];
+    policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2026-11-22T00:00:00Z", everything())];
+    check(&policy, "2026-11-20T11:00:00Z", Err(Some("2026-11-27T10:00:00Z")));
+    policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2027-11-22T00:00:00Z", everything())];
     check(&policy, "2026-11-20T11:00:00Z", Err(None));
-    let elsewhere = Matcher {
-        region: Some("eu-west-1".to_owned()),
-        ..everything()
-    };
-    policy.freezes = vec![freeze(
-        "2026-11-20T11:00:00Z",
-        "2026-11-22T00:00:00Z",
-        elsewhere,
-    )];
+    let elsewhere = Matcher { region: Some("eu-west-1".to_owned()), ..everything() };
+    policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2026-11-22T00:00:00Z", elsewhere)];
     check(&policy, "2026-11-20T11:00:00Z", Ok(()));
     policy.windows.clear();
-    policy.freezes = vec![freeze(
-        "2026-11-20T11:00:00Z",
-        "2026-11-22T00:00:00Z",
-        everything(),
-    )];
-    check(
-        &policy,
-        "2026-11-20T11:00:00Z",
-        Err(Some("2026-11-22T00:00:00Z")),
-    );
+    policy.freezes = vec![freeze("2026-11-20T11:00:00Z", "2026-11-22T00:00:00Z", everything())];
+    check(&policy, "2026-11-20T11:00:00Z", Err(Some("2026-11-22T00:00:00Z")));
     check(&policy, "2026-11-22T00:00:00Z", Ok(()));
 }
 
@@ -212,15 +130,8 @@ fn what_is_broken_or_does_not_apply_is_closed() {
 fn a_window_that_names_the_resource_replaces_the_one_for_everything() {
     let mut named = window(&[Weekday::Sunday], (10, 0), (14, 0), "UTC");
     named.matcher.group = Some("web".to_owned());
-    let policy = with(vec![
-        window(&[Weekday::Friday], (10, 0), (14, 0), "UTC"),
-        named,
-    ]);
-    check(
-        &policy,
-        "2026-11-20T11:00:00Z",
-        Err(Some("2026-11-22T10:00:00Z")),
-    );
+    let policy = with(vec![window(&[Weekday::Friday], (10, 0), (14, 0), "UTC"), named]);
+    check(&policy, "2026-11-20T11:00:00Z", Err(Some("2026-11-22T10:00:00Z")));
     check(&policy, "2026-11-22T11:00:00Z", Ok(()));
 }
 
