@@ -2,11 +2,12 @@
 //!
 //! Each test changes the one thing that it is about. Not here: any expectation.
 
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::Catalog,
     metric::{Measure, Metric, Statistic},
     money::Usd,
     recommendation::{
@@ -25,11 +26,13 @@ use crate::{
     digest::{digest, id},
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
-    plan::{Candidate, CheckName, CheckResult, Context, Moment, Plan, review},
+    plan::Candidate,
     settings::{Approvals, EvidenceRules, HealthRules, Limits, Policy, Protected},
     steps::steps,
     window::after_days,
 };
+
+pub(crate) use world::{World, verdict};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "us-east-1";
@@ -452,64 +455,6 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
             Some(Outcome { state, at, reason: "so it went".to_owned(), provisional: false });
     }
     change
-}
-
-/// Everything that a review needs, owned, so that tests can change any of it.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) policy: Policy,
-    pub(crate) catalog: Catalog,
-    pub(crate) inventory: BTreeMap<Arn, Resource>,
-    pub(crate) changes: BTreeMap<String, Change>,
-    pub(crate) stopped: Option<String>,
-    pub(crate) moment: Moment,
-    pub(crate) now: Timestamp,
-}
-
-impl World {
-    pub(crate) fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
-        Self {
-            policy: policy(),
-            catalog: Catalog::embedded(),
-            inventory: resources
-                .into_iter()
-                .map(|resource| (resource.reference.arn.clone(), resource))
-                .collect(),
-            changes: BTreeMap::new(),
-            stopped: None,
-            moment: Moment::Proposal,
-            now: now(),
-        }
-    }
-
-    pub(crate) fn context(&self) -> Context<'_> {
-        Context {
-            policy: &self.policy,
-            catalog: &self.catalog,
-            inventory: &self.inventory,
-            changes: &self.changes,
-            stopped: self.stopped.clone(),
-            now: self.now,
-            moment: self.moment,
-        }
-    }
-
-    pub(crate) fn add(&mut self, change: Change) {
-        self.changes.insert(change.id.clone(), change);
-    }
-
-    pub(crate) fn review(&self, candidates: Vec<Candidate>) -> Plan {
-        review(candidates, &self.context())
-    }
-}
-
-/// The verdict of one check on the first entry.
-pub(crate) fn verdict(plan: &Plan, name: CheckName) -> &CheckResult {
-    plan.entries[0]
-        .checks
-        .iter()
-        .find(|check| check.check == name)
-        .unwrap_or_else(|| panic!("{name:?} was not evaluated"))
 }
 
 /// `now` plus days.

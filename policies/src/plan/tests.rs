@@ -427,7 +427,9 @@ proptest! {
         world.policy.limits.disruptive_per_hour = 100;
         world.policy.limits.other_per_hour = 100;
         world.policy.limits.disruptive_in_flight = 100;
-        world.policy.limits.group_ratio = 1.0;
+        if which != 3 {
+            world.policy.limits.group_tag = None;
+        }
         let mut applied_at = |limit: u32| {
             let limits = &mut world.policy.limits;
             match which {
