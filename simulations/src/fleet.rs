@@ -161,6 +161,20 @@ const fn instance(types: &'static [&'static str], memory_ratio: Option<f64>) -> 
     }
 }
 
+/// A machine that nobody talks to.
+const QUIET: BodyPlan = BodyPlan::Instance {
+    types: &["m5.large", "m5.xlarge"],
+    memory_ratio: Some(0.08),
+    platform: LINUX,
+    spot: false,
+    network_bytes_s: 1_000.0,
+};
+
+const fn special(platform: &'static str, spot: bool) -> BodyPlan {
+    let types = &["m5.xlarge"];
+    BodyPlan::Instance { types, memory_ratio: Some(0.25), platform, spot, network_bytes_s: NETWORK }
+}
+
 const fn blueprint(name: &'static str, workload: Workload, body: BodyPlan) -> Blueprint {
     Blueprint { name, workload, body, tag: None }
 }
@@ -198,6 +212,10 @@ impl Archetype {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`blueprint` passes only archetypes of this kind"
+    )]
     const fn instance_blueprint(self) -> Blueprint {
         let oversized = instance(&["m5.2xlarge", "m5.xlarge", "r5.2xlarge"], Some(0.22));
         match self {
@@ -222,14 +240,7 @@ impl Archetype {
             Self::Idle => {
                 let workload =
                     Workload { base_ratio: 0.004, day_ratio: 0.0, noise_ratio: 0.2, ..OFFICE };
-                let body = BodyPlan::Instance {
-                    types: &["m5.large", "m5.xlarge"],
-                    memory_ratio: Some(0.08),
-                    platform: LINUX,
-                    spot: false,
-                    network_bytes_s: 1_000.0,
-                };
-                blueprint("forgotten", workload, body)
+                blueprint("forgotten", workload, QUIET)
             }
             Self::NightBatch => {
                 let workload =
@@ -249,26 +260,8 @@ impl Archetype {
             Self::Graviton => {
                 blueprint("edge", OFFICE, instance(&["m7g.xlarge", "m6g.xlarge"], Some(0.2)))
             }
-            Self::Windows => {
-                let body = BodyPlan::Instance {
-                    types: &["m5.xlarge"],
-                    memory_ratio: Some(0.25),
-                    platform: "Windows",
-                    spot: false,
-                    network_bytes_s: NETWORK,
-                };
-                blueprint("desk", OFFICE, body)
-            }
-            Self::Spot => {
-                let body = BodyPlan::Instance {
-                    types: &["m5.xlarge"],
-                    memory_ratio: Some(0.25),
-                    platform: LINUX,
-                    spot: true,
-                    network_bytes_s: NETWORK,
-                };
-                blueprint("spot", OFFICE, body)
-            }
+            Self::Windows => blueprint("desk", OFFICE, special("Windows", false)),
+            Self::Spot => blueprint("spot", OFFICE, special(LINUX, true)),
             Self::StackOwned => {
                 let tag = Some(("aws:cloudformation:stack-name", "shop"));
                 Blueprint { tag, ..blueprint("shop", OFFICE, oversized) }
@@ -281,6 +274,10 @@ impl Archetype {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`blueprint` passes only archetypes of this kind"
+    )]
     const fn volume_blueprint(self) -> Blueprint {
         let steady = Workload { base_ratio: 0.2, day_ratio: 0.5, ..OFFICE };
         type Row = (&'static str, &'static str, &'static [u32], Option<u32>, Option<u32>, f64, f64);
@@ -310,6 +307,10 @@ impl Archetype {
         blueprint(name, steady, body)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`blueprint` passes only archetypes of this kind"
+    )]
     const fn serverless_blueprint(self) -> Blueprint {
         let calls = Workload { base_ratio: 0.2, day_ratio: 0.7, ..OFFICE };
         match self {

@@ -86,6 +86,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a kind answers only for its own metrics")]
     fn instance_value(
         &self,
         demand: &Demand,
@@ -128,6 +129,7 @@ fn cpu(average: f64, statistic: Statistic, peak_factor: f64) -> f64 {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a kind answers only for its own metrics")]
 fn volume_value(
     demand: &Demand,
     body: &VolumeBody,
@@ -163,6 +165,7 @@ pub(crate) fn duration_ms(memory_mb: u32) -> f64 {
     40.0 + 60_000.0 / f64::from(memory_mb.min(1_769))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a kind answers only for its own metrics")]
 fn function_value(
     demand: &Demand,
     body: &FunctionBody,
@@ -214,6 +217,7 @@ impl GroupBody {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a kind answers only for its own metrics")]
 fn group_value(demand: &Demand, body: &GroupBody, measure: Measure, second: i64) -> Option<f64> {
     let members = f64::from(body.desired(demand, second));
     match measure.metric {
