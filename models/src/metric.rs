@@ -101,15 +101,7 @@ const fn row(
     listed: bool,
 ) -> MetricRow {
     let [namespace, name, dimension] = names;
-    MetricRow {
-        metric,
-        kind,
-        namespace,
-        name,
-        dimension,
-        statistics,
-        listed,
-    }
+    MetricRow { metric, kind, namespace, name, dimension, statistics, listed }
 }
 
 /// Every metric that is read, with its statistics: CPU as average *and* maximum, counters as sums.
@@ -232,11 +224,7 @@ pub const TABLE: [MetricRow; 17] = [
     row(
         Metric::GroupInService,
         Kind::Group,
-        [
-            "AWS/AutoScaling",
-            "GroupInServiceInstances",
-            "AutoScalingGroupName",
-        ],
+        ["AWS/AutoScaling", "GroupInServiceInstances", "AutoScalingGroupName"],
         &[Average],
         false,
     ),
@@ -265,15 +253,11 @@ pub struct Measure {
 impl Measure {
     /// Every measure of resources of `kind`, in the order of the table.
     pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
-        TABLE
-            .iter()
-            .filter(move |row| row.kind == kind)
-            .flat_map(|row| {
-                row.statistics.iter().map(move |statistic| Self {
-                    metric: row.metric,
-                    statistic: *statistic,
-                })
-            })
+        TABLE.iter().filter(move |row| row.kind == kind).flat_map(|row| {
+            row.statistics
+                .iter()
+                .map(move |statistic| Self { metric: row.metric, statistic: *statistic })
+        })
     }
 }
 

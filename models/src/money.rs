@@ -85,22 +85,14 @@ impl PicoDollars {
         let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let dangling = text.ends_with('.') || whole.is_empty();
         if dangling || !all_digits(whole) || !all_digits(decimals) {
-            return Err(MoneyError::Malformed {
-                text: text.to_owned(),
-            });
+            return Err(MoneyError::Malformed { text: text.to_owned() });
         }
         if decimals.len() > PICO_DECIMALS {
-            return Err(MoneyError::TooFine {
-                text: text.to_owned(),
-            });
+            return Err(MoneyError::TooFine { text: text.to_owned() });
         }
-        let too_large = || MoneyError::TooLarge {
-            text: text.to_owned(),
-        };
+        let too_large = || MoneyError::TooLarge { text: text.to_owned() };
         let dollars: i64 = whole.parse().map_err(|_| too_large())?;
-        let pico: i64 = format!("{decimals:0<PICO_DECIMALS$}")
-            .parse()
-            .map_err(|_| too_large())?;
+        let pico: i64 = format!("{decimals:0<PICO_DECIMALS$}").parse().map_err(|_| too_large())?;
         dollars
             .checked_mul(PICO_PER_DOLLAR)
             .and_then(|value| value.checked_add(pico))
@@ -120,10 +112,7 @@ impl PicoDollars {
 
     /// What `quantity` units cost, rounded half to even, saturating.
     pub fn times(self, quantity: u64) -> Usd {
-        saturate(div_half_even(
-            i128::from(self.0) * i128::from(quantity),
-            PICO_PER_MICRO,
-        ))
+        saturate(div_half_even(i128::from(self.0) * i128::from(quantity), PICO_PER_MICRO))
     }
 
     /// What `numerator / denominator` units cost, rounded once, half to even.

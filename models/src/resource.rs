@@ -111,9 +111,7 @@ impl Resource {
                 },
             },
             Detail::Volume(volume) => Spec::Volume(volume.spec.clone()),
-            Detail::Function(function) => Spec::Function {
-                memory_mb: function.memory_mb,
-            },
+            Detail::Function(function) => Spec::Function { memory_mb: function.memory_mb },
             Detail::Group(group) => Spec::Group {
                 min_size: group.min_size,
                 max_size: group.max_size,
@@ -415,7 +413,5 @@ pub const EXTERNAL_SCALER_TAGS: [&str; 4] = [
 pub fn scaled_by_others(resource: &Resource, group: &Group) -> bool {
     !group.scaling_policies.is_empty()
         || !group.scheduled_actions.is_empty()
-        || EXTERNAL_SCALER_TAGS
-            .iter()
-            .any(|key| resource.tag(key).is_some())
+        || EXTERNAL_SCALER_TAGS.iter().any(|key| resource.tag(key).is_some())
 }

@@ -14,10 +14,7 @@ pub trait ApiWord: Copy + PartialEq + Sized + 'static {
 
     /// The value that the API spells `word`; `None` for a word that is newer than this list.
     fn from_api(word: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|value| value.as_str() == word)
+        Self::ALL.iter().copied().find(|value| value.as_str() == word)
     }
 }
 
@@ -42,13 +39,8 @@ pub enum Architecture {
 }
 
 impl ApiWord for Architecture {
-    const ALL: &'static [Self] = &[
-        Self::I386,
-        Self::X86_64,
-        Self::Arm64,
-        Self::X86_64Mac,
-        Self::Arm64Mac,
-    ];
+    const ALL: &'static [Self] =
+        &[Self::I386, Self::X86_64, Self::Arm64, Self::X86_64Mac, Self::Arm64Mac];
 
     fn as_str(self) -> &'static str {
         match self {

@@ -118,20 +118,11 @@ pub(crate) fn expand_rows(text: &str) -> Vec<Vec<&str>> {
 /// # Errors
 /// [`TableError`] with the first line whose fields are not what their column holds.
 pub(crate) fn read_types(text: &str) -> Result<Vec<InstanceType>, TableError> {
-    let failed = |line: usize, reason: String| TableError {
-        table: "types",
-        line,
-        reason,
-    };
+    let failed = |line: usize, reason: String| TableError { table: "types", line, reason };
     let rows = expand_rows(text);
-    let (header, rows) = rows
-        .split_first()
-        .expect("a header is always there, if empty");
+    let (header, rows) = rows.split_first().expect("a header is always there, if empty");
     if header != &COLUMNS {
-        return Err(failed(
-            1,
-            "the columns are not the expected ones".to_owned(),
-        ));
+        return Err(failed(1, "the columns are not the expected ones".to_owned()));
     }
     let numbered = rows.iter().enumerate();
     numbered
@@ -185,9 +176,7 @@ impl<'a> Fields<'a> {
 
     fn words<T: ApiWord>(&mut self) -> Result<Vec<T>, String> {
         let text = self.text().unwrap_or_default();
-        text.split('|')
-            .map(|word| T::from_api(word).ok_or_else(|| self.reason(text)))
-            .collect()
+        text.split('|').map(|word| T::from_api(word).ok_or_else(|| self.reason(text))).collect()
     }
 
     /// Why the field taken last is refused.
@@ -262,34 +251,25 @@ fn read_ebs(fields: &mut Fields<'_>) -> Result<EbsLimits, String> {
 
 fn read_rate(fields: &mut Fields<'_>) -> Result<Option<EbsRate>, String> {
     let (iops, throughput) = (fields.number()?, fields.number()?);
-    Ok(iops.zip(throughput).map(|(iops, throughput_mb_s)| EbsRate {
-        iops,
-        throughput_mb_s,
-    }))
+    Ok(iops.zip(throughput).map(|(iops, throughput_mb_s)| EbsRate { iops, throughput_mb_s }))
 }
 
 fn read_store(fields: &mut Fields<'_>) -> Result<Option<InstanceStore>, String> {
     let (total_gb, disks) = (fields.number()?, fields.number()?);
     let (media, nvme) = (fields.word()?, fields.word()?);
     let parts = total_gb.zip(disks).zip(media.zip(nvme));
-    Ok(
-        parts.map(|((total_gb, disks), (media, nvme))| InstanceStore {
-            total_gb,
-            disks,
-            media,
-            nvme,
-        }),
-    )
+    Ok(parts.map(|((total_gb, disks), (media, nvme))| InstanceStore {
+        total_gb,
+        disks,
+        media,
+        nvme,
+    }))
 }
 
 fn read_gpu(fields: &mut Fields<'_>) -> Result<Option<Gpu>, String> {
     let (count, model, memory) = (fields.number()?, fields.text(), fields.number()?);
     let parts = count.zip(model).zip(memory);
-    Ok(parts.map(|((count, model), memory_mib)| Gpu {
-        count,
-        model: model.to_owned(),
-        memory_mib,
-    }))
+    Ok(parts.map(|((count, model), memory_mib)| Gpu { count, model: model.to_owned(), memory_mib }))
 }
 
 /// Reads `16xTrainium`.
@@ -383,15 +363,10 @@ pub(crate) fn to_pico(units: i64) -> PicoDollars {
 /// # Errors
 /// [`TableError`] with the first line that does not follow the form.
 pub(crate) fn read_prices(text: &str) -> Result<PriceTable, TableError> {
-    let failed = |line: usize, reason: String| TableError {
-        table: "prices",
-        line: line + 1,
-        reason,
-    };
+    let failed =
+        |line: usize, reason: String| TableError { table: "prices", line: line + 1, reason };
     let mut lines = text.lines().enumerate();
-    let (_, header) = lines
-        .next()
-        .ok_or_else(|| failed(0, "it is empty".to_owned()))?;
+    let (_, header) = lines.next().ok_or_else(|| failed(0, "it is empty".to_owned()))?;
     let mut table = PriceTable {
         regions: header.split('\t').map(str::to_owned).collect(),
         families: Vec::new(),
@@ -415,18 +390,11 @@ pub(crate) fn read_prices(text: &str) -> Result<PriceTable, TableError> {
 
 fn read_family(line: &str, others: usize) -> Result<FamilyPrices, String> {
     let (family, ratios) = line.split_once('\t').ok_or("a family without ratios")?;
-    let ratios: Vec<_> = ratios
-        .split(',')
-        .map(read_ratio)
-        .collect::<Result<_, _>>()?;
+    let ratios: Vec<_> = ratios.split(',').map(read_ratio).collect::<Result<_, _>>()?;
     if ratios.len() != others {
         return Err(format!("{} ratios for {others} regions", ratios.len()));
     }
-    Ok(FamilyPrices {
-        family: family.to_owned(),
-        ratios,
-        sizes: Vec::new(),
-    })
+    Ok(FamilyPrices { family: family.to_owned(), ratios, sizes: Vec::new() })
 }
 
 fn read_ratio(text: &str) -> Result<Option<Ratio>, String> {
@@ -434,23 +402,15 @@ fn read_ratio(text: &str) -> Result<Option<Ratio>, String> {
         return Ok(None);
     }
     let digits = text.strip_suffix('e');
-    let value = digits
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| format!("`{text}` is not a ratio"))?;
-    Ok(Some(Ratio {
-        value,
-        borrowed: digits.is_some(),
-    }))
+    let value = digits.unwrap_or(text).parse().map_err(|_| format!("`{text}` is not a ratio"))?;
+    Ok(Some(Ratio { value, borrowed: digits.is_some() }))
 }
 
 fn read_size(line: &str, ratios: &[Option<Ratio>]) -> Result<SizePrices, String> {
     let mut parts = line.split('\t');
     let (size, first, tokens) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     let size = size.unwrap_or_default().to_owned();
-    let first: i64 = first
-        .and_then(|text| text.parse().ok())
-        .ok_or("a size without a price")?;
+    let first: i64 = first.and_then(|text| text.parse().ok()).ok_or("a size without a price")?;
     let mut rest = tokens;
     let mut others = Vec::with_capacity(ratios.len());
     for ratio in ratios {
@@ -465,11 +425,7 @@ fn read_size(line: &str, ratios: &[Option<Ratio>]) -> Result<SizePrices, String>
         others.push(price);
     }
     if rest.is_empty() {
-        Ok(SizePrices {
-            size,
-            first,
-            others,
-        })
+        Ok(SizePrices { size, first, others })
     } else {
         Err(format!("`{rest}` is left over"))
     }

@@ -74,16 +74,10 @@ impl Catalog {
     }
 
     fn read(types: &str, prices: &str) -> Result<Self, TableError> {
-        let types = compact::read_types(types)?
-            .into_iter()
-            .map(|one| (one.name.clone(), one))
-            .collect();
+        let types =
+            compact::read_types(types)?.into_iter().map(|one| (one.name.clone(), one)).collect();
         let table = compact::read_prices(prices)?;
-        Ok(Self {
-            types,
-            prices: price_maps(&table),
-            service_regions: table.regions,
-        })
+        Ok(Self { types, prices: price_maps(&table), service_regions: table.regions })
     }
 
     /// The type of this name, if there is one.
@@ -146,10 +140,7 @@ impl Catalog {
     ) -> Option<FunctionPrice> {
         let regional = self.service_basis(region)?;
         let price = services::function_price(architecture)?;
-        Some(FunctionPrice {
-            basis: services::weaker(price.basis, regional),
-            ..price
-        })
+        Some(FunctionPrice { basis: services::weaker(price.basis, regional), ..price })
     }
 
     /// What a function costs a month, before the free tier; `None` as for [`Catalog::function_price`] and
@@ -187,20 +178,9 @@ impl Catalog {
     /// The catalogue with these prices in place of its own, as `List`; the last of equal pairs wins.
     #[must_use]
     pub fn with_prices(mut self, rows: impl IntoIterator<Item = PriceRow>) -> Self {
-        for PriceRow {
-            instance_type,
-            region,
-            per_hour,
-        } in rows
-        {
-            let price = Price {
-                per_hour,
-                basis: PriceBasis::List,
-            };
-            self.prices
-                .entry(region)
-                .or_default()
-                .insert(instance_type, price);
+        for PriceRow { instance_type, region, per_hour } in rows {
+            let price = Price { per_hour, basis: PriceBasis::List };
+            self.prices.entry(region).or_default().insert(instance_type, price);
         }
         self
     }
@@ -208,11 +188,8 @@ impl Catalog {
     /// How far the prices of services can be trusted in a region; `None` where nothing is known.
     fn service_basis(&self, region: &str) -> Option<PriceBasis> {
         let known = self.service_regions.iter().any(|name| name == region);
-        let basis = if region == SERVICES_REGION {
-            PriceBasis::List
-        } else {
-            PriceBasis::Estimated
-        };
+        let basis =
+            if region == SERVICES_REGION { PriceBasis::List } else { PriceBasis::Estimated };
         known.then_some(basis)
     }
 }
@@ -231,15 +208,10 @@ fn price_maps(table: &compact::PriceTable) -> BTreeMap<String, BTreeMap<String, 
                     (name(family, size), Price { per_hour, basis })
                 }));
             } else {
-                let listed = |units| Price {
-                    per_hour: compact::to_pico(units),
-                    basis: PriceBasis::List,
-                };
+                let listed =
+                    |units| Price { per_hour: compact::to_pico(units), basis: PriceBasis::List };
                 prices.extend(
-                    family
-                        .sizes
-                        .iter()
-                        .map(|size| (name(family, size), listed(size.first))),
+                    family.sizes.iter().map(|size| (name(family, size), listed(size.first))),
                 );
             }
         }

@@ -30,9 +30,7 @@ fn read_csv(path: &Path) -> Csv {
     );
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
     let columns: Vec<String> = lines.next().expect("a header").collect();
-    let rows = lines
-        .map(|fields| columns.iter().cloned().zip(fields).collect())
-        .collect();
+    let rows = lines.map(|fields| columns.iter().cloned().zip(fields).collect()).collect();
     Csv { columns, rows }
 }
 
@@ -56,11 +54,8 @@ fn write_rows<'a>(rows: &[Vec<&'a str>]) -> String {
     let mut text = String::new();
     let mut above: Vec<&'a str> = vec![UNKNOWN; rows[0].len()];
     for (index, row) in rows.iter().enumerate() {
-        let fields: Vec<&str> = row
-            .iter()
-            .zip(&above)
-            .map(|(new, old)| if new == old { "" } else { new })
-            .collect();
+        let fields: Vec<&str> =
+            row.iter().zip(&above).map(|(new, old)| if new == old { "" } else { new }).collect();
         text.push_str(fields.join("\t").trim_end_matches('\t'));
         text.push('\n');
         if index > 0 {
@@ -134,29 +129,14 @@ fn table_of_originals(folder: &Path) -> PriceTable {
             let of_region =
                 |region: &String| ratios.get(&(family.to_owned(), region.clone())).copied();
             let ratios = regions[1..].iter().map(of_region).collect();
-            families.push(FamilyPrices {
-                family: family.to_owned(),
-                ratios,
-                sizes: Vec::new(),
-            });
+            families.push(FamilyPrices { family: family.to_owned(), ratios, sizes: Vec::new() });
         }
-        let price = |region: &String| {
-            Some(row[region].as_str())
-                .filter(|text| !text.is_empty())
-                .map(units)
-        };
+        let price =
+            |region: &String| Some(row[region].as_str()).filter(|text| !text.is_empty()).map(units);
         let others = regions[1..].iter().map(price).collect();
         let first = price(&regions[0]).expect("every row is priced in the first region");
-        let size = SizePrices {
-            size: size.to_owned(),
-            first,
-            others,
-        };
-        families
-            .last_mut()
-            .expect("pushed above when there was none")
-            .sizes
-            .push(size);
+        let size = SizePrices { size: size.to_owned(), first, others };
+        families.last_mut().expect("pushed above when there was none").sizes.push(size);
     }
     PriceTable { regions, families }
 }
@@ -169,10 +149,7 @@ fn read_ratios(folder: &Path) -> BTreeMap<(String, String), Ratio> {
             "r" => false,
             other => panic!("unknown basis {other}"),
         };
-        Ratio {
-            value: units(&row["ratio_to_us_east_1"]),
-            borrowed,
-        }
+        Ratio { value: units(&row["ratio_to_us_east_1"]), borrowed }
     };
     file.rows
         .iter()
@@ -181,9 +158,7 @@ fn read_ratios(folder: &Path) -> BTreeMap<(String, String), Ratio> {
 }
 
 fn write_table(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("src/catalog/data")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/catalog/data").join(name);
     std::fs::write(&path, text)
         .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
@@ -196,14 +171,8 @@ fn catalog_of(folder: &Path) -> Catalog {
         write_table("types.tsv", &types);
         write_table("prices.tsv", &prices);
     } else {
-        assert!(
-            types == TYPES,
-            "data/types.tsv is not what the originals give: bless it"
-        );
-        assert!(
-            prices == PRICES,
-            "data/prices.tsv is not what the originals give: bless it"
-        );
+        assert!(types == TYPES, "data/types.tsv is not what the originals give: bless it");
+        assert!(prices == PRICES, "data/prices.tsv is not what the originals give: bless it");
     }
     Catalog::read(&types, &prices).expect("tables that were just written")
 }
@@ -215,10 +184,7 @@ fn both_tables_come_out_as_they_went_in() {
         "the types' table changes when read and written"
     );
     let table = read_prices(PRICES).expect("the embedded prices");
-    assert!(
-        write_prices(&table) == PRICES,
-        "the price table changes when read and written"
-    );
+    assert!(write_prices(&table) == PRICES, "the price table changes when read and written");
 }
 
 #[test]
@@ -236,25 +202,16 @@ fn compare_types(catalog: &Catalog, original: &Csv) {
     assert_eq!(catalog.instance_types().len(), original.rows.len());
     for row in &original.rows {
         let name = &row["type"];
-        let found = catalog
-            .instance_type(name)
-            .unwrap_or_else(|| panic!("{name} is missing"));
+        let found = catalog.instance_type(name).unwrap_or_else(|| panic!("{name} is missing"));
         for (column, expect) in row {
             if let Some(text) = original_field(found, column) {
                 assert_eq!(&text, expect, "{name}, column {column}");
             }
         }
     }
-    let compared = original
-        .columns
-        .iter()
-        .filter(|column| COLUMNS.contains(&column.as_str()))
-        .count();
-    assert_eq!(
-        compared,
-        COLUMNS.len(),
-        "a column is embedded that the originals do not have"
-    );
+    let compared =
+        original.columns.iter().filter(|column| COLUMNS.contains(&column.as_str())).count();
+    assert_eq!(compared, COLUMNS.len(), "a column is embedded that the originals do not have");
 }
 
 fn flag(value: bool) -> String {
@@ -266,11 +223,7 @@ fn optional<T: ToString>(value: Option<T>) -> String {
 }
 
 fn words<T: ApiWord>(values: &[T]) -> String {
-    values
-        .iter()
-        .map(|value| value.as_str())
-        .collect::<Vec<_>>()
-        .join("|")
+    values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join("|")
 }
 
 /// What the original prints in this column for such a type; `None` for the columns that are not embedded.
@@ -338,11 +291,9 @@ fn original_part(one: &InstanceType, column: &str) -> String {
         "gpus" => optional(gpu.map(|gpu| gpu.count)),
         "gpu_model" => optional(gpu.map(|gpu| gpu.model.clone())),
         "gpu_mem_mib" => optional(gpu.map(|gpu| gpu.memory_mib)),
-        "accels" => optional(
-            one.accelerator
-                .as_ref()
-                .map(|some| format!("{}x{}", some.count, some.model)),
-        ),
+        "accels" => {
+            optional(one.accelerator.as_ref().map(|some| format!("{}x{}", some.count, some.model)))
+        }
         other => panic!("column {other} is new in the originals"),
     }
 }
@@ -354,10 +305,7 @@ fn compare_prices(catalog: &Catalog, folder: &Path) {
     let mut priced = 0;
     for row in &wide.rows {
         let name = &row["type"];
-        let family = name
-            .split('.')
-            .next()
-            .expect("split gives at least one part");
+        let family = name.split('.').next().expect("split gives at least one part");
         for region in &wide.columns[1..] {
             let found = catalog.instance_price(name, region, LINUX_PLATFORM);
             let text = &row[region];
@@ -368,21 +316,13 @@ fn compare_prices(catalog: &Catalog, folder: &Path) {
                 "{name} in {region}"
             );
             let Some(found) = found else { continue };
-            let listed = ratios
-                .get(&(family.to_owned(), region.clone()))
-                .is_none_or(|ratio| {
-                    let (first, price): (f64, f64) = (
-                        row["us-east-1"].parse().expect("a price"),
-                        text.parse().expect("a price"),
-                    );
-                    let off = (price - first * (ratio.value as f64) / 1e5).abs();
-                    !ratio.borrowed && off > first * 0.5e-5 + 0.5e-5 + 1e-10
-                });
-            assert_eq!(
-                found.basis == PriceBasis::List,
-                listed,
-                "basis of {name} in {region}"
-            );
+            let listed = ratios.get(&(family.to_owned(), region.clone())).is_none_or(|ratio| {
+                let (first, price): (f64, f64) =
+                    (row["us-east-1"].parse().expect("a price"), text.parse().expect("a price"));
+                let off = (price - first * (ratio.value as f64) / 1e5).abs();
+                !ratio.borrowed && off > first * 0.5e-5 + 0.5e-5 + 1e-10
+            });
+            assert_eq!(found.basis == PriceBasis::List, listed, "basis of {name} in {region}");
         }
     }
     assert_eq!(catalog.price_count(), priced);
@@ -401,46 +341,19 @@ fn compare_services(path: &Path) {
         ("/ebs/io1/iops_month", services::IO_IOPS, 1.0),
         ("/ebs/io2/gb_month", services::IO_GIB, 1.0),
         ("/ebs/io2/iops_month_tiers/0/1", services::IO_IOPS, 1.0),
-        (
-            "/ebs/io2/iops_month_tiers/1/1",
-            services::IO2_IOPS_MIDDLE,
-            1.0,
-        ),
-        (
-            "/ebs/io2/iops_month_tiers/2/1",
-            services::IO2_IOPS_HIGH,
-            1.0,
-        ),
+        ("/ebs/io2/iops_month_tiers/1/1", services::IO2_IOPS_MIDDLE, 1.0),
+        ("/ebs/io2/iops_month_tiers/2/1", services::IO2_IOPS_HIGH, 1.0),
         ("/ebs/st1_gb_month/v", services::ST1_GIB, 1.0),
         ("/ebs/sc1_gb_month/v", services::SC1_GIB, 1.0),
         ("/ebs/standard/gb_month", services::STANDARD_GIB, 1.0),
-        (
-            "/lambda/x86_gb_second/tiers_gb_s_per_month/0/1",
-            services::LAMBDA_X86_GB_SECOND,
-            1.0,
-        ),
-        (
-            "/lambda/arm_gb_second/tiers_gb_s_per_month/0/1",
-            services::LAMBDA_ARM_GB_SECOND,
-            1.0,
-        ),
-        (
-            "/lambda/requests_per_million/v",
-            services::LAMBDA_REQUEST,
-            1e6,
-        ),
-        (
-            "/cloudwatch/get_metric_data_per_1000_metrics/v",
-            services::METRIC_REQUEST,
-            1e3,
-        ),
+        ("/lambda/x86_gb_second/tiers_gb_s_per_month/0/1", services::LAMBDA_X86_GB_SECOND, 1.0),
+        ("/lambda/arm_gb_second/tiers_gb_s_per_month/0/1", services::LAMBDA_ARM_GB_SECOND, 1.0),
+        ("/lambda/requests_per_million/v", services::LAMBDA_REQUEST, 1e6),
+        ("/cloudwatch/get_metric_data_per_1000_metrics/v", services::METRIC_REQUEST, 1e3),
     ];
     for (pointer, price, per) in expect {
         let original = file.pointer(pointer).and_then(serde_json::Value::as_f64);
         let original = original.unwrap_or_else(|| panic!("{pointer} is missing"));
-        assert!(
-            (price.dollars() * per - original).abs() < original * 1e-9,
-            "{pointer}: {price}"
-        );
+        assert!((price.dollars() * per - original).abs() < original * 1e-9, "{pointer}: {price}");
     }
 }

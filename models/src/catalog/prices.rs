@@ -109,39 +109,22 @@ pub enum PriceLineError {
 /// The first line that is wrong; nothing of such a file is used.
 pub fn parse_price_file(text: &str) -> Result<Vec<PriceRow>, PriceFileError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let numbered = text
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim()));
+    let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let mut lines = numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let (line, header) = lines.next().unwrap_or((1, ""));
-    if header
-        .split(',')
-        .map(str::trim)
-        .ne(PRICE_FILE_HEADER.split(','))
-    {
+    if header.split(',').map(str::trim).ne(PRICE_FILE_HEADER.split(',')) {
         return Err(PriceFileError {
             line,
-            reason: PriceLineError::Header {
-                found: header.to_owned(),
-            },
+            reason: PriceLineError::Header { found: header.to_owned() },
         });
     }
     let mut rows = Vec::new();
     let mut seen = BTreeMap::new();
     for (line, text) in lines {
         let row = parse_line(text).map_err(|reason| PriceFileError { line, reason })?;
-        let PriceRow {
-            instance_type,
-            region,
-            ..
-        } = row.clone();
+        let PriceRow { instance_type, region, .. } = row.clone();
         if let Some(first) = seen.insert((instance_type.clone(), region.clone()), line) {
-            let reason = PriceLineError::Repeated {
-                instance_type,
-                region,
-                first,
-            };
+            let reason = PriceLineError::Repeated { instance_type, region, first };
             return Err(PriceFileError { line, reason });
         }
         rows.push(row);
@@ -152,49 +135,33 @@ pub fn parse_price_file(text: &str) -> Result<Vec<PriceRow>, PriceFileError> {
 fn parse_line(line: &str) -> Result<PriceRow, PriceLineError> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     let [instance_type, region, price] = fields[..] else {
-        return Err(PriceLineError::Fields {
-            line: line.to_owned(),
-            count: fields.len(),
-        });
+        return Err(PriceLineError::Fields { line: line.to_owned(), count: fields.len() });
     };
     if !is_instance_type(instance_type) {
-        return Err(PriceLineError::InstanceType {
-            name: instance_type.to_owned(),
-        });
+        return Err(PriceLineError::InstanceType { name: instance_type.to_owned() });
     }
     if !is_region(region) {
-        return Err(PriceLineError::Region {
-            name: region.to_owned(),
-        });
+        return Err(PriceLineError::Region { name: region.to_owned() });
     }
     let (instance_type, region) = (instance_type.to_owned(), region.to_owned());
     let per_hour = PicoDollars::parse(price).map_err(PriceLineError::Price)?;
     if per_hour == PicoDollars::ZERO {
-        return Err(PriceLineError::Zero {
-            instance_type,
-            region,
-        });
+        return Err(PriceLineError::Zero { instance_type, region });
     }
-    Ok(PriceRow {
-        instance_type,
-        region,
-        per_hour,
-    })
+    Ok(PriceRow { instance_type, region, per_hour })
 }
 
 /// Lower-case letters, digits and hyphens with one point inside.
 fn is_instance_type(name: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && part.bytes().all(is_name_byte);
-    name.split_once('.')
-        .is_some_and(|(family, size)| is_part(family) && is_part(size))
+    name.split_once('.').is_some_and(|(family, size)| is_part(family) && is_part(size))
 }
 
 /// At least three parts joined by hyphens, the last a number: `eu-west-1`, `us-gov-east-1`.
 fn is_region(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
-    let ends_in_number = parts
-        .last()
-        .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let ends_in_number =
+        parts.last().is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     parts.len() >= 3
         && ends_in_number
         && parts.iter().all(|part| !part.is_empty())

@@ -97,11 +97,7 @@ pub(crate) fn volume_price(spec: &VolumeSpec) -> Option<(Usd, PriceBasis)> {
         "io2" => {
             let iops = u64::from(spec.iops?);
             let known = iops <= IO2_TIER_MIDDLE;
-            let basis = if known {
-                PriceBasis::List
-            } else {
-                PriceBasis::Estimated
-            };
+            let basis = if known { PriceBasis::List } else { PriceBasis::Estimated };
             Some((storage(IO_GIB).saturating_add(io2_iops_price(iops)), basis))
         }
         "st1" => listed(storage(ST1_GIB)),
@@ -113,17 +109,9 @@ pub(crate) fn volume_price(spec: &VolumeSpec) -> Option<(Usd, PriceBasis)> {
 
 /// What a gp3 volume costs a month beyond its size.
 fn gp3_extras_price(spec: &VolumeSpec) -> Usd {
-    let iops = spec
-        .iops
-        .unwrap_or_default()
-        .saturating_sub(GP3_IOPS_INCLUDED);
-    let mibps = spec
-        .throughput_mibps
-        .unwrap_or_default()
-        .saturating_sub(GP3_MIBPS_INCLUDED);
-    GP3_IOPS
-        .times(u64::from(iops))
-        .saturating_add(GP3_MIBPS.times(u64::from(mibps)))
+    let iops = spec.iops.unwrap_or_default().saturating_sub(GP3_IOPS_INCLUDED);
+    let mibps = spec.throughput_mibps.unwrap_or_default().saturating_sub(GP3_MIBPS_INCLUDED);
+    GP3_IOPS.times(u64::from(iops)).saturating_add(GP3_MIBPS.times(u64::from(mibps)))
 }
 
 /// What the operations of an io2 volume cost a month, tier by tier.
@@ -131,11 +119,7 @@ fn io2_iops_price(iops: u64) -> Usd {
     let low = iops.min(IO2_TIER_MIDDLE);
     let middle = iops.clamp(IO2_TIER_MIDDLE, IO2_TIER_HIGH) - IO2_TIER_MIDDLE;
     let high = iops.saturating_sub(IO2_TIER_HIGH);
-    let tiers = [
-        IO_IOPS.times(low),
-        IO2_IOPS_MIDDLE.times(middle),
-        IO2_IOPS_HIGH.times(high),
-    ];
+    let tiers = [IO_IOPS.times(low), IO2_IOPS_MIDDLE.times(middle), IO2_IOPS_HIGH.times(high)];
     tiers.into_iter().sum()
 }
 
@@ -154,11 +138,7 @@ pub(crate) fn function_price(architecture: Architecture) -> Option<FunctionPrice
         Architecture::Arm64 => LAMBDA_ARM_GB_SECOND,
         Architecture::I386 | Architecture::X86_64Mac | Architecture::Arm64Mac => return None,
     };
-    Some(FunctionPrice {
-        per_gb_second,
-        per_request: LAMBDA_REQUEST,
-        basis: PriceBasis::List,
-    })
+    Some(FunctionPrice { per_gb_second, per_request: LAMBDA_REQUEST, basis: PriceBasis::List })
 }
 
 impl FunctionPrice {
@@ -173,9 +153,7 @@ impl FunctionPrice {
         let mb_us = mean_us.checked_mul(u128::from(usage.memory_mb))?;
         let total = mb_us.checked_mul(u128::from(usage.invocations_monthly))?;
         // 1,024 MB to a GB and 10^6 microseconds to a second.
-        let time = self
-            .per_gb_second
-            .times_fraction(total, 1_024 * 1_000_000)?;
+        let time = self.per_gb_second.times_fraction(total, 1_024 * 1_000_000)?;
         time.checked_add(self.per_request.times(usage.invocations_monthly))
     }
 }

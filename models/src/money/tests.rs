@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn check_price(text: &str, expect: Result<i64, &str>) {
-    let read = PicoDollars::parse(text)
-        .map(PicoDollars::pico)
-        .map_err(|error| error.to_string());
+    let read = PicoDollars::parse(text).map(PicoDollars::pico).map_err(|error| error.to_string());
     assert_eq!(read, expect.map_err(str::to_owned), "price {text:?}");
 }
 
@@ -27,13 +25,8 @@ fn prices_are_read_exactly() {
         "99999999999999999999",
         Err("`99999999999999999999` dollars is too large: the highest price is 9223372 dollars"),
     );
-    check_price(
-        "0.1234567890123",
-        Err("`0.1234567890123` has more than 12 decimals: round it"),
-    );
-    for text in [
-        "", ".", ".5", "5.", "-1", "+1", "1e-3", "1,000", "1.2.3", " 1", "NaN", "٣",
-    ] {
+    check_price("0.1234567890123", Err("`0.1234567890123` has more than 12 decimals: round it"));
+    for text in ["", ".", ".5", "5.", "-1", "+1", "1e-3", "1,000", "1.2.3", " 1", "NaN", "٣"] {
         let message = format!("`{text}` is not a price: write plain dollars such as 0.0416");
         check_price(text, Err(&message));
     }
@@ -54,11 +47,7 @@ fn amounts_and_prices_print_as_people_write_them() {
         (i64::MIN, "-$9,223,372,036,854.78"),
     ];
     for (micros, expect) in amounts {
-        assert_eq!(
-            Usd::from_micros(micros).to_string(),
-            expect,
-            "{micros} micro-dollars"
-        );
+        assert_eq!(Usd::from_micros(micros).to_string(), expect, "{micros} micro-dollars");
     }
     let prices = [
         (0, "$0.00"),
@@ -67,11 +56,7 @@ fn amounts_and_prices_print_as_people_write_them() {
         (2_500_000_000_000, "$2.50"),
     ];
     for (pico, expect) in prices {
-        assert_eq!(
-            PicoDollars::from_pico(pico).to_string(),
-            expect,
-            "{pico} pico-dollars"
-        );
+        assert_eq!(PicoDollars::from_pico(pico).to_string(), expect, "{pico} pico-dollars");
     }
 }
 
@@ -79,10 +64,7 @@ fn amounts_and_prices_print_as_people_write_them() {
 fn a_month_has_730_hours() {
     let hourly = PicoDollars::parse("0.0416").expect("a plain price");
     assert_eq!(hourly.monthly(), Usd::from_micros(30_368_000));
-    assert_eq!(
-        PicoDollars::from_pico(i64::MAX).times(u64::MAX),
-        Usd::from_micros(i64::MAX)
-    );
+    assert_eq!(PicoDollars::from_pico(i64::MAX).times(u64::MAX), Usd::from_micros(i64::MAX));
     assert_eq!(hourly.times_fraction(1, 0), None);
     assert_eq!(hourly.times_fraction(u128::MAX, 1), None);
 }
@@ -97,12 +79,7 @@ fn json_is_a_number_of_dollars() {
     let read: Usd = serde_json::from_str("7").expect("a whole number of dollars");
     assert_eq!(read, Usd::from_micros(7_000_000));
     let error = serde_json::from_str::<Usd>("1e12").expect_err("beyond the exact range");
-    assert!(
-        error
-            .to_string()
-            .contains("1000000000000 dollars is outside"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("1000000000000 dollars is outside"), "{error}");
     assert!(serde_json::from_str::<Usd>("\"7\"").is_err());
 }
 
