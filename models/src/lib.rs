@@ -5,10 +5,16 @@
 #![deny(missing_docs)]
 
 pub mod catalog;
+pub mod demand;
+pub mod evidence;
+pub mod forecast;
 pub mod metric;
 pub mod money;
+pub mod quantile;
 pub mod recommendation;
+pub mod replay;
 pub mod resource;
+pub mod season;
 pub mod series;
 pub mod sizing;
 pub mod spec;

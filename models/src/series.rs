@@ -40,4 +40,55 @@ impl Series {
     pub fn newest_s(&self) -> Option<i64> {
         self.values.iter().rposition(|value| !value.is_nan()).map(|index| self.time_s(index))
     }
+
+    /// The values that are there, in the order of time.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<f32> {
+        self.values.iter().copied().filter(|value| !value.is_nan()).collect()
+    }
+
+    /// How many slots hold a value.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.values.iter().filter(|value| !value.is_nan()).count()
+    }
+
+    /// The value in the slot that begins at `time_s`; `None` for a gap, outside, and between slots.
+    #[must_use]
+    pub fn at(&self, time_s: i64) -> Option<f32> {
+        let offset = time_s.checked_sub(self.start_s)?;
+        let step = i64::from(self.step_s);
+        let aligned = step > 0 && offset >= 0 && offset % step == 0;
+        let index = aligned.then(|| usize::try_from(offset / step).ok())??;
+        self.values.get(index).copied().filter(|value| !value.is_nan())
+    }
+
+    /// The slots that begin in `from_s..until_s`.
+    ///
+    /// A series without a step is empty: nothing can be said of its times.
+    #[must_use]
+    pub fn window(&self, from_s: i64, until_s: i64) -> Self {
+        let step = i64::from(self.step_s);
+        if step == 0 {
+            return Self { start_s: from_s, step_s: self.step_s, values: Vec::new() };
+        }
+        let slots_before = |time_s: i64| {
+            let slots = (time_s.saturating_sub(self.start_s)).max(0);
+            usize::try_from((slots + step - 1) / step).unwrap_or(usize::MAX).min(self.values.len())
+        };
+        let first = slots_before(from_s);
+        let last = slots_before(until_s).max(first);
+        Self {
+            start_s: self.time_s(first),
+            step_s: self.step_s,
+            values: self.values[first..last].to_vec(),
+        }
+    }
+
+    /// Whether there are points and all are exactly zero: absence may look like this.
+    #[must_use]
+    pub fn is_flat_zero(&self) -> bool {
+        let mut present = self.values.iter().filter(|value| !value.is_nan()).peekable();
+        present.peek().is_some() && present.all(|value| *value == 0.0)
+    }
 }

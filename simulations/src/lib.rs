@@ -4,6 +4,7 @@
 //! and its clock (`trimtab`).
 #![deny(missing_docs)]
 
+pub mod checker;
 pub mod fleet;
 pub mod noise;
 pub mod scenario;

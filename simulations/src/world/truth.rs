@@ -134,3 +134,39 @@ impl World {
         }
     }
 }
+
+/// What checkers look at: the account as it truly is, without lag and without faults.
+impl World {
+    /// The tags of a resource.
+    #[must_use]
+    pub fn tags_of(&self, arn: &str) -> Option<&std::collections::BTreeMap<String, String>> {
+        self.entities
+            .values()
+            .map(|entity| &entity.resource.reference)
+            .find(|one| one.arn.0 == arn)
+            .map(|one| &one.tags)
+    }
+
+    /// Whether a fault hides or flattens the metrics of a resource.
+    #[must_use]
+    pub fn is_silent(&self, id: &str) -> bool {
+        self.faults.silent.contains(id) || self.faults.flat_zero.contains(id)
+    }
+
+    /// The configuration that is truly in force.
+    #[must_use]
+    pub fn true_spec(&self, id: &str, now: Timestamp) -> Option<trimtab_models::spec::Spec> {
+        // A describe shows what was true up to 8 s ago: look from that much later.
+        let later = now.saturating_add(jiff::SignedDuration::from_secs(9)).unwrap_or(now);
+        self.entities.get(id)?.seen_at(later).map(|resource| resource.spec())
+    }
+
+    /// The life-cycle state that an instance is truly in.
+    #[must_use]
+    pub fn true_state(&self, id: &str, now: Timestamp) -> Option<InstanceState> {
+        match &self.entities.get(id)?.body {
+            Body::Instance(body) => Some(*body.states.at(now.as_second())),
+            Body::Volume(_) | Body::Function(_) | Body::Group(_) => None,
+        }
+    }
+}
