@@ -17,6 +17,7 @@ pub mod probe;
 pub mod recommend;
 pub mod sentinel;
 pub mod series_store;
+pub mod simulated;
 pub mod stage;
 pub mod store;
 pub mod verify;

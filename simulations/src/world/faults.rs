@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Deserialize;
 use trimtab_models::spec::Spec;
-use trimtab_policies::operations::{Failure, FailureKind, Operation};
+use trimtab_policies::{
+    operations::{Failure, FailureKind, Operation},
+    steps::{Step, StepKind},
+};
 
 use super::World;
 use crate::noise::unit;
@@ -106,5 +109,33 @@ impl World {
             Operation::SetGroupBounds { group_name, .. } => group_name,
         };
         (operation.iam_action(), target.clone())
+    }
+}
+
+impl World {
+    /// Asks for metrics: throttled and denied like every call.
+    ///
+    /// # Errors
+    /// By the faults in force.
+    pub fn request_metrics(&mut self, region: &str) -> Result<(), Failure> {
+        self.refuse("cloudwatch:GetMetricData", region, false)
+    }
+
+    /// The first call of the steps that the role does not allow.
+    #[must_use]
+    pub fn first_denied(&self, steps: &[Step]) -> Option<String> {
+        let calls = steps.iter().filter_map(|step| match &step.kind {
+            StepKind::StopInstance { .. } => Some("ec2:StopInstances"),
+            StepKind::SetInstanceType { .. } => Some("ec2:ModifyInstanceAttribute"),
+            StepKind::StartInstance { .. } => Some("ec2:StartInstances"),
+            StepKind::AwaitStatusChecks { .. } => None,
+            StepKind::ModifyVolume { .. } => Some("ec2:ModifyVolume"),
+            StepKind::CreateSnapshot { .. } => Some("ec2:CreateSnapshot"),
+            StepKind::DeleteVolume { .. } => Some("ec2:DeleteVolume"),
+            StepKind::RestoreVolume { .. } => Some("ec2:CreateVolume"),
+            StepKind::SetFunctionMemory { .. } => Some("lambda:UpdateFunctionConfiguration"),
+            StepKind::SetGroupBounds { .. } => Some("autoscaling:UpdateAutoScalingGroup"),
+        });
+        calls.into_iter().find(|call| self.faults.denied.contains(*call)).map(str::to_owned)
     }
 }

@@ -1,0 +1,181 @@
+//! The simulated account behind the ports: the other implementation beside AWS.
+//!
+//! Not here: the account's rules and metrics (`trimtab_simulations`).
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use trimtab_models::{
+    catalog::InstanceType,
+    resource::{Kind, Resource, ResourceRef},
+};
+use trimtab_policies::{
+    facts::{Alarm, InstanceStatus, Permission},
+    operations::{Failure, FailureKind, Operation, Receipt},
+    steps::Step,
+};
+use trimtab_simulations::world::World;
+
+use crate::ports::{
+    Act, Clock, Fetched, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection,
+    SeriesQuery,
+};
+
+/// A world that several tasks look at and write to.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    world: Arc<Mutex<World>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Simulated {
+    /// Puts `world` behind the ports, on `clock`.
+    #[must_use]
+    pub fn new(world: World, clock: Arc<dyn Clock>) -> Self {
+        Self { world: Arc::new(Mutex::new(world)), clock }
+    }
+
+    /// Ports that read and write this account.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        Ports {
+            observe: Arc::new(self.clone()),
+            act: Some(Arc::new(self.clone())),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// The account itself.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn require(&self, place: &Place) -> Result<(), Failure> {
+        let account = self.world().account().to_owned();
+        if place.account == account {
+            return Ok(());
+        }
+        Err(Failure {
+            kind: FailureKind::Denied,
+            call: "sts:AssumeRole".to_owned(),
+            target: place.account.clone(),
+            message: format!("the simulated account is {account}: configure that one"),
+        })
+    }
+}
+
+#[async_trait]
+impl Observe for Simulated {
+    async fn discover(&self, place: &Place, kind: Kind) -> Result<Vec<Resource>, Failure> {
+        self.require(place)?;
+        let now = self.clock.now();
+        self.world().discover(&place.region, kind, now)
+    }
+
+    async fn describe(&self, _: &ResourceRef, id: &str) -> Result<Resource, Failure> {
+        let now = self.clock.now();
+        self.world().describe(id, now)
+    }
+
+    async fn series(
+        &self,
+        place: &Place,
+        queries: &[SeriesQuery],
+    ) -> Result<FetchedSeries, Failure> {
+        self.require(place)?;
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.request_metrics(&place.region)?;
+        let results = queries
+            .iter()
+            .map(|query| {
+                let window = (query.from_s, query.until_s, query.step_s);
+                match world.series(&query.resource_id, query.measure, window, now) {
+                    Ok(series) => Fetched::Complete(series),
+                    Err(failure) => Fetched::Failed(failure.message),
+                }
+            })
+            .collect();
+        Ok(FetchedSeries { results, billed_metrics: queries.len() as u64, calls: 1 })
+    }
+
+    async fn instance_status(
+        &self,
+        _: &Place,
+        instance_id: &str,
+    ) -> Result<Option<InstanceStatus>, Failure> {
+        let now = self.clock.now();
+        self.world().instance_status(instance_id, now)
+    }
+
+    async fn protection(&self, _: &Place, instance_id: &str) -> Result<Protection, Failure> {
+        let (stop, termination) = self.world().protection(instance_id)?;
+        Ok(Protection { stop, termination })
+    }
+
+    async fn alarms(
+        &self,
+        _: &ResourceRef,
+        id: &str,
+        names: &[String],
+    ) -> Result<Vec<Alarm>, Failure> {
+        self.world().alarms(id, names)
+    }
+
+    async fn offered(
+        &self,
+        place: &Place,
+        _: &str,
+        types: &[String],
+    ) -> Result<BTreeMap<String, bool>, Failure> {
+        self.world().offered(&place.region, types)
+    }
+
+    async fn modifications(&self, _: &Place, volume_id: &str) -> Result<Vec<Timestamp>, Failure> {
+        self.world().modifications(volume_id)
+    }
+
+    async fn marked(
+        &self,
+        _: &Place,
+        made: Made,
+        mark: &str,
+    ) -> Result<Option<MadeThing>, Failure> {
+        let now = self.clock.now();
+        let found = match made {
+            Made::Snapshot => self.world().marked_snapshot(mark, now)?,
+            Made::Volume => self.world().marked_volume(mark, now)?,
+        };
+        Ok(found.map(|(id, state)| MadeThing { id, state }))
+    }
+
+    async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
+        self.world().instance_types(&place.region)
+    }
+
+    async fn caller(&self, _: &Place) -> Result<String, Failure> {
+        Ok(self.world().account().to_owned())
+    }
+}
+
+#[async_trait]
+impl Act for Simulated {
+    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
+        self.require(place)?;
+        let now = self.clock.now();
+        self.world().perform(&place.region, operation, now)
+    }
+
+    async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure> {
+        self.require(place)?;
+        let denied = self.world().first_denied(steps);
+        Ok(denied.map_or(Permission::Allowed, |operation| Permission::Denied {
+            message: "UnauthorizedOperation: the role does not allow it".to_owned(),
+            operation,
+        }))
+    }
+}
