@@ -12,7 +12,7 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 use trimtab_policies::{
-    approval::Verdict,
+    approval::{Decision, Verdict},
     change::{Change, Opening},
     digest::{digest, id},
     facts::Facts,
@@ -319,17 +319,24 @@ fn view_of(
 }
 
 /// Reviews one kept recommendation again, on fresh facts.
-pub async fn review_one(agent: &Agent, view: &RecommendationView, moment: Moment) -> PlanEntry {
+///
+/// `decision` is the one that is being made right now, if one is; else the journalled one counts.
+pub async fn review_one(
+    agent: &Agent,
+    view: &RecommendationView,
+    moment: Moment,
+    decision: Option<Decision>,
+) -> PlanEntry {
     let entry = &view.entry;
     let now = agent.ports().clock.now();
-    let decision = {
-        let ledger = agent.ledger();
+    let decision = decision.or_else(|| {
         let recommendation = &entry.recommendation;
+        let ledger = agent.ledger();
         ledger
             .book()
             .decision(&entry.digest, &recommendation.resource.arn, recommendation.action, now)
             .cloned()
-    };
+    });
     let candidate = Candidate {
         id: entry.id.clone(),
         digest: entry.digest.clone(),
@@ -366,6 +373,9 @@ pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<Strin
 /// # Errors
 /// As [`begin_all`].
 pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
+    if !agent.ledger().book().has_approvals() {
+        return Ok(Vec::new());
+    }
     let approved = agent.store().recommendations()?.into_values();
     let mut begun = Vec::new();
     for view in approved.filter(|view| view.state == RecommendationState::Approved) {
@@ -390,7 +400,7 @@ async fn begin_one(
         );
         return Ok(None);
     }
-    let entry = review_one(agent, &view, Moment::FirstWrite).await;
+    let entry = review_one(agent, &view, Moment::FirstWrite, None).await;
     let opened = (entry.decision == Disposition::Apply)
         .then(|| open(agent, &entry, view.zone.clone()))
         .transpose()?;

@@ -78,12 +78,6 @@ pub async fn approve(
             view.entry.digest
         )));
     }
-    let entry = review_one(agent, &view, Moment::Approval).await;
-    if let Some(reason) = reason_not_approvable(&entry) {
-        return Err(DecideError::Refused(format!(
-            "recommendation `{id}` cannot be approved: {reason}"
-        )));
-    }
     let now = agent.ports().clock.now();
     let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
     let until = SignedDuration::try_from_secs_f64(expiry)
@@ -98,6 +92,12 @@ pub async fn approve(
         until,
         now: approval.now,
     };
+    let entry = review_one(agent, &view, Moment::Approval, Some(decision.clone())).await;
+    if let Some(reason) = reason_not_approvable(&entry) {
+        return Err(DecideError::Refused(format!(
+            "recommendation `{id}` cannot be approved: {reason}"
+        )));
+    }
     journal(agent, &view, by, decision)?;
     view.state = RecommendationState::Approved;
     view.decided = Some(format!("approved by {by}"));

@@ -2,7 +2,10 @@
 //!
 //! Not here: frames and hashes (`journal`), and what the records mean (`trimtab_policies::book`).
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::mpsc::{Receiver, Sender, channel},
+};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -46,6 +49,7 @@ pub enum LedgerError {
 pub struct Ledger {
     journal: Journal,
     book: Book,
+    followers: Vec<Sender<Record>>,
 }
 
 impl Ledger {
@@ -61,7 +65,7 @@ impl Ledger {
                 .map_err(|source| LedgerError::Unreadable { seq: entry.seq, source })?;
             book.fold(&record);
         }
-        Ok(Self { journal, book })
+        Ok(Self { journal, book, followers: Vec::new() })
     }
 
     /// What the records add up to.
@@ -91,7 +95,15 @@ impl Ledger {
         let payload = serde_json::to_vec(&record).map_err(LedgerError::Unwritable)?;
         let seq = self.journal.append_sync(&payload)?;
         self.book.fold(&record);
+        self.followers.retain(|follower| follower.send(record.clone()).is_ok());
         Ok(seq)
+    }
+
+    /// Every record from now on, as it is written.
+    pub fn follow(&mut self) -> Receiver<Record> {
+        let (sender, receiver) = channel();
+        self.followers.push(sender);
+        receiver
     }
 
     /// Writes an event of a change durably, then folds it.

@@ -48,6 +48,12 @@ impl Book {
         }
     }
 
+    /// Whether any approval waits to be used.
+    #[must_use]
+    pub fn has_approvals(&self) -> bool {
+        !self.approvals.is_empty()
+    }
+
     /// Folds one record.
     pub fn fold(&mut self, record: &Record) {
         match &record.entry {

@@ -16,20 +16,16 @@ use trimtab_policies::record::Entry;
 
 pub use reload::{PortsFactory, Reloader};
 pub use runners::Runners;
-pub use schedule::{Schedules, next_time};
 pub use stages::{StageQueue, run as run_stage, work};
 
 use crate::{
     agent::Agent,
     api::{ApiState, router},
     ledger::SELF,
+    schedule::schedules,
     stage::Stage,
 };
 
-/// How often watched changes are looked at.
-const VERIFY_SCHEDULE: &str = "30 */5 * * * *";
-/// How often approved recommendations are tried again (a window may have opened).
-const BEGIN_SCHEDULE: &str = "15 * * * * *";
 /// How long open connections may take after the last answer.
 const SERVER_GRACE: Duration = Duration::from_secs(5);
 
@@ -166,16 +162,6 @@ impl Scheduling {
             Self::Virtual(token) => token.cancel(),
         }
     }
-}
-
-/// Every schedule of the settings in force.
-#[must_use]
-pub fn schedules(agent: &Agent) -> Schedules {
-    vec![
-        (agent.settings().schedule.cycle.clone(), Stage::Cycle),
-        (VERIFY_SCHEDULE.to_owned(), Stage::Verify),
-        (BEGIN_SCHEDULE.to_owned(), Stage::Begin),
-    ]
 }
 
 /// Serves signals and reloads until the end is asked for.

@@ -1,20 +1,19 @@
-//! Schedules: they only put a stage's name into the queue.
+//! Starting the schedules: they only put a stage's name into the queue.
 //!
 //! Real time is tokio-cron-scheduler's, in UTC; a clock that runs faster has its next times from croner. Not here: windows.
 
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
-use croner::Cron;
-use jiff::{Timestamp, tz::TimeZone};
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
 use super::StageQueue;
-use crate::{ports::Clock, stage::Stage};
-
-/// The expression and stage of every schedule.
-pub type Schedules = Vec<(String, Stage)>;
+use crate::{
+    ports::Clock,
+    schedule::{Schedules, next_time},
+    stage::Stage,
+};
 
 /// Starts the schedules on the system's clock, in UTC.
 ///
@@ -51,16 +50,4 @@ pub async fn run_virtual(
             () = clock.sleep_until(at) => queue.signal(stage),
         }
     }
-}
-
-/// The next time after `now` at which `expression` fires, in UTC.
-///
-/// # Errors
-/// When the expression is wrong or never fires again.
-pub fn next_time(expression: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    let cron = Cron::from_str(expression).with_context(|| format!("`{expression}` is not a cron expression"))?;
-    let next = cron
-        .find_next_occurrence(&now.to_zoned(TimeZone::UTC), false)
-        .with_context(|| format!("`{expression}` never fires again"))?;
-    Ok(next.timestamp())
 }

@@ -29,18 +29,22 @@ impl World {
     /// What the account costs a month at list prices, as it is configured at `now`; what has no price is left out.
     #[must_use]
     pub fn cost_monthly(&self, now: Timestamp) -> Usd {
-        self.entities.values().filter_map(|entity| self.cost(entity, now.as_second())).sum()
+        let second = now.as_second();
+        self.entities.values().filter_map(|entity| self.cost(entity, second, second)).sum()
     }
 
-    /// What one resource costs a month at list prices.
+    /// What the configuration of `before` would cost a month more than that of `now`, under the demand of `now`.
     #[must_use]
-    pub fn cost_of(&self, arn: &str, now: Timestamp) -> Option<Usd> {
+    pub fn saving_since(&self, arn: &str, before: Timestamp, now: Timestamp) -> Option<Usd> {
         let entity =
             self.entities.values().find(|entity| entity.resource.reference.arn.0 == arn)?;
-        self.cost(entity, now.as_second())
+        let now_s = now.as_second();
+        let then = self.cost(entity, before.as_second(), now_s)?;
+        Some(then.saturating_sub(self.cost(entity, now_s, now_s)?))
     }
 
-    fn cost(&self, entity: &Entity, second: i64) -> Option<Usd> {
+    /// Cost a month of the configuration in force at `second`, under the demand of the week before `demand_s`.
+    fn cost(&self, entity: &Entity, second: i64, demand_s: i64) -> Option<Usd> {
         let region = entity.resource.reference.region.as_str();
         match &entity.body {
             Body::Instance(body) => match body.states.at(second) {
@@ -65,7 +69,7 @@ impl World {
             Body::Function(body) => {
                 let memory_mb = *body.memory.at(second);
                 let mean: f64 =
-                    (0..168).map(|hour| entity.demand.at(second - hour * 3600)).sum::<f64>()
+                    (0..168).map(|hour| entity.demand.at(demand_s - hour * 3600)).sum::<f64>()
                         / 168.0;
                 let invocations = body.peak_invocations * mean * 12.0 * 730.0;
                 let used = FunctionUse {
@@ -83,7 +87,7 @@ impl World {
                     .monthly();
                 // The bounds in force now, against the load of the past week.
                 let members: u32 = (0..168)
-                    .map(|hour| body.desired_under(&entity.demand, second, second - hour * 3600))
+                    .map(|hour| body.desired_under(&entity.demand, second, demand_s - hour * 3600))
                     .sum();
                 price.scaled(f64::from(members) / 168.0)
             }

@@ -1,0 +1,319 @@
+//! Rehearsing: the real flow on a simulated account in virtual time, with checkers that watch every move.
+//!
+//! The same seed gives the same bytes. Not here: the account and the checkers (`trimtab_simulations`).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, mpsc::Receiver},
+};
+
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use trimtab_config::{Account, Settings, Trust};
+use trimtab_models::{catalog::Catalog, money::Usd};
+use trimtab_policies::{change::State, mode::Mode, plan::Disposition, record::Record};
+use trimtab_simulations::{
+    checker::Checker,
+    scenario::{Approver, Scenario},
+    world::{Breaches, World},
+};
+
+use crate::{
+    agent::Agent,
+    clock::ManualClock,
+    cycle::{Begin, begin_approved, run_cycle},
+    decide::{Approval, approve},
+    execute::{Advance, advance},
+    ports::Clock,
+    schedule::{Schedules, next_time, schedules},
+    simulated::Simulated,
+    stage::Stage,
+    verify::verify_all,
+    view::{PlanView, RecommendationState},
+};
+
+/// How a scenario is rehearsed.
+#[derive(Debug, Clone, Copy)]
+pub struct Rehearsal {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Virtual days.
+    pub days: u32,
+    /// A mode for everything, instead of the scenario's.
+    pub mode: Option<Mode>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RehearsalReport {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// Virtual days.
+    pub days: u32,
+    /// Resources at the start.
+    pub resources: u64,
+    /// Distinct recommendations.
+    pub recommendations: u64,
+    /// Changes whose steps were all done.
+    pub changes_applied: u64,
+    /// Changes that were applied and taken back.
+    pub changes_undone: u64,
+    /// Changes by where they stood at the end.
+    pub changes_by_state: BTreeMap<String, u64>,
+    /// Distinct recommendations that were ever withheld.
+    pub withheld: u64,
+    /// Cost a month at the start.
+    pub cost_usd_monthly: Usd,
+    /// Saving a month that the applied changes truly bring at the end, at list prices.
+    pub saving_usd_monthly: Usd,
+    /// Breaching ÷ observed intervals of changed resources after their changes.
+    pub breach_ratio: f64,
+    /// Writes that the account accepted.
+    pub writes: u64,
+    /// What the checkers found.
+    pub invariant_violations: Vec<String>,
+}
+
+/// Settings of a scenario, for a state folder.
+///
+/// # Errors
+/// When the scenario's settings are wrong.
+pub fn scenario_settings(
+    scenario: &Scenario,
+    state_dir: &Path,
+    mode: Option<Mode>,
+) -> anyhow::Result<Settings> {
+    let settings = trimtab_config::from_scenario(scenario.settings.clone(), &scenario.name)?;
+    let mut settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
+    if settings.accounts.is_empty() {
+        settings.accounts.push(Account {
+            name: "simulated".to_owned(),
+            id: scenario.account.clone(),
+            role_arn: None,
+            apply_role_arn: None,
+            external_id: None,
+            trust: Trust::ExternalId,
+            regions: scenario.regions.clone(),
+        });
+    }
+    state_dir.clone_into(&mut settings.agent.state_dir);
+    settings.api.token_file = state_dir.join("operator.token");
+    if let Some(mode) = mode {
+        settings.policy.modes.default = mode;
+        settings.policy.modes.rules.clear();
+    }
+    Ok(settings)
+}
+
+/// Runs a scenario as fast as it can. `tick` is told the virtual day, for a progress bar.
+///
+/// # Errors
+/// When the scenario's settings are wrong, or the temporary state cannot be written.
+pub async fn rehearse(
+    scenario: &Scenario,
+    rehearsal: Rehearsal,
+    mut tick: impl FnMut(u32),
+) -> anyhow::Result<RehearsalReport> {
+    let state = tempfile::tempdir().context("no temporary folder can be made")?;
+    let settings = scenario_settings(scenario, state.path(), rehearsal.mode)?;
+    let clock = ManualClock::new(scenario.start);
+    let world = World::new(scenario, rehearsal.seed, Catalog::embedded());
+    let simulated = Simulated::new(world, Arc::new(clock.clone()));
+    let cost = simulated.world().cost_monthly(scenario.start);
+    let agent = Agent::open(settings, simulated.ports(), Catalog::embedded())?;
+    let records = agent.ledger().follow();
+    let schedules = schedules(&agent);
+    let mut run = Run {
+        agent,
+        simulated,
+        records,
+        journal: Vec::new(),
+        checker: Checker::new(),
+        wakes: BTreeMap::new(),
+        seen: Seen::default(),
+    };
+    let end = scenario.start + SignedDuration::from_hours(24 * i64::from(rehearsal.days));
+    let mut due = first_due(&schedules, scenario.start)?;
+    while let Some(at) = run.next_time(&due).filter(|at| *at <= end) {
+        clock.set(at);
+        let now = clock.now();
+        for (expression, stage) in &schedules {
+            if due.get(stage).is_some_and(|due| *due <= now) {
+                run.stage(*stage, scenario.approver.as_ref()).await?;
+                due.insert(*stage, next_time(expression, now)?);
+            }
+        }
+        run.carry_on(now).await?;
+        run.check(now);
+        tick(u32::try_from((now.as_second() - scenario.start.as_second()) / 86_400).unwrap_or(0));
+    }
+    clock.set(end);
+    Ok(run.report(scenario, rehearsal, cost, end))
+}
+
+fn first_due(
+    schedules: &Schedules,
+    start: Timestamp,
+) -> anyhow::Result<BTreeMap<Stage, Timestamp>> {
+    schedules
+        .iter()
+        .map(|(expression, stage)| {
+            // The first cycle runs at the start, as the daemon's does.
+            let at = if *stage == Stage::Cycle { start } else { next_time(expression, start)? };
+            Ok((*stage, at))
+        })
+        .collect()
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    recommendations: BTreeSet<String>,
+    withheld: BTreeSet<String>,
+    resources: u64,
+}
+
+impl Seen {
+    fn note(&mut self, plan: &PlanView) {
+        if self.resources == 0 {
+            self.resources = plan.cycle.resources.values().sum();
+        }
+        for entry in &plan.recommendations {
+            self.recommendations.insert(entry.id.clone());
+            if entry.decision == Disposition::Withheld {
+                self.withheld.insert(entry.id.clone());
+            }
+        }
+    }
+}
+
+/// One run, between its events.
+struct Run {
+    agent: Agent,
+    simulated: Simulated,
+    records: Receiver<Record>,
+    journal: Vec<Record>,
+    checker: Checker,
+    wakes: BTreeMap<String, Timestamp>,
+    seen: Seen,
+}
+
+impl Run {
+    fn next_time(&self, due: &BTreeMap<Stage, Timestamp>) -> Option<Timestamp> {
+        due.values().chain(self.wakes.values()).min().copied()
+    }
+
+    async fn stage(&mut self, stage: Stage, approver: Option<&Approver>) -> anyhow::Result<()> {
+        match stage {
+            Stage::Verify => {
+                verify_all(&self.agent).await?;
+            }
+            Stage::Begin => {
+                begin_approved(&self.agent).await?;
+            }
+            Stage::Cycle => {
+                let plan = run_cycle(&self.agent, Begin::Allowed).await?;
+                self.seen.note(&plan);
+                if let Some(approver) = approver {
+                    self.answer(approver).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The scenario's approver looks at what awaits approval.
+    async fn answer(&self, approver: &Approver) -> anyhow::Result<()> {
+        let now = self.agent.ports().clock.now();
+        let pause = SignedDuration::from_hours(i64::from(approver.after_hours));
+        let waiting = self.agent.store().recommendations()?.into_values().filter(|view| {
+            view.state == RecommendationState::AwaitingApproval
+                && approver.approves.contains(&view.entry.recommendation.action)
+                && now.duration_since(view.first_seen_at) >= pause
+        });
+        for view in waiting.collect::<Vec<_>>() {
+            let approval =
+                Approval { digest: Some(view.entry.digest.clone()), ..Approval::default() };
+            if let Err(refused) =
+                approve(&self.agent, &view.entry.id, &approver.name, approval).await
+            {
+                tracing::debug!(%refused, "the approver was refused");
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves every open change whose time has come.
+    async fn carry_on(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let open: Vec<String> = {
+            let ledger = self.agent.ledger();
+            let changes = ledger.book().changes().values();
+            changes
+                .filter(|change| change.state.is_open())
+                .map(|change| change.id.clone())
+                .collect()
+        };
+        for change_id in open {
+            if self.wakes.get(&change_id).is_some_and(|at| *at > now) {
+                continue;
+            }
+            match advance(&self.agent.ports(), &self.agent.ledger, &change_id).await? {
+                Advance::WakeAt(at) => self.wakes.insert(change_id, at),
+                Advance::Resting(_) => self.wakes.remove(&change_id),
+            };
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, now: Timestamp) {
+        self.journal.extend(self.records.try_iter());
+        self.checker.observe(&self.simulated.world(), &self.journal, now);
+    }
+
+    fn report(
+        mut self,
+        scenario: &Scenario,
+        rehearsal: Rehearsal,
+        cost: Usd,
+        end: Timestamp,
+    ) -> RehearsalReport {
+        self.check(end);
+        let world = self.simulated.world();
+        let ledger = self.agent.ledger();
+        let (mut saving, mut breaches) = (Usd::ZERO, Breaches::default());
+        let (mut applied, mut undone) = (0, 0);
+        let mut by_state = BTreeMap::new();
+        for change in ledger.book().changes().values() {
+            *by_state.entry(change.state.to_string()).or_insert(0) += 1;
+            let Some(applied_at) = change.applied_at else { continue };
+            applied += 1;
+            if change.state == State::Undone {
+                undone += 1;
+                continue;
+            }
+            let arn = &change.recommendation.resource.arn.0;
+            breaches += world.breaches(arn, applied_at, end);
+            let since = world.saving_since(arn, change.opened_at, end).unwrap_or(Usd::ZERO);
+            saving = saving.saturating_add(since);
+        }
+        RehearsalReport {
+            scenario: scenario.name.clone(),
+            seed: rehearsal.seed,
+            days: rehearsal.days,
+            resources: self.seen.resources,
+            recommendations: self.seen.recommendations.len() as u64,
+            changes_applied: applied,
+            changes_undone: undone,
+            changes_by_state: by_state,
+            withheld: self.seen.withheld.len() as u64,
+            cost_usd_monthly: cost,
+            saving_usd_monthly: saving,
+            breach_ratio: breaches.breaching as f64 / (breaches.observed.max(1)) as f64,
+            writes: world.log().len() as u64,
+            invariant_violations: self.checker.violations(),
+        }
+    }
+}
