@@ -13,6 +13,8 @@ pub mod journal;
 pub mod ledger;
 pub mod observe;
 pub mod ports;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod probe;
 pub mod recommend;
 pub mod sentinel;
