@@ -226,3 +226,43 @@ pub(super) async fn protection(clients: &Clients, id: &str) -> Result<Protection
         termination: flag(termination, "disableApiTermination")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::InstanceNetworkInterfaceAssociation as Association;
+
+    use super::*;
+
+    #[test]
+    fn an_address_survives_a_stop_only_if_nobody_lends_it() {
+        let interface = |owner: Option<&str>| {
+            let association = Association::builder().public_ip("192.0.2.1");
+            let association = association.set_ip_owner_id(owner.map(str::to_owned)).build();
+            InstanceNetworkInterface::builder().association(association).build()
+        };
+        let cases: [(&[Option<&str>], bool); 5] = [
+            (&[Some("123456789012")], true),
+            (&[Some("amazon")], false),
+            (&[None], false),
+            (&[Some("123456789012"), Some("amazon")], false),
+            (&[], false),
+        ];
+        for (owners, expect) in cases {
+            let interfaces = owners.iter().map(|owner| interface(*owner)).collect();
+            let instance = Ec2Instance::builder().public_ip_address("192.0.2.1");
+            let instance = instance.set_network_interfaces(Some(interfaces)).build();
+            assert_eq!(has_elastic_ip(&instance), expect, "{owners:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_over_is_none() {
+        let event = |description: &str| {
+            let event = aws_sdk_ec2::types::InstanceStatusEvent::builder();
+            event.code("system-reboot".into()).description(description).build()
+        };
+        assert_eq!(open_event(&event("[Completed] reboot")), None);
+        assert_eq!(open_event(&event("[Canceled] reboot")), None);
+        assert_eq!(open_event(&event("reboot")).as_deref(), Some("system-reboot: reboot"));
+    }
+}

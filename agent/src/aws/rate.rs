@@ -324,7 +324,7 @@ mod tests {
         let cases: [(u16, &str, &[u8], bool); 6] = [
             (200, "", b"<Code>RequestLimitExceeded</Code>", false),
             (503, "", b"<Code>RequestLimitExceeded</Code>", true),
-            (400, "", b"\xa2f__typejThrottling", false),
+            (400, "", b"\xa2f__typejThrottling", true),
             (400, "", b"{\"__type\":\"Throttling\"}", true),
             (429, "TooManyRequestsException:", b"", true),
             (500, "", b"<Code>InternalError</Code>", false),

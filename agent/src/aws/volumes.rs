@@ -33,13 +33,7 @@ pub(super) async fn discover(clients: &Clients, now: Timestamp) -> Result<Vec<Re
         Ok((page.volumes.unwrap_or_default(), page.next_token))
     };
     let volumes = pages((api, &clients.target), fetch).await?;
-    let mut newest = BTreeMap::new();
-    for (id, modification) in modified(clients, None).await? {
-        let place = newest.entry(id).or_insert_with(|| modification.clone());
-        if modification.started_at > place.started_at {
-            *place = modification;
-        }
-    }
+    let newest = newest(modified(clients, None).await?);
     Ok(volumes.iter().filter_map(|volume| resource(clients, volume, &newest, now)).collect())
 }
 
@@ -50,10 +44,8 @@ pub(super) async fn describe(
     now: Timestamp,
 ) -> Result<Resource, Failure> {
     let volume = volume(clients, id).await?;
-    let mut modifications = modified(clients, Some(id)).await?;
-    modifications.sort_by_key(|(_, modification)| modification.started_at);
-    let newest = modifications.into_iter().collect();
-    let missing = || error::not_found(rate::DESCRIBE_VOLUMES.call, id);
+    let newest = newest(modified(clients, Some(id)).await?);
+    let missing = || error::incomplete(rate::DESCRIBE_VOLUMES.call, id, "type or size");
     resource(clients, &volume, &newest, now).ok_or_else(missing)
 }
 
@@ -70,17 +62,16 @@ pub(super) async fn volume(clients: &Clients, id: &str) -> Result<Ec2Volume, Fai
 
 /// Every start of a modification that EC2 still knows, newest first.
 pub(super) async fn modifications(clients: &Clients, id: &str) -> Result<Vec<Timestamp>, Failure> {
+    let missing = || error::incomplete(rate::DESCRIBE_MODIFICATIONS.call, id, "start time");
     let modified = modified(clients, Some(id)).await?;
-    let mut starts: Vec<Timestamp> = modified.into_iter().map(|(_, it)| it.started_at).collect();
+    let starts = modified.iter().map(|it| started_at(it).ok_or_else(missing));
+    let mut starts = starts.collect::<Result<Vec<Timestamp>, Failure>>()?;
     starts.sort_unstable_by(|one, other| other.cmp(one));
     Ok(starts)
 }
 
-/// Modifications with the ids of their volumes, of one volume or of all; none for a volume that was never modified.
-async fn modified(
-    clients: &Clients,
-    id: Option<&str>,
-) -> Result<Vec<(String, Modification)>, Failure> {
+/// Modifications of one volume or of all; none for a volume that was never modified.
+async fn modified(clients: &Clients, id: Option<&str>) -> Result<Vec<VolumeModification>, Failure> {
     let api = &rate::DESCRIBE_MODIFICATIONS;
     let target = id.unwrap_or(&clients.target);
     let fetch = async |token: Option<String>| {
@@ -94,29 +85,38 @@ async fn modified(
         Ok((page.volumes_modifications.unwrap_or_default(), page.next_token))
     };
     match pages((api, target), fetch).await {
-        Ok(all) => Ok(all.iter().filter_map(modification).collect()),
         Err(failure) if failure.kind == FailureKind::NotFound => Ok(Vec::new()),
-        Err(failure) => Err(failure),
+        outcome => outcome,
     }
 }
 
-fn modification(from: &VolumeModification) -> Option<(String, Modification)> {
-    let state = match from.modification_state()?.as_str() {
-        "modifying" => ModificationState::Modifying,
+fn started_at(modification: &VolumeModification) -> Option<Timestamp> {
+    modification.start_time().and_then(timestamp)
+}
+
+/// The newest modification of each volume.
+fn newest(mut all: Vec<VolumeModification>) -> BTreeMap<String, VolumeModification> {
+    all.sort_by_key(started_at);
+    all.into_iter().filter_map(|it| Some((it.volume_id()?.to_owned(), it))).collect()
+}
+
+/// A modification of a volume with this configuration. What the modification does not name is as the volume has it;
+/// a state that is newer than this program counts as work that is not done.
+fn modification(from: &VolumeModification, volume: &VolumeSpec) -> Option<Modification> {
+    let state = match from.modification_state().map_or("modifying", |it| it.as_str()) {
         "optimizing" => ModificationState::Optimizing,
         "completed" => ModificationState::Completed,
         "failed" => ModificationState::Failed,
-        _ => return None,
+        _ => ModificationState::Modifying,
     };
+    let kind = from.target_volume_type().map(|it| it.as_str().to_owned());
     let target = VolumeSpec {
-        volume_type: from.target_volume_type()?.as_str().to_owned(),
-        size_gib: count(from.target_size()?),
-        iops: from.target_iops().map(count),
-        throughput_mibps: from.target_throughput().map(count),
+        volume_type: kind.unwrap_or_else(|| volume.volume_type.clone()),
+        size_gib: from.target_size().map_or(volume.size_gib, count),
+        iops: from.target_iops().map(count).or(volume.iops),
+        throughput_mibps: from.target_throughput().map(count).or(volume.throughput_mibps),
     };
-    let started_at = from.start_time().and_then(timestamp)?;
-    let modification = Modification { state, started_at, target };
-    Some((from.volume_id()?.to_owned(), modification))
+    Some(Modification { state, started_at: started_at(from)?, target })
 }
 
 fn state(volume: &Ec2Volume) -> &str {
@@ -126,10 +126,11 @@ fn state(volume: &Ec2Volume) -> &str {
 fn resource(
     clients: &Clients,
     from: &Ec2Volume,
-    modifications: &BTreeMap<String, Modification>,
+    modifications: &BTreeMap<String, VolumeModification>,
     now: Timestamp,
 ) -> Option<Resource> {
     let id = from.volume_id()?;
+    let spec = spec(from)?;
     let attachments = from.attachments().iter().filter_map(|it| {
         Some(Attachment {
             instance_id: it.instance_id()?.to_owned(),
@@ -138,14 +139,14 @@ fn resource(
         })
     });
     let volume = Volume {
-        spec: spec(from)?,
         state: state(from).to_owned(),
         attachments: attachments.collect(),
         multi_attach: from.multi_attach_enabled().unwrap_or(false),
         kms_key: from.kms_key_id().map(str::to_owned),
         snapshot_id: from.snapshot_id().filter(|it| !it.is_empty()).map(str::to_owned),
-        modification: modifications.get(id).cloned(),
+        modification: modifications.get(id).and_then(|it| modification(it, &spec)),
         detached_since: None,
+        spec,
     };
     Some(Resource {
         reference: clients.reference(

@@ -11,7 +11,7 @@ use trimtab_policies::operations::FailureKind;
 
 use super::{NOW, REGION, aws, place, reference};
 use crate::proxy::{Alarm, BASE_ACCOUNT, MetricId};
-use crate::scene::{Clients, IMAGE, Scene};
+use crate::scene::{Clients, Scene};
 
 /// All of a kind, by id, after checking that each is described alone as it is found in the list.
 async fn found(observe: &dyn Observe, kind: Kind) -> Vec<Resource> {
@@ -74,30 +74,6 @@ async fn instances_are_found_on_every_page_but_not_the_terminated() {
     for id in [gone.as_str(), "i-0123456789abcdef0"] {
         let failure = observe.describe(&reference(Kind::Instance), id).await;
         assert_eq!(failure.expect_err("it is gone").kind, FailureKind::NotFound);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_elastic_ip_is_told_from_a_lent_one() {
-    let scene = Scene::start().await;
-    let clients = scene.clients(REGION);
-    // The default network lends an address to whatever starts in it.
-    let lent = clients.ec2.run_instances().image_id(IMAGE).min_count(2).max_count(2);
-    let lent = lent.instance_type("t3.micro".into()).send().await.expect("moto runs any instance");
-    let mut started =
-        lent.instances.unwrap_or_default().into_iter().filter_map(|it| it.instance_id);
-    let (lent, kept) = (started.next().expect("two"), started.next().expect("two"));
-    let address = clients.ec2.allocate_address().send().await.expect("moto has addresses");
-    let associate = clients.ec2.associate_address().instance_id(&kept);
-    let associate = associate.set_allocation_id(address.allocation_id);
-    associate.send().await.expect("the address is free");
-
-    let observe = aws(&scene).observe();
-    for (id, elastic) in [(&lent, false), (&kept, true)] {
-        let resource = observe.describe(&reference(Kind::Instance), id).await.expect("it runs");
-        let instance = resource.instance().expect("an instance was asked for");
-        assert!(instance.public_ip.is_some());
-        assert_eq!(instance.elastic_ip, elastic, "{id}");
     }
 }
 

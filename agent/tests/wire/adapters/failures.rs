@@ -98,7 +98,10 @@ async fn reads_are_repeated_and_then_named() {
     scene.proxy.fail("ec2", "DescribeVolumes", (403, "UnauthorizedOperation"), u32::MAX);
     scene.proxy.forget_calls();
     let failure = observe.discover(&place(), Kind::Volume).await.expect_err("it is refused");
-    assert_eq!((&failure.kind, failure.call.as_str()), (&FailureKind::Denied, "ec2:DescribeVolumes"));
+    assert_eq!(
+        (&failure.kind, failure.call.as_str()),
+        (&FailureKind::Denied, "ec2:DescribeVolumes")
+    );
     assert!(failure.message.contains("allow `ec2:DescribeVolumes`"), "{failure}");
     assert_eq!(scene.proxy.calls().len(), 1, "a refusal is final");
     assert_eq!(observe.discover(&place(), Kind::Instance).await, Ok(Vec::new()));

@@ -93,7 +93,7 @@ async fn six_hundred_queries_of_two_windows_come_back_point_by_point() {
     }
     let calls = proxy.counts().values().sum::<usize>();
     assert_eq!(u64::try_from(calls), Ok(fetched.calls));
-    assert!(fetched.calls >= 8, "a week of 300 series is more than six pages: {}", fetched.calls);
+    assert!(fetched.calls > 2, "two windows, and the week has further pages: {}", fetched.calls);
 }
 
 #[tokio::test(flavor = "multi_thread")]
