@@ -17,7 +17,7 @@ use super::{AccountAccess, error::Identity};
 /// What a set of credentials is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Purpose {
-    /// Reads: repeated by the SDK, which slows down when AWS throttles.
+    /// Reads: repeated by the SDK, at a pace that falls when AWS throttles.
     Read,
     /// Writes: sent once, whatever happens. Only the journalled engine repeats.
     Write,
@@ -90,7 +90,7 @@ pub(super) async fn base(
         .credentials_provider(own)
         .identity_cache(identity_cache())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::adaptive());
+        .retry_config(retries());
     if let Some(url) = endpoint_url {
         loader = loader.endpoint_url(url);
     }
@@ -108,6 +108,12 @@ async fn usual_places(region: Region) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(chain.build().await)
 }
 
+/// Three attempts with growing pauses. Not the SDK's adaptive mode: it brakes all calls of a service for one that is
+/// throttled (two throttles cost the next reads half a minute), while `rate` already slows down the one that is.
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+}
+
 fn identity_cache() -> aws_sdk_ec2::config::SharedIdentityCache {
     IdentityCache::lazy().load_timeout(CREDENTIALS_MAX).build()
 }
@@ -121,17 +127,11 @@ pub(super) async fn provider(
     let role = purpose.role(access)?;
     let mut builder = AssumeRoleProvider::builder(role)
         .session_name(purpose.session_name())
-        .configure(&standard_retries(base));
+        .configure(base);
     if let Some(id) = &access.external_id {
         builder = builder.external_id(id);
     }
     Some(SharedCredentialsProvider::new(builder.build().await))
-}
-
-/// Taking a role is a read in effect, and waits for nobody's rate.
-fn standard_retries(base: &SdkConfig) -> SdkConfig {
-    let retries = RetryConfig::standard();
-    base.clone().into_builder().retry_config(retries).build()
 }
 
 /// The settings of the clients of one region and purpose.
