@@ -125,9 +125,8 @@ pub(super) async fn provider(
     purpose: Purpose,
 ) -> Option<SharedCredentialsProvider> {
     let role = purpose.role(access)?;
-    let mut builder = AssumeRoleProvider::builder(role)
-        .session_name(purpose.session_name())
-        .configure(base);
+    let mut builder =
+        AssumeRoleProvider::builder(role).session_name(purpose.session_name()).configure(base);
     if let Some(id) = &access.external_id {
         builder = builder.external_id(id);
     }

@@ -282,10 +282,12 @@ fn unreachable(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// The words of the innermost error, which say most.
+/// The words of the innermost error, which say most; of a list of attempts only what came of it.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let chain = chain(error);
-    chain.last().map(ToString::to_string).unwrap_or_default()
+    let words = chain.last().map(ToString::to_string).unwrap_or_default();
+    let first = words.lines().next().unwrap_or_default();
+    first.trim_end_matches(" Attempted:").trim_end_matches('.').to_owned()
 }
 
 /// The error and its sources, outermost first.

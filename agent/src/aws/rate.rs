@@ -254,7 +254,7 @@ impl Intercept for Watch {
     }
 }
 
-/// Whether an answer is a throttle. The code stands in a header or somewhere in a small body, depending on the protocol.
+/// Whether an answer is a throttle. The code stands in a header or in a small body, depending on the protocol.
 fn is_throttle(status: u16, header: &str, body: &[u8]) -> bool {
     let told = |text: &str| THROTTLING_CODES.iter().any(|code| text.contains(code));
     status == 429 || (status >= 400 && (told(header) || told(&String::from_utf8_lossy(body))))
