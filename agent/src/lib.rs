@@ -4,6 +4,8 @@
 //! those are pure and live in `trimtab-models` and `trimtab-policies`.
 
 pub mod agent;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod clock;
 pub mod cycle;
 pub mod decide;

@@ -3,6 +3,7 @@
 //!
 //! Not here: tests of rules and models, which need no wire. These tests need Python 3 and nothing else.
 
+mod adapters;
 mod load;
 mod moto;
 mod proxy;

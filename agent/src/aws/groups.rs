@@ -1,0 +1,211 @@
+//! Auto Scaling groups, with everything that moves them: policies, schedules, activities, refreshes.
+//!
+//! Not here: launch templates, and writes (`writes`).
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use trimtab_models::resource::{Detail, Group, Kind, Member, Resource};
+use trimtab_policies::operations::{Failure, FailureKind};
+
+use super::{Clients, count, error, pages, rate, timestamp};
+
+/// Groups that are looked at side by side; the budgets pace them.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The largest page that these calls give.
+const PAGE_MAX: i32 = 100;
+
+/// The states of a refresh that has ended.
+const ENDED_REFRESHES: [&str; 5] =
+    ["Successful", "Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"];
+
+/// Names by group.
+type Names = BTreeMap<String, Vec<String>>;
+
+/// Every group.
+pub(super) async fn discover(clients: &Clients, now: Timestamp) -> Result<Vec<Resource>, Failure> {
+    let groups = groups(clients, None).await?;
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let policies = policies(clients, None).await?;
+    let schedules = schedules(clients, None).await?;
+    let resources =
+        groups.into_iter().map(|group| resource(clients, group, (&policies, &schedules), now));
+    let resources = stream::iter(resources).buffered(SIDE_BY_SIDE);
+    let resources: Vec<Option<Resource>> = resources.try_collect().await?;
+    Ok(resources.into_iter().flatten().collect())
+}
+
+/// One group as it is now.
+pub(super) async fn describe(
+    clients: &Clients,
+    id: &str,
+    now: Timestamp,
+) -> Result<Resource, Failure> {
+    let missing = || error::not_found(rate::DESCRIBE_GROUPS.call, id);
+    let groups = groups(clients, Some(id)).await?;
+    let mut groups = groups.into_iter();
+    let group = groups.find(|it| it.auto_scaling_group_name() == Some(id));
+    let group = group.ok_or_else(missing)?;
+    let policies = policies(clients, Some(id)).await?;
+    let schedules = schedules(clients, Some(id)).await?;
+    let found = resource(clients, group, (&policies, &schedules), now).await?;
+    found.ok_or_else(missing)
+}
+
+async fn groups(clients: &Clients, id: Option<&str>) -> Result<Vec<AutoScalingGroup>, Failure> {
+    let api = &rate::DESCRIBE_GROUPS;
+    let target = id.unwrap_or(&clients.target);
+    let fetch = async |token: Option<String>| {
+        let call = clients.autoscaling.describe_auto_scaling_groups();
+        let call = call.set_auto_scaling_group_names(id.map(|id| vec![id.to_owned()]));
+        let call = call.max_records(PAGE_MAX).set_next_token(token);
+        let page = clients.call(api, target, |watch| call.customize().interceptor(watch).send());
+        let page = page.await?;
+        Ok((page.auto_scaling_groups.unwrap_or_default(), page.next_token))
+    };
+    pages((api, target), fetch).await
+}
+
+async fn policies(clients: &Clients, id: Option<&str>) -> Result<Names, Failure> {
+    let api = &rate::DESCRIBE_POLICIES;
+    let target = id.unwrap_or(&clients.target);
+    let fetch = async |token: Option<String>| {
+        let call = clients.autoscaling.describe_policies();
+        let call = call.set_auto_scaling_group_name(id.map(str::to_owned));
+        let call = call.max_records(PAGE_MAX).set_next_token(token);
+        let page = clients.call(api, target, |watch| call.customize().interceptor(watch).send());
+        let page = page.await?;
+        Ok((page.scaling_policies.unwrap_or_default(), page.next_token))
+    };
+    let all = pages((api, target), fetch).await?;
+    Ok(by_group(all.into_iter().map(|it| (it.auto_scaling_group_name, it.policy_name))))
+}
+
+async fn schedules(clients: &Clients, id: Option<&str>) -> Result<Names, Failure> {
+    let api = &rate::DESCRIBE_SCHEDULES;
+    let target = id.unwrap_or(&clients.target);
+    let fetch = async |token: Option<String>| {
+        let call = clients.autoscaling.describe_scheduled_actions();
+        let call = call.set_auto_scaling_group_name(id.map(str::to_owned));
+        let call = call.max_records(PAGE_MAX).set_next_token(token);
+        let page = clients.call(api, target, |watch| call.customize().interceptor(watch).send());
+        let page = page.await?;
+        Ok((page.scheduled_update_group_actions.unwrap_or_default(), page.next_token))
+    };
+    let all = pages((api, target), fetch).await?;
+    Ok(by_group(all.into_iter().map(|it| (it.auto_scaling_group_name, it.scheduled_action_name))))
+}
+
+fn by_group(pairs: impl Iterator<Item = (Option<String>, Option<String>)>) -> Names {
+    let mut names = Names::new();
+    for (group, name) in pairs {
+        if let (Some(group), Some(name)) = (group, name) {
+            names.entry(group).or_default().push(name);
+        }
+    }
+    names
+}
+
+/// A group with what is going on in it; `None` for one without name or bounds.
+async fn resource(
+    clients: &Clients,
+    from: AutoScalingGroup,
+    (policies, schedules): (&Names, &Names),
+    now: Timestamp,
+) -> Result<Option<Resource>, Failure> {
+    let Some((id, mut group)) = plain(&from) else {
+        return Ok(None);
+    };
+    group.scaling_policies = policies.get(id).cloned().unwrap_or_default();
+    group.scheduled_actions = schedules.get(id).cloned().unwrap_or_default();
+    group.activities_in_progress = activities(clients, id).await?;
+    group.refresh_in_progress = refresh(clients, id).await;
+    let tags = from.tags().iter().filter_map(|tag| {
+        let value = tag.value().unwrap_or_default();
+        Some((tag.key()?.to_owned(), value.to_owned()))
+    });
+    let arn = from.auto_scaling_group_arn().unwrap_or_default().to_owned();
+    Ok(Some(Resource {
+        reference: clients.reference(Kind::Group, arn, tags.collect()),
+        id: id.to_owned(),
+        zone: None,
+        created_at: from.created_time().and_then(timestamp),
+        observed_at: now,
+        detail: Detail::Group(group),
+    }))
+}
+
+/// What the description of the group itself says.
+fn plain(from: &AutoScalingGroup) -> Option<(&str, Group)> {
+    let member = |it: &aws_sdk_autoscaling::types::Instance| {
+        Some(Member {
+            instance_id: it.instance_id()?.to_owned(),
+            instance_type: it.instance_type().unwrap_or_default().to_owned(),
+            lifecycle_state: it.lifecycle_state().map_or("", |it| it.as_str()).to_owned(),
+            healthy: it.health_status().is_some_and(|it| it.eq_ignore_ascii_case("healthy")),
+        })
+    };
+    let suspended = from.suspended_processes().iter();
+    let group = Group {
+        min_size: count(from.min_size()?),
+        max_size: count(from.max_size()?),
+        desired_capacity: count(from.desired_capacity()?),
+        members: from.instances().iter().filter_map(member).collect(),
+        mixed_instances: from.mixed_instances_policy().is_some(),
+        scaling_policies: Vec::new(),
+        scheduled_actions: Vec::new(),
+        suspended_processes: suspended
+            .filter_map(|it| it.process_name().map(str::to_owned))
+            .collect(),
+        activities_in_progress: Vec::new(),
+        refresh_in_progress: None,
+        deleting: from.status().is_some(),
+    };
+    Some((from.auto_scaling_group_name()?, group))
+}
+
+/// Activities that have not ended, among the newest hundred: Auto Scaling lists the newest first, and one that has not
+/// ended after a hundred later ones is none that anybody waits for.
+async fn activities(clients: &Clients, id: &str) -> Result<Vec<String>, Failure> {
+    let call = clients.autoscaling.describe_scaling_activities();
+    let call = call.auto_scaling_group_name(id).max_records(PAGE_MAX);
+    let api = &rate::DESCRIBE_ACTIVITIES;
+    let page = clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    let activities = page.activities.unwrap_or_default();
+    Ok(activities.iter().filter(|it| is_open(it)).map(in_words).collect())
+}
+
+fn is_open(activity: &Activity) -> bool {
+    let status = activity.status_code().map_or("", |it| it.as_str());
+    !["Successful", "Failed", "Cancelled"].contains(&status)
+}
+
+fn in_words(activity: &Activity) -> String {
+    let status = activity.status_code().map_or("unknown", |it| it.as_str());
+    let description = activity.description().unwrap_or("activity");
+    format!("{description} ({status})")
+}
+
+/// The status of a refresh that has not ended. Where refreshes cannot be read the answer is `unknown: …`, so that the
+/// group passes for one that is being refreshed and nothing is done to it.
+async fn refresh(clients: &Clients, id: &str) -> Option<String> {
+    let call = clients.autoscaling.describe_instance_refreshes();
+    let call = call.auto_scaling_group_name(id).max_records(PAGE_MAX);
+    let api = &rate::DESCRIBE_REFRESHES;
+    match clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await {
+        Ok(page) => {
+            let refreshes = page.instance_refreshes.unwrap_or_default();
+            let statuses =
+                refreshes.iter().map(|it| it.status().map_or("unknown", |it| it.as_str()));
+            let mut open = statuses.filter(|status| !ENDED_REFRESHES.contains(status));
+            open.next().map(str::to_owned)
+        }
+        Err(failure) if failure.kind == FailureKind::NotFound => None,
+        Err(failure) => Some(format!("unknown: {failure}")),
+    }
+}

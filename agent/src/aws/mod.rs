@@ -1,0 +1,438 @@
+//! AWS over its SDK: the ports for a real account. The only part of Trimtab that names the SDK.
+//!
+//! One file per service; what they share stands here. Not here: decisions, and any repetition of a write.
+
+mod alarms;
+mod credentials;
+mod error;
+mod functions;
+mod groups;
+mod identity;
+mod instance_types;
+mod instances;
+mod memory;
+mod metrics;
+mod permission;
+mod rate;
+mod volumes;
+mod writes;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ec2::config::SharedCredentialsProvider;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::primitives::DateTime;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, OnceCell};
+use trimtab_models::catalog::{Catalog, InstanceType};
+use trimtab_models::resource::{Arn, Kind, Resource, ResourceRef};
+use trimtab_policies::facts::{Alarm, InstanceStatus, Permission};
+use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
+use trimtab_policies::steps::Step;
+
+use crate::ports::{
+    Act, Clock, FetchedSeries, Made, MadeThing, Observe, Place, Protection, SeriesQuery,
+};
+use credentials::Purpose;
+use error::Identity;
+use rate::{Api, InFlight, Pacer, Watch};
+
+/// What the AWS side needs to know from the settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AwsSettings {
+    /// Another address than AWS's own for every service: an emulator, in tests.
+    pub endpoint_url: Option<String>,
+    /// The accounts that may be read; a place outside them is refused.
+    pub accounts: Vec<AccountAccess>,
+    /// The share of each API's documented rate that may be used, 0–1 (0.2 by default in the settings).
+    pub max_rate_ratio: f64,
+}
+
+/// How one account is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountAccess {
+    /// The 12-digit id.
+    pub id: String,
+    /// The role for reads; absent, the agent's own credentials are used.
+    pub role_arn: Option<String>,
+    /// The role for writes; absent, the credentials for reads are used.
+    pub apply_role_arn: Option<String>,
+    /// Sent with each AssumeRole, so that nobody can make the agent read a stranger's account.
+    pub external_id: Option<String>,
+    /// The regions that may be read.
+    pub regions: Vec<String>,
+}
+
+/// The connection to AWS: clients per account and region, made when they are first needed.
+#[derive(Debug, Clone)]
+pub struct Aws(Arc<Shared>);
+
+impl Aws {
+    /// Makes nothing but memory: the first call looks for credentials, in the SDK's usual places, and connects.
+    #[must_use]
+    pub fn new(settings: AwsSettings, clock: Arc<dyn Clock>) -> Self {
+        Self::shared(settings, clock, None)
+    }
+
+    /// The same with these credentials as the agent's own, for an agent that does not get them from its environment.
+    #[must_use]
+    pub fn with_credentials(
+        settings: AwsSettings,
+        clock: Arc<dyn Clock>,
+        own: SharedCredentialsProvider,
+    ) -> Self {
+        Self::shared(settings, clock, Some(own))
+    }
+
+    fn shared(
+        settings: AwsSettings,
+        clock: Arc<dyn Clock>,
+        own: Option<SharedCredentialsProvider>,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            settings,
+            clock,
+            own,
+            catalog: Arc::new(Catalog::embedded()),
+            in_flight: InFlight::default(),
+            base: OnceCell::new(),
+            providers: Mutex::default(),
+            pacers: Mutex::default(),
+            clients: Mutex::default(),
+        }))
+    }
+
+    /// The port for reads.
+    #[must_use]
+    pub fn observe(&self) -> Arc<dyn Observe> {
+        Arc::new(Reads(Arc::clone(&self.0)))
+    }
+
+    /// The port for writes; ask for it only where something may be written.
+    #[must_use]
+    pub fn act(&self) -> Arc<dyn Act> {
+        Arc::new(Writes(Arc::clone(&self.0)))
+    }
+}
+
+/// What reads and writes share.
+#[derive(Debug)]
+struct Shared {
+    settings: AwsSettings,
+    clock: Arc<dyn Clock>,
+    /// The agent's own credentials; `None` for the SDK's usual places.
+    own: Option<SharedCredentialsProvider>,
+    catalog: Arc<Catalog>,
+    in_flight: InFlight,
+    base: OnceCell<SdkConfig>,
+    /// By account: an assumed role is good for every region.
+    providers: Mutex<BTreeMap<(String, Purpose), Option<SharedCredentialsProvider>>>,
+    pacers: Mutex<BTreeMap<Place, Arc<Pacer>>>,
+    clients: Mutex<BTreeMap<(Place, Purpose), Arc<Clients>>>,
+}
+
+impl Shared {
+    /// The clients of a place; a failure when the settings do not name it.
+    async fn clients(&self, place: &Place, purpose: Purpose) -> Result<Arc<Clients>, Failure> {
+        let access = self.access(place)?;
+        let key = (place.clone(), purpose);
+        let mut clients = self.clients.lock().await;
+        if let Some(found) = clients.get(&key) {
+            return Ok(Arc::clone(found));
+        }
+        let made = Arc::new(self.connect(place, access, purpose).await);
+        clients.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// The account's access, if account and region are configured: an unknown place is never read by accident.
+    fn access(&self, place: &Place) -> Result<&AccountAccess, Failure> {
+        let accounts = &self.settings.accounts;
+        let access = accounts.iter().find(|access| access.id == place.account);
+        access.filter(|access| access.regions.contains(&place.region)).ok_or_else(|| {
+            let message = "no `[[account]]` of the settings has this id and region".to_owned();
+            error::new(FailureKind::Rejected, "connect", &target(place), message)
+        })
+    }
+
+    async fn connect(&self, place: &Place, access: &AccountAccess, purpose: Purpose) -> Clients {
+        let endpoint = self.settings.endpoint_url.as_deref();
+        let own = self.own.clone();
+        let base = self.base.get_or_init(|| credentials::base(endpoint, &place.region, own));
+        let base = base.await;
+        let provider = self.provider(base, access, purpose).await;
+        let config = credentials::config(base, &place.region, purpose, provider);
+        Clients {
+            place: place.clone(),
+            target: target(place),
+            identity: credentials::identity(access, purpose, endpoint),
+            ec2: aws_sdk_ec2::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            pacer: self.pacer(place).await,
+            catalog: Arc::clone(&self.catalog),
+            listed: Mutex::default(),
+            alarms: Mutex::default(),
+        }
+    }
+
+    async fn provider(
+        &self,
+        base: &SdkConfig,
+        access: &AccountAccess,
+        purpose: Purpose,
+    ) -> Option<SharedCredentialsProvider> {
+        let key = (access.id.clone(), purpose);
+        let mut providers = self.providers.lock().await;
+        if let Some(found) = providers.get(&key) {
+            return found.clone();
+        }
+        let made = credentials::provider(base, access, purpose).await;
+        providers.insert(key, made.clone());
+        made
+    }
+
+    async fn pacer(&self, place: &Place) -> Arc<Pacer> {
+        let fresh = || Pacer::new(self.settings.max_rate_ratio, self.in_flight.clone());
+        let mut pacers = self.pacers.lock().await;
+        let pacer = pacers.entry(place.clone());
+        Arc::clone(pacer.or_insert_with(|| Arc::new(fresh())))
+    }
+}
+
+/// The clients of one account and region for one purpose.
+#[derive(Debug)]
+struct Clients {
+    place: Place,
+    /// The place in words, for errors about no resource in particular.
+    target: String,
+    identity: Identity,
+    ec2: aws_sdk_ec2::Client,
+    lambda: aws_sdk_lambda::Client,
+    autoscaling: aws_sdk_autoscaling::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    sts: aws_sdk_sts::Client,
+    pacer: Arc<Pacer>,
+    catalog: Arc<Catalog>,
+    listed: Mutex<Option<memory::Listed>>,
+    alarms: Mutex<Option<alarms::Page>>,
+}
+
+impl Clients {
+    /// Makes one call at the pace of its budget; `send` hands the watch on as an interceptor.
+    async fn call<T, E, F>(
+        &self,
+        api: &Api,
+        target: &str,
+        send: impl FnOnce(Watch) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = self.pacer.call(api, send).await;
+        answer.map_err(|error| self.identity.failure(api.call, target, &error))
+    }
+
+    /// Names a resource of this place.
+    fn reference(&self, kind: Kind, arn: String, tags: BTreeMap<String, String>) -> ResourceRef {
+        ResourceRef {
+            arn: Arn(arn),
+            kind,
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            tags,
+        }
+    }
+
+    /// The ARN of something that EC2 names by id only.
+    fn ec2_arn(&self, what: &str, id: &str) -> String {
+        let Place { account, region } = &self.place;
+        format!("arn:{}:ec2:{region}:{account}:{what}/{id}", partition(region))
+    }
+}
+
+/// The partition of a region, which every ARN in it names.
+fn partition(region: &str) -> &'static str {
+    const PREFIXES: [(&str, &str); 6] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eu-isoe-", "aws-iso-e"),
+    ];
+    let found = PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("aws", |(_, partition)| partition)
+}
+
+fn target(place: &Place) -> String {
+    format!("account {} in {}", place.account, place.region)
+}
+
+/// Fetches page after page until there is no further token.
+///
+/// The same token twice is an error: without it a confused endpoint would keep the agent asking for ever.
+async fn pages<T, F>(
+    what: (&Api, &str),
+    fetch: impl Fn(Option<String>) -> F,
+) -> Result<Vec<T>, Failure>
+where
+    F: Future<Output = Result<(Vec<T>, Option<String>), Failure>>,
+{
+    let mut all = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        let (items, next) = fetch(token.clone()).await?;
+        all.extend(items);
+        let next = next.filter(|next| !next.is_empty());
+        if next.is_none() {
+            return Ok(all);
+        }
+        if next == token {
+            let (api, target) = what;
+            let what = "new page behind its own token";
+            return Err(error::incomplete(api.call, target, what));
+        }
+        token = next;
+    }
+}
+
+/// A time of the SDK's as one of ours; `None` outside the years 0–9999.
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+    Timestamp::new(time.secs(), nanos).ok()
+}
+
+/// A size or count: AWS's are never negative.
+fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// Reads.
+#[derive(Debug)]
+struct Reads(Arc<Shared>);
+
+impl Reads {
+    async fn clients(&self, place: &Place) -> Result<Arc<Clients>, Failure> {
+        self.0.clients(place, Purpose::Read).await
+    }
+}
+
+#[async_trait]
+impl Observe for Reads {
+    async fn discover(&self, place: &Place, kind: Kind) -> Result<Vec<Resource>, Failure> {
+        let clients = self.clients(place).await?;
+        let now = self.0.clock.now();
+        match kind {
+            Kind::Instance => instances::discover(&clients, now).await,
+            Kind::Volume => volumes::discover(&clients, now).await,
+            Kind::Function => functions::discover(&clients, now).await,
+            Kind::Group => groups::discover(&clients, now).await,
+        }
+    }
+
+    async fn describe(&self, resource: &ResourceRef, id: &str) -> Result<Resource, Failure> {
+        let clients = self.clients(&place_of(resource)).await?;
+        let now = self.0.clock.now();
+        match resource.kind {
+            Kind::Instance => instances::describe(&clients, id, now).await,
+            Kind::Volume => volumes::describe(&clients, id, now).await,
+            Kind::Function => functions::describe(&clients, id, now).await,
+            Kind::Group => groups::describe(&clients, id, now).await,
+        }
+    }
+
+    async fn series(
+        &self,
+        place: &Place,
+        queries: &[SeriesQuery],
+    ) -> Result<FetchedSeries, Failure> {
+        let clients = self.clients(place).await?;
+        metrics::series(&clients, queries, self.0.clock.now()).await
+    }
+
+    async fn instance_status(
+        &self,
+        place: &Place,
+        instance_id: &str,
+    ) -> Result<Option<InstanceStatus>, Failure> {
+        instances::status(&*self.clients(place).await?, instance_id).await
+    }
+
+    async fn protection(&self, place: &Place, instance_id: &str) -> Result<Protection, Failure> {
+        instances::protection(&*self.clients(place).await?, instance_id).await
+    }
+
+    async fn alarms(
+        &self,
+        resource: &ResourceRef,
+        id: &str,
+        names: &[String],
+    ) -> Result<Vec<Alarm>, Failure> {
+        let clients = self.clients(&place_of(resource)).await?;
+        alarms::alarms(&clients, resource.kind, id, names).await
+    }
+
+    async fn offered(
+        &self,
+        place: &Place,
+        zone: &str,
+        types: &[String],
+    ) -> Result<BTreeMap<String, bool>, Failure> {
+        instance_types::offered(&*self.clients(place).await?, zone, types).await
+    }
+
+    async fn modifications(
+        &self,
+        place: &Place,
+        volume_id: &str,
+    ) -> Result<Vec<Timestamp>, Failure> {
+        volumes::modifications(&*self.clients(place).await?, volume_id).await
+    }
+
+    async fn marked(
+        &self,
+        place: &Place,
+        made: Made,
+        mark: &str,
+    ) -> Result<Option<MadeThing>, Failure> {
+        volumes::marked(&*self.clients(place).await?, made, mark).await
+    }
+
+    async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
+        instance_types::instance_types(&*self.clients(place).await?).await
+    }
+
+    async fn caller(&self, place: &Place) -> Result<String, Failure> {
+        identity::caller(&*self.clients(place).await?).await
+    }
+}
+
+fn place_of(resource: &ResourceRef) -> Place {
+    Place { account: resource.account.clone(), region: resource.region.clone() }
+}
+
+/// Writes.
+#[derive(Debug)]
+struct Writes(Arc<Shared>);
+
+#[async_trait]
+impl Act for Writes {
+    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
+        let clients = self.0.clients(place, Purpose::Write).await?;
+        writes::perform(&clients, operation).await
+    }
+
+    async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure> {
+        let reads = self.0.clients(place, Purpose::Read).await?;
+        let writes = self.0.clients(place, Purpose::Write).await?;
+        permission::permission(&reads, &writes, steps).await
+    }
+}

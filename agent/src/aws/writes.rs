@@ -1,0 +1,180 @@
+//! The writes: each operation is exactly one call.
+//!
+//! Not here: when they are made, and whether they are made again. Clients behind these calls never repeat.
+
+use aws_sdk_ec2::types::{
+    AttributeValue, InstanceType, ResourceType, Tag, TagSpecification, VolumeType,
+};
+use sha2::{Digest, Sha256};
+use trimtab_models::spec::VolumeSpec;
+use trimtab_policies::operations::{Failure, Operation, Receipt};
+
+use super::volumes::MARK_TAG;
+use super::{Clients, rate};
+
+/// Makes one call, once.
+pub(super) async fn perform(clients: &Clients, operation: &Operation) -> Result<Receipt, Failure> {
+    send(clients, operation, None).await
+}
+
+/// Makes the call, or with `dry_run` asks EC2 whether it would be allowed; the other services have no such question.
+pub(super) async fn send(
+    clients: &Clients,
+    operation: &Operation,
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    match operation {
+        Operation::StopInstance { instance_id } => stop(clients, instance_id, dry_run).await,
+        Operation::StartInstance { instance_id } => start(clients, instance_id, dry_run).await,
+        Operation::SetInstanceType { instance_id, instance_type } => {
+            set_type(clients, (instance_id, instance_type), dry_run).await
+        }
+        Operation::ModifyVolume { volume_id, spec } => {
+            modify_volume(clients, (volume_id, spec), dry_run).await
+        }
+        Operation::CreateSnapshot { volume_id, mark } => {
+            create_snapshot(clients, (volume_id, mark), dry_run).await
+        }
+        Operation::DeleteVolume { volume_id } => delete_volume(clients, volume_id, dry_run).await,
+        Operation::CreateVolume { snapshot_id, zone, spec, mark } => {
+            create_volume(clients, (Some(snapshot_id), zone, spec, mark), dry_run).await
+        }
+        Operation::SetFunctionMemory { function_name, memory_mb, revision_id } => {
+            set_memory(clients, function_name, *memory_mb, revision_id.clone()).await
+        }
+        Operation::SetGroupBounds { group_name, min_size, max_size, desired_capacity } => {
+            set_bounds(clients, group_name, (*min_size, *max_size, *desired_capacity)).await
+        }
+    }
+}
+
+async fn stop(clients: &Clients, id: &str, dry_run: Option<bool>) -> Result<Receipt, Failure> {
+    let call = clients.ec2.stop_instances().instance_ids(id).set_dry_run(dry_run);
+    let api = &rate::STOP_INSTANCES;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+async fn start(clients: &Clients, id: &str, dry_run: Option<bool>) -> Result<Receipt, Failure> {
+    let call = clients.ec2.start_instances().instance_ids(id).set_dry_run(dry_run);
+    let api = &rate::START_INSTANCES;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+async fn set_type(
+    clients: &Clients,
+    (id, instance_type): (&str, &str),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let instance_type = InstanceType::from(instance_type);
+    let value = AttributeValue::builder().value(instance_type.as_str()).build();
+    let call = clients.ec2.modify_instance_attribute();
+    let call = call.instance_id(id).instance_type(value).set_dry_run(dry_run);
+    let api = &rate::MODIFY_INSTANCE;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Performance as far as the type has it to set: EC2 refuses IOPS on gp2, although it shows them.
+fn performance(spec: &VolumeSpec) -> (VolumeType, Option<i32>, Option<i32>) {
+    let number = |value: Option<u32>| value.and_then(|value| i32::try_from(value).ok());
+    let kind = spec.volume_type.as_str();
+    let iops = ["gp3", "io1", "io2"].contains(&kind).then(|| number(spec.iops)).flatten();
+    let throughput = (kind == "gp3").then(|| number(spec.throughput_mibps)).flatten();
+    (VolumeType::from(kind), iops, throughput)
+}
+
+async fn modify_volume(
+    clients: &Clients,
+    (id, spec): (&str, &VolumeSpec),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let (kind, iops, throughput) = performance(spec);
+    let call = clients.ec2.modify_volume().volume_id(id).volume_type(kind);
+    let call = call.set_iops(iops).set_throughput(throughput).set_dry_run(dry_run);
+    let api = &rate::MODIFY_VOLUME;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+fn marked(kind: ResourceType, mark: &str) -> TagSpecification {
+    let tag = Tag::builder().key(MARK_TAG).value(mark).build();
+    TagSpecification::builder().resource_type(kind).tags(tag).build()
+}
+
+async fn create_snapshot(
+    clients: &Clients,
+    (id, mark): (&str, &str),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let call = clients.ec2.create_snapshot().volume_id(id);
+    let call = call.description(format!("trimtab {mark}, of {id}"));
+    let call = call.tag_specifications(marked(ResourceType::Snapshot, mark)).set_dry_run(dry_run);
+    let api = &rate::CREATE_SNAPSHOT;
+    let made = clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt { created_id: made.snapshot_id })
+}
+
+async fn delete_volume(
+    clients: &Clients,
+    id: &str,
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let call = clients.ec2.delete_volume().volume_id(id).set_dry_run(dry_run);
+    let api = &rate::DELETE_VOLUME;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Makes a volume, from a snapshot except in a dry run that comes before there is one.
+///
+/// The client token is made from the mark, so that a second call for the same change makes no second volume. It is a
+/// hash because EC2 takes 64 characters at most.
+pub(super) async fn create_volume(
+    clients: &Clients,
+    (snapshot_id, zone, spec, mark): (Option<&str>, &str, &VolumeSpec, &str),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let (kind, iops, throughput) = performance(spec);
+    let token = Sha256::digest(mark).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let call = clients.ec2.create_volume().availability_zone(zone).volume_type(kind);
+    let call = call.size(i32::try_from(spec.size_gib).unwrap_or(i32::MAX));
+    let call = call.set_snapshot_id(snapshot_id.map(str::to_owned)).client_token(token);
+    let call = call.set_iops(iops).set_throughput(throughput).set_dry_run(dry_run);
+    let call = call.tag_specifications(marked(ResourceType::Volume, mark));
+    let (api, target) = (&rate::CREATE_VOLUME, snapshot_id.unwrap_or(zone));
+    let made =
+        clients.call(api, target, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt { created_id: made.volume_id })
+}
+
+/// Sets the memory and nothing else: environment and layers would be replaced whole.
+async fn set_memory(
+    clients: &Clients,
+    name: &str,
+    memory_mb: u32,
+    revision_id: Option<String>,
+) -> Result<Receipt, Failure> {
+    let memory = i32::try_from(memory_mb).unwrap_or(i32::MAX);
+    let call = clients.lambda.update_function_configuration().function_name(name);
+    let call = call.memory_size(memory).set_revision_id(revision_id);
+    let api = &rate::UPDATE_FUNCTION;
+    clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Sets the bounds, and the capacity only where nobody else sets it.
+async fn set_bounds(
+    clients: &Clients,
+    name: &str,
+    (min, max, desired): (u32, u32, Option<u32>),
+) -> Result<Receipt, Failure> {
+    let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    let call = clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(name);
+    let call = call.min_size(number(min)).max_size(number(max));
+    let call = call.set_desired_capacity(desired.map(number));
+    let api = &rate::UPDATE_GROUP;
+    clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
