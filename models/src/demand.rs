@@ -101,7 +101,7 @@ pub fn total(seen: &BTreeMap<Measure, Series>, metrics: &[Metric]) -> Option<Ser
     };
     let values: Vec<f32> = first.values.iter().enumerate().map(at).collect();
     let there = values.iter().any(|value| !value.is_nan());
-    there.then(|| Series { start_s: first.start_s, step_s: first.step_s, values })
+    there.then_some(Series { start_s: first.start_s, step_s: first.step_s, values })
 }
 
 /// The sums of a counter over whole hours of the clock, of what was seen of each; ascending by hour.

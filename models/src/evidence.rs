@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn coverage_counts_running_time_only() {
         let gap = f32::NAN;
-        let cases: [(&[f32], &[(i64, i64)], f64); 6] = [
+        type Case<'a> = (&'a [f32], &'a [(i64, i64)], f64);
+        let cases: [Case<'_>; 6] = [
             (&[1.0, 1.0, 1.0, 1.0], &[(3_000, 4_200)], 1.0),
             (&[1.0, gap, 1.0, 1.0], &[(3_000, 4_200)], 0.75),
             (&[1.0, gap, gap, 1.0], &[(3_000, 3_300), (3_900, 4_200)], 1.0),

@@ -2,8 +2,6 @@
 //!
 //! Not here: which capacity is proposed (`sizing`), and what will happen, which the forecast says.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::recommendation::{Breach, Replay};
@@ -32,16 +30,18 @@ pub struct ReplayDimension {
 /// A slot counts once however many dimensions breach in it.
 #[must_use]
 pub fn replay(dimensions: &[ReplayDimension]) -> Option<Replay> {
-    let mut slots: BTreeMap<i64, bool> = BTreeMap::new();
+    let mut slots: Vec<(i64, bool)> = Vec::new();
     let mut breaches = Vec::new();
     for dimension in dimensions {
-        for (time_s, demand) in &dimension.demand {
-            *slots.entry(*time_s).or_default() |= *demand > dimension.capacity;
-        }
+        let judged = dimension.demand.iter();
+        slots.extend(judged.map(|(time_s, demand)| (*time_s, *demand > dimension.capacity)));
         breaches.extend(stretches(dimension));
     }
+    // Breaching before not, so that the first of a slot's rows tells whether any dimension breaches.
+    slots.sort_by_key(|(time_s, breaching)| (*time_s, !breaching));
+    slots.dedup_by_key(|(time_s, _)| *time_s);
     let points = u64::try_from(slots.len()).unwrap_or(u64::MAX);
-    let breaching = slots.values().filter(|breaches| **breaches).count();
+    let breaching = slots.iter().filter(|(_, breaching)| *breaching).count();
     let breaching_points = u64::try_from(breaching).unwrap_or(u64::MAX);
     breaches.sort_by_key(|breach| {
         let length = breach.until.duration_since(breach.from);
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn bounds_are_known_figures() {
-        // The rule of three; Wilson's one-sided bound for 5 of 100 (0.1013 by hand); and the ends.
-        for (hits, count, expect) in [(0, 300, 0.01), (5, 100, 0.1013), (0, 1, 1.0), (0, 0, 1.0)] {
+        // The rule of three; Wilson's one-sided bound for 5 of 100 (0.0992 by hand); and the ends.
+        for (hits, count, expect) in [(0, 300, 0.01), (5, 100, 0.0992), (0, 1, 1.0), (0, 0, 1.0)] {
             let bound = upper_bound(hits, count);
             assert!((bound - expect).abs() < 5e-4, "{hits} of {count}: {bound}");
         }

@@ -1,1 +1,138 @@
+//! The forecasts as a whole: shape, quality on known signals, and what gaps do to them.
 
+use proptest::prelude::*;
+
+use super::*;
+
+const DAY: usize = 288;
+/// A Thursday at midnight, UTC.
+const START_S: i64 = 1_700_092_800;
+
+fn series(values: impl IntoIterator<Item = f64>) -> Series {
+    let values = values.into_iter().map(|value| value as f32).collect();
+    Series { start_s: START_S, step_s: 300, values }
+}
+
+/// Uniform noise in 0..1 from a seed, one value a slot.
+fn noise(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1_u32 << 24)
+    }
+}
+
+fn daily(days: usize, seed: u64) -> Series {
+    let mut noise = noise(seed);
+    series((0..days * DAY).map(|slot| {
+        let turn = std::f64::consts::TAU * slot as f64 / DAY as f64;
+        20.0 + 10.0 * turn.sin() + 2.0 * noise()
+    }))
+}
+
+fn ascends(step: &Quantiles) -> bool {
+    step.array().windows(2).all(|pair| pair[0] <= pair[1] + 1e-4)
+}
+
+#[test]
+fn a_day_is_forecast_with_its_season() {
+    let all = daily(15, 1);
+    let known = all.window(START_S, START_S + 14 * 86_400);
+    let found = forecast(&known).expect("14 days are enough");
+    assert_eq!(found.from_s, START_S + 14 * 86_400);
+    assert_eq!((found.steps.len(), found.day().len()), (WEEK_H, DAY_H));
+    assert_eq!(found.seasons, [SeasonSeen { period_h: 24, times_seen: 14 }]);
+    let actual = &all.values[14 * DAY..];
+    let seasonal = select::loss(actual, 12, found.day()).expect("the day is full");
+    let past = Hours::of(&known).expect("the grid fits");
+    let past = Past { hours: &past, until: past.len(), seasons: &found.seasons };
+    let level = Forecaster::LastWeeks.forecast(past, DAY_H).expect("there are points");
+    let level = select::loss(actual, 12, &level).expect("the day is full");
+    assert!(seasonal < level / 2.0, "{seasonal} against {level}");
+}
+
+#[test]
+fn upper_quantiles_hold_what_they_say() {
+    let mut over = [0_usize; 2];
+    let mut count = 0;
+    for seed in 0..40 {
+        let all = daily(15, seed);
+        let found = forecast(&all.window(START_S, START_S + 14 * 86_400)).expect("14 days");
+        for (slots, step) in all.values[14 * DAY..].chunks(12).zip(found.day()) {
+            over[0] += slots.iter().filter(|slot| **slot > step.p95).count();
+            over[1] += slots.iter().filter(|slot| **slot > step.p50).count();
+            count += slots.len();
+        }
+        let misses = found.calibration_misses.expect("there are trials");
+        assert!((0.0..0.25).contains(&misses), "{misses}");
+    }
+    let [p95, p50] = over.map(|over| over as f64 / count as f64);
+    assert!((0.02..=0.09).contains(&p95), "{p95} exceed the 0.95 quantile");
+    assert!((0.40..=0.60).contains(&p50), "{p50} exceed the median");
+}
+
+#[test]
+fn a_week_is_told_from_a_day() {
+    let mut noise = noise(3);
+    let all = series((0..29 * DAY).map(|slot| {
+        let busy = slot / DAY % 7 < 5 && (96..216).contains(&(slot % DAY));
+        if busy { 60.0 + noise() } else { 5.0 + noise() }
+    }));
+    let known = all.window(START_S, START_S + 28 * 86_400);
+    let found = forecast(&known).expect("28 days are enough");
+    assert!(found.seasons.iter().any(|season| season.period_h == 168), "{:?}", found.seasons);
+    let medians: Vec<f32> = found.median().collect();
+    // Day 28 begins a working week, its sixth day rests.
+    assert!(medians[12] > 30.0, "noon of a working day: {}", medians[12]);
+    assert!(medians[5 * 24 + 12] < 30.0, "noon of a day of rest: {}", medians[5 * 24 + 12]);
+}
+
+#[test]
+fn too_little_is_no_forecast() {
+    assert_eq!(forecast(&series([])), None);
+    assert_eq!(forecast(&series([f64::NAN; 600])), None);
+    assert_eq!(forecast(&series(vec![1.0; 2 * DAY - 12])), None);
+    let short = forecast(&series(vec![1.0; 2 * DAY])).expect("two days are enough");
+    assert_eq!(short.calibration_misses, None, "there is nothing to be judged on");
+    assert!((short.steps[0].p99 - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_last_day_of_gaps_is_lived_through() {
+    let mut gapped = daily(14, 5);
+    let length = gapped.values.len();
+    for value in &mut gapped.values[length - DAY - 6..length - 6] {
+        *value = f32::NAN;
+    }
+    let found = forecast(&gapped).expect("13 days are enough");
+    assert!(found.steps.iter().all(|step| step.array().iter().all(|value| value.is_finite())));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn gaps_at_the_ends_change_nothing_and_quantiles_ascend(
+        seed in any::<u64>(),
+        days in 2_usize..9,
+        before in 0_usize..40,
+        after in 0_usize..40,
+        holes in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
+    ) {
+        let mut plain = daily(days, seed);
+        for hole in holes {
+            let inner = plain.values.len() - 2;
+            plain.values[1 + hole.index(inner)] = f32::NAN;
+        }
+        let mut padded = plain.clone();
+        padded.start_s -= 300 * i64::try_from(before).expect("few slots");
+        padded.values = [vec![f32::NAN; before], padded.values, vec![f32::NAN; after]].concat();
+        let found = forecast(&plain);
+        prop_assert_eq!(&found, &forecast(&padded));
+        let found = found.expect("two days are enough");
+        prop_assert!(found.steps.iter().all(|step| ascends(step) && step.p10 >= 0.0));
+        let sum: f64 = found.weights.iter().map(|(_, weight)| weight).sum();
+        prop_assert!((sum - 1.0).abs() < 1e-9);
+    }
+}

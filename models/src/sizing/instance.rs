@@ -9,7 +9,7 @@ use super::{
     case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
 };
 use crate::{
-    catalog::{InstanceType, Price},
+    catalog::{ApiWord, Architecture, InstanceType, Price},
     demand::{at_quantile, highest, highest_day_mean, rates, saturated_ratio, total},
     metric::{Measure, Metric, Statistic},
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
@@ -66,6 +66,9 @@ pub(super) fn resize(
     let today = case.catalog.instance_type(name).ok_or_else(|| {
         format!("type {name} is not in the catalogue, bring it by describing the region's types")
     })?;
+    if Architecture::from_api(&instance.architecture).is_none() {
+        return Err(format!("architecture {} is not in the catalogue", instance.architecture));
+    }
     let usage = usage(case)?;
     let saturated = usage.cpu_saturated || usage.memory_full;
     let need = need(case, today, &usage);
@@ -201,7 +204,7 @@ fn offers<'a>(
     let offered = types.map(|target| Offer { target, price: price(case, instance, target) });
     let mut offers: Vec<Offer<'_>> =
         offered.filter(|offer| offer.price.is_some() == priced).collect();
-    offers.sort_by_key(|offer| {
+    offers.sort_by_cached_key(|offer| {
         let target = offer.target;
         let cost = offer.price.map(|price| price.per_hour);
         let size = if priced { 0 } else { target.vcpu };

@@ -1,1 +1,8 @@
+//! The sizers through their one entrance: tables of cases, and properties against brute force.
 
+mod fleet;
+mod functions;
+mod groups;
+mod instances;
+mod recorded;
+mod volumes;
