@@ -31,7 +31,7 @@ pub(super) const CHANGE_MIN: f64 = 0.10;
 pub(super) const STEP_MIN: f64 = 0.5;
 
 /// Seconds of points below which no use is judged: a day, the shortest stretch that has a night in it.
-const SEEN_S_MIN: usize = 86_400;
+pub(super) const SEEN_S_MIN: usize = 86_400;
 
 /// One resource with everything that sizing it may look at.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::{
     candidates::{
         Need, carries, compute_ratio, ebs_bytes_s, generation, is_limited, is_open, network_bytes_s,
     },
-    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
+    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, SEEN_S_MIN, STEP_MIN},
 };
 use crate::{
     catalog::{ApiWord, Architecture, InstanceType, Price},
@@ -114,7 +114,9 @@ fn usage<'a>(case: &'a Case<'_>) -> Result<Usage<'a>, String> {
     let cpu = case.judged(CPU.metric, CPU.statistic)?;
     let percent = at_quantile(cpu, case.settings.quantile).ok_or("CPU has no points")?;
     let memory = case.judged(MEMORY.metric, MEMORY.statistic).ok();
-    let memory_full = memory.and_then(highest).is_some_and(|most| most >= MEMORY_FULL_PERCENT);
+    let memory_full = memory.is_some_and(|series| {
+        highest(&of_this_type(case, series)).is_some_and(|most| most >= MEMORY_FULL_PERCENT)
+    });
     let peak = |series: &Series| rates(series).map(|(_, rate)| rate).max_by(f64::total_cmp);
     let way = |metric| case.series(metric, Statistic::Sum).and_then(peak);
     let received = way(Metric::InstanceNetworkIn);
@@ -123,13 +125,28 @@ fn usage<'a>(case: &'a Case<'_>) -> Result<Usage<'a>, String> {
     Ok(Usage {
         cpu,
         cpu_ratio: percent / 100.0,
-        cpu_saturated: is_saturated(cpu, case.settings.instance.saturated_ratio),
+        cpu_saturated: is_saturated(
+            &of_this_type(case, cpu),
+            case.settings.instance.saturated_ratio,
+        ),
         memory,
         memory_full,
         // Each way has the whole bandwidth, so that the busier one counts.
         network: network.map(|(received, sent)| received.max(sent)),
         ebs: total(case.seen(), &disk).as_ref().and_then(peak),
     })
+}
+
+/// The points since the last start, if they span a day, else all.
+///
+/// A type changes only while the instance is stopped, so that what was full before the last start may have been a
+/// smaller type: it must not be made larger for it twice. As demand the older points still count: there they err on
+/// the side of more.
+fn of_this_type(case: &Case<'_>, series: &Series) -> Series {
+    let launched = case.input.resource.instance().and_then(|instance| instance.launched_at);
+    let newer = launched.map(|at| series.window(at.as_second(), series.end_s()));
+    let a_day = |one: &Series| one.points() * one.step_s as usize >= SEEN_S_MIN;
+    newer.filter(a_day).unwrap_or_else(|| series.clone())
 }
 
 /// Whether CPU is at its ceiling often enough; a threshold of 0 needs one point all the same.

@@ -37,7 +37,8 @@ pub struct SizingInput<'a> {
     pub series: &'a BTreeMap<Measure, Series>,
     /// The present.
     pub now: Timestamp,
-    /// Start of the look-back.
+    /// Start of the look-back; for an instance best not before its type was last changed, since CPU and memory are
+    /// percentages of the type of their time.
     pub from: Timestamp,
     /// End of the look-back.
     pub until: Timestamp,

@@ -120,6 +120,26 @@ fn a_saturated_instance_grows_at_any_price() {
 }
 
 #[test]
+fn what_was_full_before_the_last_start_is_not_relieved_twice() {
+    let full_before = |day: usize| {
+        let value =
+            |slot: usize| if slot < day * 288 && slot.is_multiple_of(10) { 100.0 } else { 40.0 };
+        series((0..SLOTS).map(value).collect())
+    };
+    let started = |day: i64| {
+        let mut detail = plain_instance("c7i.2xlarge");
+        detail.launched_at = Some(at(START_S + day * 86_400));
+        instance(detail)
+    };
+    let mut only = settings();
+    only.instance.across_families = false;
+    let sized = |start: i64| one(size(&started(start), &usage(full_before(7), Some(50.0)), &only));
+    assert!(sized(7).expect_err("its type is new").contains("fits"));
+    assert!(sized(3).is_ok(), "it was full after the start too");
+    assert!(sized(14).is_ok(), "nothing was seen since the start");
+}
+
+#[test]
 fn full_memory_asks_for_more() {
     let found = one(size(
         &instance(plain_instance("m6i.large")),
