@@ -11,12 +11,12 @@ use crate::{quantile::quantiles, recommendation::SeasonSeen, season::Hours};
 /// The probabilities of the quantiles.
 pub const LEVELS: [f64; 5] = [0.10, 0.50, 0.90, 0.95, 0.99];
 
-/// Days that are forecast anew to weigh and calibrate: the last five, so that a weekend is among them more often than not
-/// and the cost stays within six fits.
-const TRIALS: usize = 5;
+/// Days that are forecast anew to weigh and calibrate: a week, so that each weekday counts once, and the day before it,
+/// which only gives the first weights.
+const TRIALS: usize = 8;
 
-/// How sharply weights fall with loss: at 4, a forecaster that loses 20 % more than the best has half its weight.
-const SHARPNESS: i32 = 4;
+/// How sharply weights fall with loss: at 8, a forecaster that loses 9 % more than the best has half its weight.
+const SHARPNESS: i32 = 8;
 
 /// Weights below this share of the best are dropped: they cost a fit and change nothing.
 const WEIGHT_MIN: f64 = 0.05;
