@@ -362,7 +362,7 @@ pub async fn review_one(
 pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<String>, CycleError> {
     let mut begun = Vec::new();
     for entry in entries.iter().filter(|entry| entry.decision == Disposition::Apply) {
-        let Some(view) = agent.store().recommendations()?.remove(&entry.id) else { continue };
+        let Some(view) = agent.store().recommendation(&entry.id)? else { continue };
         begun.extend(begin_one(agent, view).await?);
     }
     Ok(begun)
@@ -415,9 +415,7 @@ async fn begin_one(
     view.entry = entry;
     let seq = agent.ledger().last_seq();
     let store = agent.store();
-    let mut all = store.recommendations()?;
-    all.insert(view.entry.id.clone(), view);
-    store.replace_recommendations(&all)?;
+    store.put_recommendation(&view)?;
     store.commit(seq)?;
     Ok(opened)
 }

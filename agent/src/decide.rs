@@ -156,8 +156,7 @@ pub fn reject(
 fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, DecideError> {
     let view = agent
         .store()
-        .recommendations()?
-        .remove(id)
+        .recommendation(id)?
         .ok_or_else(|| DecideError::Unknown { what: "recommendation", id: id.to_owned() })?;
     if !view.state.is_open() {
         return Err(DecideError::Refused(format!(
@@ -187,9 +186,7 @@ fn journal(
 fn save(agent: &Agent, view: &RecommendationView) -> Result<(), DecideError> {
     let seq = agent.ledger().last_seq();
     let store = agent.store();
-    let mut all = store.recommendations()?;
-    all.insert(view.entry.id.clone(), view.clone());
-    store.replace_recommendations(&all)?;
+    store.put_recommendation(view)?;
     store.commit(seq)?;
     Ok(())
 }

@@ -216,6 +216,31 @@ impl Store {
         self.all("recommendations")
     }
 
+    /// One recommendation.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn recommendation(&self, id: &str) -> Result<Option<RecommendationView>, StoreError> {
+        let value = self
+            .tree("recommendations")?
+            .get(id)
+            .map_err(|source| self.failed("reading", source))?;
+        value.map(|value| decode(id, &value)).transpose()
+    }
+
+    /// Writes one recommendation.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_recommendation(&self, view: &RecommendationView) -> Result<(), StoreError> {
+        let id = view.entry.id.as_str();
+        let encoded = encode(id, view)?;
+        self.tree("recommendations")?
+            .insert(id, encoded)
+            .map_err(|source| self.failed("writing", source))?;
+        Ok(())
+    }
+
     /// Replaces the recommendations.
     ///
     /// # Errors
