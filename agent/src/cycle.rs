@@ -410,6 +410,8 @@ async fn begin_one(
             view.state = RecommendationState::Changed;
             view.change_id = Some(change.clone());
         }
+        // Tried again every minute: only news is written and told.
+        None if held_by(&entry) == view.held_by() => return Ok(None),
         None => tracing::info!(recommendation = entry.id, held = ?held_by(&entry), "not begun"),
     }
     view.entry = entry;

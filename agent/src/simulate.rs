@@ -118,7 +118,7 @@ pub async fn rehearse(
     rehearsal: Rehearsal,
     mut tick: impl FnMut(u32),
 ) -> anyhow::Result<RehearsalReport> {
-    let state = tempfile::tempdir().context("no temporary folder can be made")?;
+    let state = scratch().context("no temporary folder can be made")?;
     let settings = scenario_settings(scenario, state.path(), rehearsal.mode)?;
     let clock = ManualClock::new(scenario.start);
     let world = World::new(scenario, rehearsal.seed, Catalog::embedded());
@@ -153,6 +153,11 @@ pub async fn rehearse(
     }
     clock.set(end);
     Ok(run.report(scenario, rehearsal, cost, end))
+}
+
+/// A folder in memory where the system has one: what a rehearsal writes is thrown away, and syncing it would only take time.
+fn scratch() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 fn first_due(
