@@ -236,12 +236,12 @@ async fn probe_all(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) ->
 
 fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {
     let (settings, catalog, inventory) = (agent.settings(), agent.catalog(), agent.inventory());
-    let changes = agent.ledger().book().changes().clone();
+    let ledger = agent.ledger();
     let context = Context {
         policy: &settings.policy,
         catalog: &catalog,
         inventory: &inventory,
-        changes: &changes,
+        changes: ledger.book().changes(),
         stopped: agent.stopped(),
         now: agent.ports().clock.now(),
         moment,
@@ -373,13 +373,14 @@ pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<Strin
 /// # Errors
 /// As [`begin_all`].
 pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
-    if !agent.ledger().book().has_approvals() {
-        return Ok(Vec::new());
-    }
-    let approved = agent.store().recommendations()?.into_values();
+    let now = agent.ports().clock.now();
+    let approved: Vec<String> = agent.ledger().book().approved(now).map(id).collect();
     let mut begun = Vec::new();
-    for view in approved.filter(|view| view.state == RecommendationState::Approved) {
-        begun.extend(begin_one(agent, view).await?);
+    for id in approved {
+        let Some(view) = agent.store().recommendation(&id)? else { continue };
+        if view.state == RecommendationState::Approved {
+            begun.extend(begin_one(agent, view).await?);
+        }
     }
     Ok(begun)
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use trimtab_config::{Account, Settings, Trust};
 use trimtab_models::{catalog::Catalog, money::Usd};
-use trimtab_policies::{change::State, mode::Mode, plan::Disposition, record::Record};
+use trimtab_policies::{change::{Change, State}, mode::Mode, plan::Disposition, record::Record};
 use trimtab_simulations::{
     checker::Checker,
     scenario::{Approver, Scenario},
@@ -64,6 +64,8 @@ pub struct RehearsalReport {
     pub changes_undone: u64,
     /// Changes by where they stood at the end.
     pub changes_by_state: BTreeMap<String, u64>,
+    /// How changes ended that did not end well, in words.
+    pub troubles: Vec<String>,
     /// Distinct recommendations that were ever withheld.
     pub withheld: u64,
     /// Cost a month at the start.
@@ -290,9 +292,10 @@ impl Run {
         let ledger = self.agent.ledger();
         let (mut saving, mut breaches) = (Usd::ZERO, Breaches::default());
         let (mut applied, mut undone) = (0, 0);
-        let mut by_state = BTreeMap::new();
+        let (mut by_state, mut troubles) = (BTreeMap::new(), Vec::new());
         for change in ledger.book().changes().values() {
             *by_state.entry(change.state.to_string()).or_insert(0) += 1;
+            troubles.extend(trouble(change));
             let Some(applied_at) = change.applied_at else { continue };
             applied += 1;
             if change.state == State::Undone {
@@ -313,6 +316,7 @@ impl Run {
             changes_applied: applied,
             changes_undone: undone,
             changes_by_state: by_state,
+            troubles,
             withheld: self.seen.withheld.len() as u64,
             cost_usd_monthly: cost,
             saving_usd_monthly: saving,
@@ -321,4 +325,13 @@ impl Run {
             invariant_violations: self.checker.violations(),
         }
     }
+}
+
+fn trouble(change: &Change) -> Option<String> {
+    let outcome = change.outcome.as_ref().filter(|outcome| outcome.state != State::Kept)?;
+    let arn = &change.recommendation.resource.arn;
+    Some(format!(
+        "{} {} of {arn}: {}: {}",
+        change.id, change.recommendation.action, outcome.state, outcome.reason
+    ))
 }

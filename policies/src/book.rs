@@ -48,10 +48,10 @@ impl Book {
         }
     }
 
-    /// Whether any approval waits to be used.
-    #[must_use]
-    pub fn has_approvals(&self) -> bool {
-        !self.approvals.is_empty()
+    /// Digests whose approval waits to be used and has not run out.
+    pub fn approved(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let in_force = move |decision: &&Decision| decision.until.is_none_or(|until| now < until);
+        self.approvals.values().filter(in_force).map(|decision| decision.digest.as_str())
     }
 
     /// Folds one record.
