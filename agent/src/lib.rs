@@ -6,6 +6,7 @@
 pub mod agent;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod api;
 pub mod clock;
 pub mod cycle;
 pub mod decide;
@@ -26,3 +27,5 @@ pub mod stage;
 pub mod store;
 pub mod verify;
 pub mod view;
+mod web;
+pub mod words;
