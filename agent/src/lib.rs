@@ -7,6 +7,7 @@ pub mod agent;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod cycle;
 pub mod decide;
@@ -25,6 +26,7 @@ pub mod simulate;
 pub mod simulated;
 pub mod stage;
 pub mod store;
+pub mod telemetry;
 pub mod verify;
 pub mod view;
 mod web;
