@@ -4,9 +4,9 @@
 //! those are pure and live in `trimtab-models` and `trimtab-policies`.
 
 pub mod agent;
+pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
-pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod cycle;

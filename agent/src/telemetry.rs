@@ -50,7 +50,15 @@ mod tests {
         assert_eq!(directives(LogLevel::Debug), "warn,trimtab=debug");
         assert_eq!(directives(LogLevel::Error), "error,trimtab=error");
         assert_eq!(directives(LogLevel::Trace), "trace");
-        let forms = [(LogFormat::Auto, true), (LogFormat::Auto, false), (LogFormat::Human, false), (LogFormat::Json, true)];
-        assert_eq!(forms.map(|(format, terminal)| is_human(format, terminal)), [true, false, true, false]);
+        let forms = [
+            (LogFormat::Auto, true),
+            (LogFormat::Auto, false),
+            (LogFormat::Human, false),
+            (LogFormat::Json, true),
+        ];
+        assert_eq!(
+            forms.map(|(format, terminal)| is_human(format, terminal)),
+            [true, false, true, false]
+        );
     }
 }

@@ -4,11 +4,29 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
-use trimtab_models::{money::Usd, recommendation::{PriceBasis, Recommendation, SavingBasis}, spec::Spec};
+use trimtab_models::{
+    money::Usd,
+    recommendation::{PriceBasis, Recommendation, SavingBasis},
+    spec::Spec,
+};
 use trimtab_policies::mode::Disruption;
 
 /// What stands where nothing is known.
 pub const UNKNOWN: &str = "unknown";
+
+/// The order in which a person names properties.
+const ORDER: [&str; 10] = [
+    "instance_type",
+    "volume_type",
+    "size_gib",
+    "iops",
+    "throughput_mibps",
+    "memory_mb",
+    "min_size",
+    "max_size",
+    "desired_capacity",
+    "state",
+];
 
 /// What changes, as `from` and `to`: only the properties that differ, each with its unit.
 #[must_use]
@@ -33,7 +51,11 @@ pub fn from_to(expected: &Spec, desired: &Spec) -> (String, String) {
 /// A spec with all its properties.
 #[must_use]
 pub fn spec(spec: &Spec) -> String {
-    properties(spec).iter().filter_map(|(key, value)| property(key, value)).collect::<Vec<_>>().join(", ")
+    properties(spec)
+        .iter()
+        .filter_map(|(key, value)| property(key, value))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The JSON form's fields: one list of property names for all kinds.
@@ -41,8 +63,7 @@ fn properties(spec: &Spec) -> Vec<(String, Value)> {
     match serde_json::to_value(spec) {
         Ok(Value::Object(fields)) => {
             let mut fields: Vec<_> = fields.into_iter().collect();
-            // What a person names first: the type of a thing.
-            fields.sort_by_key(|(key, _)| !key.ends_with("_type"));
+            fields.sort_by_key(|(key, _)| ORDER.iter().position(|known| known == key));
             fields
         }
         Ok(_) | Err(_) => Vec::new(),
@@ -94,11 +115,16 @@ pub fn risk(recommendation: &Recommendation) -> String {
     recommendation.risk.map_or_else(|| "not modelled".to_owned(), |risk| percent(risk))
 }
 
-/// A ratio in percent, with one decimal below ten.
+/// A ratio in percent, with the decimals that small ones need.
 #[must_use]
 pub fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
-    if percent.abs() < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+    let decimals = match percent.abs() {
+        tiny if tiny > 0.0 && tiny < 0.1 => 3,
+        small if small < 10.0 => 1,
+        _ => 0,
+    };
+    format!("{percent:.decimals$} %")
 }
 
 /// How much service the change takes away.
@@ -107,11 +133,27 @@ pub fn disruption(recommendation: &Recommendation) -> String {
     Disruption::of(recommendation.action).to_string()
 }
 
-/// A figure with as many decimals as it needs to be told apart.
+/// A figure with as many decimals as it needs to be told apart, and its thousands apart.
 #[must_use]
 pub fn figure(value: f64) -> String {
-    let decimals = if value.abs() >= 100.0 { 0 } else if value.abs() >= 1.0 { 1 } else { 3 };
-    format!("{value:.decimals$}")
+    let decimals = match value.abs() {
+        large if large >= 100.0 => 0,
+        middle if middle >= 1.0 => 1,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    if decimals > 0 || digits.len() < 5 {
+        return text;
+    }
+    let mut grouped: String = text[..text.len() - digits.len()].to_owned();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A time to the minute, in UTC.
@@ -135,7 +177,12 @@ mod tests {
     fn only_what_differs_is_told() {
         let instance = |name: &str, state| Spec::Instance { instance_type: name.to_owned(), state };
         let volume = |name: &str, iops, throughput_mibps| {
-            Spec::Volume(VolumeSpec { volume_type: name.to_owned(), size_gib: 100, iops, throughput_mibps })
+            Spec::Volume(VolumeSpec {
+                volume_type: name.to_owned(),
+                size_gib: 100,
+                iops,
+                throughput_mibps,
+            })
         };
         check(
             &instance("m5.xlarge", PowerState::Running),
@@ -147,17 +194,28 @@ mod tests {
             &instance("m5.large", PowerState::Stopped),
             ("running", "stopped"),
         );
-        check(&volume("gp2", Some(300), None), &volume("gp3", Some(3000), Some(125)), (
-            "gp2, 300 IOPS",
-            "gp3, 3000 IOPS, 125 MiB/s",
-        ));
-        check(&Spec::Function { memory_mb: 512 }, &Spec::Function { memory_mb: 256 }, ("512 MB", "256 MB"));
-        check(&volume("gp2", None, None), &Spec::Gone { state: Gone::Deleted }, ("gp2, 100 GiB", "deleted"));
+        check(
+            &volume("gp2", Some(300), None),
+            &volume("gp3", Some(3000), Some(125)),
+            ("gp2, 300 IOPS", "gp3, 3000 IOPS, 125 MiB/s"),
+        );
+        check(
+            &Spec::Function { memory_mb: 512 },
+            &Spec::Function { memory_mb: 256 },
+            ("512 MB", "256 MB"),
+        );
+        check(
+            &volume("gp2", None, None),
+            &Spec::Gone { state: Gone::Deleted },
+            ("gp2, 100 GiB", "deleted"),
+        );
     }
 
     #[test]
     fn figures_keep_what_tells_them_apart() {
-        assert_eq!([figure(0.0123), figure(12.34), figure(1234.5)], ["0.012", "12.3", "1234"]);
-        assert_eq!([percent(0.012), percent(0.4)], ["1.2 %", "40 %"]);
+        let figures = [0.0123, -12.34, 1234.4, 12_345.0, -1_234_567.0].map(figure);
+        assert_eq!(figures, ["0.012", "-12.3", "1234", "12,345", "-1,234,567"]);
+        let ratios = [0.0, 0.00035, 0.012, 0.4].map(percent);
+        assert_eq!(ratios, ["0.0 %", "0.035 %", "1.2 %", "40 %"]);
     }
 }

@@ -2,171 +2,22 @@
 //!
 //! Not here: what decisions do to the account (the simulation's own tests).
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+mod door;
 
+use std::sync::atomic::Ordering;
+
+use door::{Door, form_post, header, runtime, send, text};
 use jiff::Timestamp;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot};
 use trimtab::{
-    agent::Agent,
-    api::{ApiState, protected_routes, read_token, router, serve},
-    clock::ManualClock,
+    api::protected_routes,
     cycle::{Begin, run_cycle},
-    simulate::scenario_settings,
-    simulated::Simulated,
     stage::Stage,
 };
-use trimtab_models::catalog::Catalog;
-use trimtab_simulations::{scenario::Scenario, world::World};
-
-const SCENARIO: &str = r#"
-name = "doorstep"
-description = "A few machines on copilot, a function on datapilot."
-start = "2026-03-02T00:00:00Z"
-history_days = 35
-
-[fleet]
-web-oversized = 3
-volume-gp2 = 2
-function-oversized = 2
-
-[settings.modes]
-default = "copilot"
-
-[[settings.modes.rule]]
-match = { kind = "lambda-function" }
-mode = "datapilot"
-"#;
-
-/// A served agent, and what it was asked to do.
-struct Door {
-    agent: Arc<Agent>,
-    address: SocketAddr,
-    token: String,
-    http: Client,
-    signals: Arc<Mutex<Vec<Stage>>>,
-    open_changes: Arc<AtomicUsize>,
-    end: Option<oneshot::Sender<()>>,
-    _state: tempfile::TempDir,
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            let _ = end.send(());
-        }
-    }
-}
-
-impl Door {
-    /// Opens an agent and serves it; `cycled` runs one cycle first.
-    async fn open(open_page: bool, cycled: bool) -> Self {
-        let state = tempfile::tempdir().expect("a temporary folder");
-        let scenario = Scenario::parse(SCENARIO).expect("the scenario above");
-        let settings = scenario_settings(&scenario, state.path(), None).expect("its settings");
-        let clock = ManualClock::new(scenario.start);
-        let world = World::new(&scenario, 7, Catalog::embedded());
-        let simulated = Simulated::new(world, Arc::new(clock));
-        let agent = Arc::new(Agent::open(settings, simulated.ports(), Catalog::embedded()).expect("an empty folder opens"));
-        if cycled {
-            run_cycle(&agent, Begin::Never).await.expect("the simulated account answers");
-        }
-        let (signals, open_changes) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
-        let (heard, counted) = (Arc::clone(&signals), Arc::clone(&open_changes));
-        let api = ApiState::new(
-            Arc::clone(&agent),
-            Arc::new(move |stage| heard.lock().expect("nobody panics with it").push(stage)),
-            Arc::new(move || {
-                counted.fetch_add(1, Ordering::SeqCst);
-            }),
-            open_page,
-        )
-        .expect("a token is made");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let (end, ended) = oneshot::channel();
-        tokio::spawn(serve(listener, router(api), async {
-            let _ = ended.await;
-        }));
-        let token = read_token(&state.path().join("operator.token")).expect("the token was written");
-        let http = Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
-        Self { agent, address, token, http, signals, open_changes, end: Some(end), _state: state }
-    }
-
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("http://{}{path}", self.address))
-    }
-
-    fn operator(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.token)
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let response = self.operator(Method::GET, path).send().await.expect("an answer");
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        response.json().await.expect("JSON")
-    }
-
-    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        let response = self.operator(Method::POST, path).json(&body).send().await.expect("an answer");
-        let status = response.status();
-        (status, response.json().await.expect("JSON"))
-    }
-
-    /// Every recommendation in a state, by id and digest.
-    async fn in_state(&self, state: &str) -> Vec<(String, String)> {
-        let body = self.get(&format!("/api/v1/recommendations?state={state}")).await;
-        let all = body["recommendations"].as_array().expect("a list").clone();
-        all.iter().map(|one| (text(&one["id"]), text(&one["digest"]))).collect()
-    }
-
-    async fn sign_in(&self) -> String {
-        let form = format!("token={}", self.token);
-        let response = send(form_post(self, "/login", &form).header("origin", self.origin())).await;
-        assert_eq!(response.status(), StatusCode::SEE_OTHER);
-        let cookie = header(&response, "set-cookie");
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        cookie.split(';').next().expect("a cookie has a first part").to_owned()
-    }
-
-    fn origin(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-fn form_post(door: &Door, path: &str, form: &str) -> RequestBuilder {
-    door.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())
-}
-
-async fn send(request: RequestBuilder) -> Response {
-    request.send().await.expect("an answer")
-}
-
-fn header(response: &Response, name: &str) -> String {
-    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("text").to_owned()
-}
 
 fn filled(path: &str) -> String {
     path.replace("{id}", "0123456789ab")
-}
-
-/// The tests read from one agent where they do not change it: a cycle takes its time in an unoptimized build.
-fn runtime() -> &'static tokio::runtime::Runtime {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-    })
 }
 
 #[test]
@@ -185,17 +36,25 @@ fn every_route_asks_for_the_token() {
             let wrong = [
                 door.request(method.clone(), &path).bearer_auth("tt_0"),
                 door.request(method.clone(), &path).bearer_auth(""),
-                door.request(method.clone(), &path).header("authorization", format!("Basic {}", door.token)),
+                door.request(method.clone(), &path)
+                    .header("authorization", format!("Basic {}", door.token)),
                 door.request(method.clone(), &path).header("cookie", "trimtab_session=guess"),
             ];
             for request in wrong {
-                assert_eq!(send(request).await.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
+                assert_eq!(
+                    send(request).await.status(),
+                    StatusCode::UNAUTHORIZED,
+                    "{method} {path}"
+                );
             }
             let operator = send(door.operator(method.clone(), &path)).await;
             assert_ne!(operator.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
         }
         let page = send(door.request(Method::GET, "/")).await;
-        assert_eq!((page.status(), header(&page, "location")), (StatusCode::SEE_OTHER, "/login".to_owned()));
+        assert_eq!(
+            (page.status(), header(&page, "location")),
+            (StatusCode::SEE_OTHER, "/login".to_owned())
+        );
         let blind = send(form_post(&door, "/stop", "reason=x")).await;
         assert_eq!(blind.status(), StatusCode::UNAUTHORIZED);
     });
@@ -206,7 +65,10 @@ fn ready_after_the_first_cycle() {
     runtime().block_on(async {
         let door = Door::open(false, false).await;
         assert_eq!(send(door.request(Method::GET, "/healthz")).await.status(), StatusCode::OK);
-        assert_eq!(send(door.request(Method::GET, "/readyz")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            send(door.request(Method::GET, "/readyz")).await.status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         assert_eq!(door.get("/api/v1/status").await["last_cycle"], Value::Null);
         run_cycle(&door.agent, Begin::Never).await.expect("the simulated account answers");
         assert_eq!(send(door.request(Method::GET, "/readyz")).await.status(), StatusCode::OK);
@@ -221,19 +83,27 @@ fn an_approval_is_bound_to_its_digest_and_wakes_the_daemon() {
     runtime().block_on(async {
         let door = Door::open(false, true).await;
         let awaiting = door.in_state("awaiting_approval").await;
-        let (id, digest) = awaiting.first().expect("the scenario has oversized machines on copilot").clone();
+        let (id, digest) =
+            awaiting.first().expect("the scenario has oversized machines on copilot").clone();
         let approve = format!("/api/v1/recommendations/{id}/approve");
 
         let (status, problem) = door.post(&approve, json!({ "digest": "0".repeat(64) })).await;
-        assert_eq!((status, text(&problem["type"])), (StatusCode::CONFLICT, "policy-refused".to_owned()));
+        assert_eq!(
+            (status, text(&problem["type"])),
+            (StatusCode::CONFLICT, "policy-refused".to_owned())
+        );
         assert!(text(&problem["detail"]).contains(&digest), "{problem}");
         let (status, _) = door.post(&approve, json!({ "digets": digest })).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "a misspelt key must not approve blindly");
         assert!(door.signals.lock().expect("unpoisoned").is_empty());
 
-        let (status, view) = door.post(&approve, json!({ "digest": digest, "reason": "seen" })).await;
+        let (status, view) =
+            door.post(&approve, json!({ "digest": digest, "reason": "seen" })).await;
         assert_eq!(status, StatusCode::OK, "{view}");
-        assert_eq!((text(&view["state"]), text(&view["decided"])), ("approved".to_owned(), "approved by operator".to_owned()));
+        assert_eq!(
+            (text(&view["state"]), text(&view["decided"])),
+            ("approved".to_owned(), "approved by operator".to_owned())
+        );
         assert_eq!(*door.signals.lock().expect("unpoisoned"), [Stage::Begin]);
         let one = door.get(&format!("/api/v1/recommendations/{id}")).await;
         assert_eq!(text(&one["state"]), "approved");
@@ -245,11 +115,17 @@ fn an_approval_is_bound_to_its_digest_and_wakes_the_daemon() {
 fn what_datapilot_recommends_cannot_be_approved() {
     runtime().block_on(async {
         let door = Door::open(false, true).await;
-        let body = door.get("/api/v1/recommendations?kind=lambda-function&action=tune-function-memory").await;
+        let body = door
+            .get("/api/v1/recommendations?kind=lambda-function&action=tune-function-memory")
+            .await;
         let functions = body["recommendations"].as_array().expect("a list").clone();
-        assert!(!functions.is_empty() && functions.iter().all(|one| one["resource"]["kind"] == "lambda-function"));
+        assert!(
+            !functions.is_empty()
+                && functions.iter().all(|one| one["resource"]["kind"] == "lambda-function")
+        );
         let id = text(&functions[0]["id"]);
-        let (status, problem) = door.post(&format!("/api/v1/recommendations/{id}/approve"), json!({})).await;
+        let (status, problem) =
+            door.post(&format!("/api/v1/recommendations/{id}/approve"), json!({})).await;
         assert_eq!(status, StatusCode::CONFLICT);
         assert!(text(&problem["detail"]).contains("datapilot"), "{problem}");
     });
@@ -264,11 +140,13 @@ fn a_rejection_needs_a_reason_and_holds() {
         let (status, _) = door.post(&reject, json!({ "reason": " " })).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         let until: Timestamp = "2026-06-01T00:00:00Z".parse().expect("a time");
-        let (status, view) = door.post(&reject, json!({ "reason": "peak in May", "until": until })).await;
+        let (status, view) =
+            door.post(&reject, json!({ "reason": "peak in May", "until": until })).await;
         assert_eq!((status, text(&view["state"])), (StatusCode::OK, "rejected".to_owned()));
         let (status, _) = door.post(&reject, json!({ "reason": "again" })).await;
         assert_eq!(status, StatusCode::CONFLICT, "it is rejected already");
-        let (status, _) = door.post("/api/v1/recommendations/none/reject", json!({ "reason": "x" })).await;
+        let (status, _) =
+            door.post("/api/v1/recommendations/none/reject", json!({ "reason": "x" })).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
     });
 }
@@ -278,10 +156,16 @@ fn stop_and_resume_are_the_file() {
     runtime().block_on(async {
         let door = Door::open(false, false).await;
         let (status, body) = door.post("/api/v1/stop", json!({ "reason": "audit" })).await;
-        assert_eq!((status, text(&body["stopped"])), (StatusCode::OK, "stopped by operator: audit".to_owned()));
+        assert_eq!(
+            (status, text(&body["stopped"])),
+            (StatusCode::OK, "stopped by operator: audit".to_owned())
+        );
         let file = trimtab::agent::stop_file(door.agent.state_dir());
         assert!(file.exists());
-        assert_eq!(text(&door.get("/api/v1/status").await["stopped"]), "stopped by operator: audit");
+        assert_eq!(
+            text(&door.get("/api/v1/status").await["stopped"]),
+            "stopped by operator: audit"
+        );
         let (status, body) = door.post("/api/v1/resume", Value::Null).await;
         assert_eq!((status, &body["stopped"]), (StatusCode::OK, &Value::Null));
         assert!(!file.exists());
@@ -297,13 +181,17 @@ fn reading_everything_else() {
         let door = Door::open(false, true).await;
         let inventory = door.get("/api/v1/inventory").await;
         let resources = inventory["resources"].as_array().expect("a list");
-        let machine = resources.iter().find(|one| one["kind"] == "ec2-instance").expect("there are machines");
+        let machine =
+            resources.iter().find(|one| one["kind"] == "ec2-instance").expect("there are machines");
         let arn = text(&machine["arn"]);
         let explained = door.get(&format!("/api/v1/modes/explain?arn={arn}")).await;
         assert_eq!(explained["actions"][0]["mode"], "copilot", "{explained}");
         assert_eq!(explained["actions"].as_array().map(Vec::len), Some(2));
         let report = door.get("/api/v1/report?since_days=30").await;
-        assert!(report["open_saving_usd_monthly"].as_f64().is_some_and(|saving| saving > 0.0), "{report}");
+        assert!(
+            report["open_saving_usd_monthly"].as_f64().is_some_and(|saving| saving > 0.0),
+            "{report}"
+        );
         assert_eq!(door.get("/api/v1/changes").await, json!({ "changes": [] }));
         for (path, status) in [
             ("/api/v1/modes/explain?arn=arn:aws:ec2:::nothing", StatusCode::NOT_FOUND),
@@ -315,11 +203,16 @@ fn reading_everything_else() {
             ("/api/v2", StatusCode::NOT_FOUND),
         ] {
             let response = send(door.operator(Method::GET, path)).await;
-            assert_eq!((response.status(), header(&response, "content-type").as_str()), (status, "application/problem+json"), "{path}");
+            assert_eq!(
+                (response.status(), header(&response, "content-type").as_str()),
+                (status, "application/problem+json"),
+                "{path}"
+            );
         }
         let (status, _) = door.post("/api/v1/changes/chg-none/undo", json!({})).await;
         assert_eq!((status, door.open_changes.load(Ordering::SeqCst)), (StatusCode::NOT_FOUND, 0));
-        let large = send(door.operator(Method::POST, "/api/v1/stop").body("x".repeat(100_000))).await;
+        let large =
+            send(door.operator(Method::POST, "/api/v1/stop").body("x".repeat(100_000))).await;
         assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
     });
 }
@@ -328,9 +221,18 @@ fn reading_everything_else() {
 fn a_session_takes_forms_of_its_own_page_only() {
     runtime().block_on(async {
         let door = Door::open(false, true).await;
-        let wrong = send(form_post(&door, "/login", "token=tt_guess").header("origin", door.origin())).await;
-        assert_eq!((wrong.status(), header(&wrong, "set-cookie")), (StatusCode::UNAUTHORIZED, String::new()));
-        let foreign = send(form_post(&door, "/login", &format!("token={}", door.token)).header("origin", "http://evil.example")).await;
+        let wrong =
+            send(form_post(&door, "/login", "token=tt_guess").header("origin", door.origin()))
+                .await;
+        assert_eq!(
+            (wrong.status(), header(&wrong, "set-cookie")),
+            (StatusCode::UNAUTHORIZED, String::new())
+        );
+        let foreign = send(
+            form_post(&door, "/login", &format!("token={}", door.token))
+                .header("origin", "http://evil.example"),
+        )
+        .await;
         assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
         let cookie = door.sign_in().await;
 
@@ -339,8 +241,11 @@ fn a_session_takes_forms_of_its_own_page_only() {
         let policy = header(&page, "content-security-policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         let html = page.text().await.expect("text");
-        let (id, digest) = door.in_state("awaiting_approval").await.first().expect("one awaits").clone();
-        assert!(html.contains(&format!("/recommendations/{id}/approve")) && !html.contains("<script"));
+        let (id, digest) =
+            door.in_state("awaiting_approval").await.first().expect("one awaits").clone();
+        assert!(
+            html.contains(&format!("/recommendations/{id}/approve")) && !html.contains("<script")
+        );
 
         let stop = || form_post(&door, "/stop", "reason=test").header("cookie", &cookie);
         for (name, value) in [
@@ -350,18 +255,34 @@ fn a_session_takes_forms_of_its_own_page_only() {
             ("sec-fetch-site", "same-site"),
             ("x-none", "neither is said"),
         ] {
-            assert_eq!(send(stop().header(name, value)).await.status(), StatusCode::FORBIDDEN, "{name}: {value}");
+            assert_eq!(
+                send(stop().header(name, value)).await.status(),
+                StatusCode::FORBIDDEN,
+                "{name}: {value}"
+            );
         }
         assert!(door.agent.stopped().is_none());
         let form = format!("digest={digest}");
         let approve = form_post(&door, &format!("/recommendations/{id}/approve"), &form);
-        let approved = send(approve.header("cookie", &cookie).header("origin", door.origin())).await;
-        assert_eq!((approved.status(), header(&approved, "location")), (StatusCode::SEE_OTHER, format!("/#{id}")));
+        let approved =
+            send(approve.header("cookie", &cookie).header("origin", door.origin())).await;
+        assert_eq!(
+            (approved.status(), header(&approved, "location")),
+            (StatusCode::SEE_OTHER, format!("/#{id}"))
+        );
         assert!(door.in_state("approved").await.contains(&(id.clone(), digest)));
-        let detail = send(door.request(Method::GET, &format!("/recommendations/{id}")).header("cookie", &cookie)).await;
+        let detail = send(
+            door.request(Method::GET, &format!("/recommendations/{id}")).header("cookie", &cookie),
+        )
+        .await;
         assert!(detail.text().await.expect("text").contains("approved by operator"));
 
-        let out = send(form_post(&door, "/logout", "").header("cookie", &cookie).header("origin", door.origin())).await;
+        let out = send(
+            form_post(&door, "/logout", "")
+                .header("cookie", &cookie)
+                .header("origin", door.origin()),
+        )
+        .await;
         assert_eq!(out.status(), StatusCode::SEE_OTHER);
         let after = send(door.request(Method::GET, "/").header("cookie", &cookie)).await;
         assert_eq!(header(&after, "location"), "/login");
@@ -385,13 +306,24 @@ fn an_open_page_is_open_to_this_machine_by_its_own_name() {
             }
         }
         let stop = |path| door.request(Method::POST, path).body("");
-        for (name, value) in [("origin", "http://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        for (name, value) in [
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+        ] {
             for path in ["/api/v1/stop", "/stop"] {
-                assert_eq!(send(stop(path).header(name, value)).await.status(), StatusCode::FORBIDDEN, "{value} {path}");
+                assert_eq!(
+                    send(stop(path).header(name, value)).await.status(),
+                    StatusCode::FORBIDDEN,
+                    "{value} {path}"
+                );
             }
         }
         assert!(door.agent.stopped().is_none());
-        assert_eq!(send(stop("/api/v1/stop").header("host", "evil.example")).await.status(), StatusCode::FORBIDDEN);
+        assert_eq!(
+            send(stop("/api/v1/stop").header("host", "evil.example")).await.status(),
+            StatusCode::FORBIDDEN
+        );
         assert_eq!(send(stop("/api/v1/stop")).await.status(), StatusCode::OK);
         assert!(door.agent.stopped().is_some());
         let wrong = send(door.request(Method::GET, "/api/v1/status").bearer_auth("tt_wrong")).await;

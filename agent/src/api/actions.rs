@@ -40,12 +40,17 @@ pub(crate) async fn reject(
     until: Option<Timestamp>,
 ) -> Result<RecommendationView, Problem> {
     let agent = state.agent.clone();
-    let rejected = off_thread(move || decide::reject(&agent, &id, &caller.0, reason, until)).await?;
+    let rejected =
+        off_thread(move || decide::reject(&agent, &id, &caller.0, reason, until)).await?;
     Ok(rejected?)
 }
 
 /// Begins to take a change back.
-pub(crate) async fn undo(state: &ApiState, id: String, caller: Caller) -> Result<ChangeView, Problem> {
+pub(crate) async fn undo(
+    state: &ApiState,
+    id: String,
+    caller: Caller,
+) -> Result<ChangeView, Problem> {
     let agent = state.agent.clone();
     let change = off_thread(move || {
         decide::undo(&agent, &id, &caller.0)?;
@@ -162,5 +167,7 @@ fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(format!("the body is not what is asked for: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::bad_request(format!("the body is not what is asked for: {error}"))
+    })
 }

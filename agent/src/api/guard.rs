@@ -24,12 +24,20 @@ const OPERATOR: &str = "operator";
 pub struct Caller(pub String);
 
 /// Lets API requests through that are the operator's; the caller is then in the request's extensions.
-pub(crate) async fn require_api(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub(crate) async fn require_api(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
     admit(&state, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// Lets page requests through that are the operator's; a visitor is shown the way in.
-pub(crate) async fn require_page(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub(crate) async fn require_page(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let reads = request.method() == Method::GET;
     match admit(&state, request, next).await {
         Ok(response) => response,
@@ -158,10 +166,14 @@ fn own_origin(headers: &HeaderMap, strictness: Strictness) -> Result<(), Problem
     }
     match (origin, host(headers)) {
         (None, _) => Ok(()),
-        (Some(origin), Some(host)) if authority(origin).is_some_and(|own| own.eq_ignore_ascii_case(host)) => Ok(()),
-        (Some(origin), _) => {
-            Err(Problem::forbidden(format!("the request comes from `{origin}`, which is not this page")))
+        (Some(origin), Some(host))
+            if authority(origin).is_some_and(|own| own.eq_ignore_ascii_case(host)) =>
+        {
+            Ok(())
         }
+        (Some(origin), _) => Err(Problem::forbidden(format!(
+            "the request comes from `{origin}`, which is not this page"
+        ))),
     }
 }
 
@@ -176,7 +188,12 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            })
+            .collect()
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub use problem::Problem;
 pub use serve::serve;
 pub use token::{Token, TokenError, read_token};
 pub use views::{
-    ActionMode, ChangesBody, ExplainView, InventoryBody, ModesView, RecommendationsBody, ReportLine, ReportView,
-    StatusView, explain, report, status,
+    ActionMode, ChangesBody, ExplainView, InventoryBody, ModesView, RecommendationsBody,
+    ReportLine, ReportView, StatusView, explain, report, status,
 };
 
 pub(crate) use actions::{approve, cycle, reject, resume, stop, undo};
@@ -43,8 +43,7 @@ const BODY_MAX: usize = 64 << 10;
 /// An approval makes fresh calls to AWS before it answers; nothing takes longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Nothing but our own style sheet and forms: no script of anybody's runs on the page.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Asks the daemon for a stage.
 pub type OnSignal = Arc<dyn Fn(Stage) + Send + Sync>;
@@ -65,7 +64,10 @@ pub struct ApiState {
 
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiState").field("token", &self.token.path()).field("open_page", &self.open_page).finish_non_exhaustive()
+        f.debug_struct("ApiState")
+            .field("token", &self.token.path())
+            .field("open_page", &self.open_page)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,7 +85,14 @@ impl ApiState {
         open_page: bool,
     ) -> Result<Self, TokenError> {
         let token = Token::load_or_create(&agent.settings().api.token_file)?;
-        Ok(Self { agent, on_signal, on_open_change, token: Arc::new(token), sessions: Arc::default(), open_page })
+        Ok(Self {
+            agent,
+            on_signal,
+            on_open_change,
+            token: Arc::new(token),
+            sessions: Arc::default(),
+            open_page,
+        })
     }
 
     /// Signs a holder of the token in; `None` when it is not the token.
@@ -140,14 +149,18 @@ pub fn protected_routes() -> Vec<(Method, &'static str)> {
 
 /// The API and the page.
 pub fn router(state: ApiState) -> Router {
-    let protected = table().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
+    let protected = table()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
     Router::new()
         .merge(protected.route_layer(from_fn_with_state(state.clone(), guard::require_api)))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(queries::ready))
         .route("/metrics", get(queries::metrics))
         .merge(web::routes(&state))
-        .fallback(|| async { Problem::not_found("no such path: the API is under /api/v1, the page is /") })
+        .fallback(|| async {
+            Problem::not_found("no such path: the API is under /api/v1, the page is /")
+        })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(in_time))
         .layer(from_fn(with_headers))
@@ -157,7 +170,11 @@ pub fn router(state: ApiState) -> Router {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "the answer takes too long; what was asked for may still happen\n").into_response(),
+        Err(_) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "the answer takes too long; what was asked for may still happen\n",
+        )
+            .into_response(),
     }
 }
 

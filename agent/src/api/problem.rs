@@ -30,13 +30,23 @@ pub struct Problem {
 
 impl Problem {
     fn new(kind: &str, title: &str, status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), title: title.to_owned(), status: status.as_u16(), detail: detail.into() }
+        Self {
+            kind: kind.to_owned(),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
     }
 
     /// 400.
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new("bad-request", "the request cannot be understood", StatusCode::BAD_REQUEST, detail)
+        Self::new(
+            "bad-request",
+            "the request cannot be understood",
+            StatusCode::BAD_REQUEST,
+            detail,
+        )
     }
 
     /// 401.
@@ -48,7 +58,12 @@ impl Problem {
     /// 403.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new("forbidden", "the request comes from somewhere else", StatusCode::FORBIDDEN, detail)
+        Self::new(
+            "forbidden",
+            "the request comes from somewhere else",
+            StatusCode::FORBIDDEN,
+            detail,
+        )
     }
 
     /// 404.
@@ -85,7 +100,9 @@ impl From<DecideError> for Problem {
                 Self::new("policy-refused", "refused by policy", StatusCode::CONFLICT, detail)
             }
             DecideError::Unknown { .. } => Self::not_found(error.to_string()),
-            DecideError::Ledger(_) | DecideError::Store(_) | DecideError::Stop { .. } => Self::internal(error),
+            DecideError::Ledger(_) | DecideError::Store(_) | DecideError::Stop { .. } => {
+                Self::internal(error)
+            }
         }
     }
 }
@@ -103,7 +120,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"trimtab\""));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"trimtab\""),
+            );
         }
         response
     }

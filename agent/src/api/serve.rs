@@ -39,7 +39,9 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo::<SocketAddr>(peer))));
+        let service = TowerToHyperService::new(
+            router.clone().layer(Extension(ConnectInfo::<SocketAddr>(peer))),
+        );
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)

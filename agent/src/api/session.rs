@@ -31,7 +31,9 @@ impl Sessions {
         let mut ends = self.lock();
         ends.retain(|_, end| *end > now);
         while ends.len() >= SESSIONS_MAX {
-            let Some(oldest) = ends.iter().min_by_key(|(_, end)| **end).map(|(key, _)| *key) else { break };
+            let Some(oldest) = ends.iter().min_by_key(|(_, end)| **end).map(|(key, _)| *key) else {
+                break;
+            };
             ends.remove(&oldest);
         }
         ends.insert(digest(&id), now + LIFETIME);

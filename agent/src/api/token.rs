@@ -31,7 +31,9 @@ pub enum TokenError {
         source: std::io::Error,
     },
     /// The file holds no usable token.
-    #[error("the token file `{0}` holds no token of at least {RANDOM_BYTES} characters: remove it, and the next start makes a new one")]
+    #[error(
+        "the token file `{0}` holds no token of at least {RANDOM_BYTES} characters: remove it, and the next start makes a new one"
+    )]
     Short(PathBuf),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes for a token")]
@@ -88,7 +90,8 @@ impl Token {
 /// # Errors
 /// When the file cannot be read or is too short.
 pub fn read_token(path: &Path) -> Result<String, TokenError> {
-    let text = fs::read_to_string(path).map_err(|source| TokenError::File { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path)
+        .map_err(|source| TokenError::File { path: path.to_owned(), source })?;
     let text = text.trim();
     if text.len() < RANDOM_BYTES {
         return Err(TokenError::Short(path.to_owned()));
@@ -135,7 +138,11 @@ mod tests {
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(text.starts_with(PREFIX) && token.matches(&text));
-        assert!(!token.matches("") && !token.matches(&text.to_uppercase()) && !token.matches(&text[1..]));
+        assert!(
+            !token.matches("")
+                && !token.matches(&text.to_uppercase())
+                && !token.matches(&text[1..])
+        );
         let again = Token::load_or_create(&path).expect("a second start reads it");
         assert!(again.matches(&text));
     }
@@ -145,7 +152,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("operator.token");
         fs::write(&path, "\n").expect("written");
-        let error = Token::load_or_create(&path).expect_err("an empty token would let everybody in");
+        let error =
+            Token::load_or_create(&path).expect_err("an empty token would let everybody in");
         assert!(matches!(error, TokenError::Short(_)), "{error}");
     }
 }

@@ -106,7 +106,9 @@ pub fn status(agent: &Agent) -> Result<StatusView, StoreError> {
         stopped: agent.stopped(),
         recommendations: count(views.values().map(|view| view.state.as_str().to_owned())),
         open_saving_usd_monthly: open().filter_map(|view| view.entry.recommendation.saving).sum(),
-        changes: count(agent.ledger().book().changes().values().map(|change| change.state.to_string())),
+        changes: count(
+            agent.ledger().book().changes().values().map(|change| change.state.to_string()),
+        ),
         last_cycle: agent.last_cycle().map(|cycle| (*cycle).clone()),
     })
 }
@@ -183,7 +185,9 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
 const fn actions_of(kind: Kind) -> &'static [Action] {
     match kind {
         Kind::Instance => &[Action::ResizeInstance, Action::StopIdleInstance],
-        Kind::Volume => &[Action::MigrateVolumeType, Action::TuneVolume, Action::DeleteUnattachedVolume],
+        Kind::Volume => {
+            &[Action::MigrateVolumeType, Action::TuneVolume, Action::DeleteUnattachedVolume]
+        }
         Kind::Function => &[Action::TuneFunctionMemory],
         Kind::Group => &[Action::TuneGroupCapacity],
     }
@@ -231,12 +235,17 @@ pub struct ReportView {
 /// When the store cannot be read.
 pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> {
     let until = agent.ports().clock.now();
-    let since = until.saturating_sub(SignedDuration::from_hours(24 * i64::from(since_days))).unwrap_or(Timestamp::MIN);
+    let since = until
+        .saturating_sub(SignedDuration::from_hours(24 * i64::from(since_days)))
+        .unwrap_or(Timestamp::MIN);
     let mut views = agent.store().recommendations()?;
     views.retain(|_, view| view.state.is_open());
     let lines = Action::ALL.iter().map(|action| report_line(*action, views.values()));
     let open: Vec<_> = lines.filter(|line| line.open > 0).collect();
-    let failing = views.values().flat_map(|view| &view.entry.checks).filter(|result| result.verdict != CheckVerdict::Pass);
+    let failing = views
+        .values()
+        .flat_map(|view| &view.entry.checks)
+        .filter(|result| result.verdict != CheckVerdict::Pass);
     let held_by = count(failing.map(|result| check_name(result.check)));
     let changes: Vec<_> = {
         let ledger = agent.ledger();
@@ -259,8 +268,18 @@ pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> 
     })
 }
 
-fn report_line<'a>(action: Action, views: impl Iterator<Item = &'a RecommendationView>) -> ReportLine {
-    let savings: Vec<_> =
-        views.map(|view| &view.entry.recommendation).filter(|r| r.action == action).map(|r| r.saving).collect();
-    ReportLine { action, open: savings.len() as u64, saving_usd_monthly: savings.into_iter().flatten().sum() }
+fn report_line<'a>(
+    action: Action,
+    views: impl Iterator<Item = &'a RecommendationView>,
+) -> ReportLine {
+    let savings: Vec<_> = views
+        .map(|view| &view.entry.recommendation)
+        .filter(|r| r.action == action)
+        .map(|r| r.saving)
+        .collect();
+    ReportLine {
+        action,
+        open: savings.len() as u64,
+        saving_usd_monthly: savings.into_iter().flatten().sum(),
+    }
 }

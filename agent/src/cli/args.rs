@@ -21,7 +21,13 @@ const DEMO_SPEED: f64 = 3_600.0;
 
 /// Keeps AWS accounts trimmed: measures, recommends, and changes what it may.
 #[derive(Debug, Parser)]
-#[command(name = "trimtab", version, about, max_term_width = 100, after_help = "Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 refused by policy.")]
+#[command(
+    name = "trimtab",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 refused by policy."
+)]
 pub struct Args {
     /// What every command takes.
     #[command(flatten)]
@@ -247,7 +253,9 @@ pub enum ModeCommand {
 
 fn one_of<T: Copy>(text: &str, all: &[T], name: fn(&T) -> String) -> Result<T, String> {
     let found = all.iter().find(|one| name(one) == text).copied();
-    found.ok_or_else(|| format!("not one of {}", all.iter().map(name).collect::<Vec<_>>().join(", ")))
+    found.ok_or_else(|| {
+        format!("not one of {}", all.iter().map(name).collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
@@ -268,7 +276,12 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn days(text: &str) -> Result<u32, String> {
-    let days = text.strip_suffix('d').unwrap_or(text).parse::<u32>().ok().filter(|days| (1..=3_650).contains(days));
+    let days = text
+        .strip_suffix('d')
+        .unwrap_or(text)
+        .parse::<u32>()
+        .ok()
+        .filter(|days| (1..=3_650).contains(days));
     days.ok_or_else(|| "not a number of days from 1d to 3650d".to_owned())
 }
 
@@ -277,9 +290,9 @@ fn date_or_time(text: &str) -> Result<Timestamp, String> {
         return Ok(at);
     }
     let midnight = text.parse::<Date>().ok().and_then(|date| date.to_zoned(TimeZone::UTC).ok());
-    midnight
-        .map(|midnight| midnight.timestamp())
-        .ok_or_else(|| "neither a date such as 2027-01-31 nor a time such as 2027-01-31T12:00:00Z".to_owned())
+    midnight.map(|midnight| midnight.timestamp()).ok_or_else(|| {
+        "neither a date such as 2027-01-31 nor a time such as 2027-01-31T12:00:00Z".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -49,10 +49,17 @@ fn problems(error: &ConfigError) -> serde_json::Value {
 }
 
 fn text(file: &Path, explanation: &Explanation) -> String {
-    let mut parts = vec![format!("{} is valid.", file.display()), accounts(explanation), autopilot(explanation), limits(explanation)];
-    for (title, lines) in
-        [("Windows", &explanation.windows), ("Freezes", &explanation.freezes), ("Warnings", &explanation.warnings)]
-    {
+    let mut parts = vec![
+        format!("{} is valid.", file.display()),
+        accounts(explanation),
+        autopilot(explanation),
+        limits(explanation),
+    ];
+    for (title, lines) in [
+        ("Windows", &explanation.windows),
+        ("Freezes", &explanation.freezes),
+        ("Warnings", &explanation.warnings),
+    ] {
         if !lines.is_empty() {
             let lines: String = lines.iter().map(|line| format!("\n  {line}")).collect();
             parts.push(format!("{title}:{lines}"));
@@ -67,7 +74,8 @@ fn accounts(explanation: &Explanation) -> String {
     }
     let mut table = table(&["Account", "Regions", "Access", "Modes"]);
     for account in &explanation.accounts {
-        let mut modes = vec![format!("{} by default, at most {}", account.default, account.ceiling)];
+        let mut modes =
+            vec![format!("{} by default, at most {}", account.default, account.ceiling)];
         modes.extend(account.rules.iter().map(|rule| format!("{}: {}", rule.scope, rule.mode)));
         table.add_row([
             format!("{}\n{}", account.name, account.id),
@@ -86,10 +94,18 @@ fn autopilot(explanation: &Explanation) -> String {
             (false, _) => "off".to_owned(),
             (true, true) => view.without_decrease.to_string(),
             (true, false) => {
-                format!("{}; {} where it lowers performance", view.without_decrease, view.with_decrease)
+                format!(
+                    "{}; {} where it lowers performance",
+                    view.without_decrease, view.with_decrease
+                )
             }
         };
-        table.add_row([view.action.to_string(), view.disruption.to_string(), behaves, view.reasons.join("; ")]);
+        table.add_row([
+            view.action.to_string(),
+            view.disruption.to_string(),
+            behaves,
+            view.reasons.join("; "),
+        ]);
     }
     table.to_string()
 }

@@ -28,10 +28,14 @@ pub enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The token.
-    #[error("the operator token is needed to ask the daemon: run this as the daemon's user or root")]
+    #[error(
+        "the operator token is needed to ask the daemon: run this as the daemon's user or root"
+    )]
     Token(#[from] TokenError),
     /// Nobody answers.
-    #[error("no trimtab answers at http://{address}: start it with `trimtab run --config {config}`, or name another with --address")]
+    #[error(
+        "no trimtab answers at http://{address}: start it with `trimtab run --config {config}`, or name another with --address"
+    )]
     Unreachable {
         /// Where it should be.
         address: SocketAddr,
@@ -97,7 +101,11 @@ pub(super) struct Client {
 impl Client {
     /// Finds the daemon by `--address`, else by the configuration.
     pub(super) fn new(globals: &Globals) -> Result<Self, CliError> {
-        let http = Http::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
+        let http = Http::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build();
         let http = http.map_err(CliError::Http)?;
         let config = globals.config.display().to_string();
         if let Some(address) = globals.address {
@@ -118,17 +126,26 @@ impl Client {
         self.state_dir.as_ref()
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, CliError> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, CliError> {
         self.send(self.http.request(Method::GET, self.url(path, query))).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, CliError> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, CliError> {
         self.send(self.http.request(Method::POST, self.url(path, &[])).json(body)).await
     }
 
     /// Ids are path segments of their own, so that nothing in them changes what is asked.
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
-        let mut url = Url::parse(&format!("http://{}/api/v1", self.address)).expect("an address with a port makes a URL");
+        let mut url = Url::parse(&format!("http://{}/api/v1", self.address))
+            .expect("an address with a port makes a URL");
         url.path_segments_mut().expect("an http URL has segments").extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);

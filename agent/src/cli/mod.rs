@@ -54,7 +54,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     let json = globals.json;
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
-        ClientCommand::Recommendations { command } => recommendations(command, &Client::new(globals)?, json).await?,
+        ClientCommand::Recommendations { command } => {
+            recommendations(command, &Client::new(globals)?, json).await?
+        }
         ClientCommand::Approve { ids, now, reason } => {
             let body = json!({ "now": now, "reason": reason });
             return answer_all(&Client::new(globals)?, ids, "approve", &body, json).await;
@@ -63,19 +65,26 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             let body = json!({ "reason": reason, "until": until });
             return answer_all(&Client::new(globals)?, ids, "reject", &body, json).await;
         }
-        ClientCommand::Changes { command } => changes(command, &Client::new(globals)?, json).await?,
+        ClientCommand::Changes { command } => {
+            changes(command, &Client::new(globals)?, json).await?
+        }
         ClientCommand::Inventory => {
             let body: InventoryBody = Client::new(globals)?.get(&["inventory"], &[]).await?;
             if json { print_json(&body)? } else { print(&tables::inventory(&body.resources))? }
         }
         ClientCommand::Mode { command: ModeCommand::Explain { arn } } => {
-            let view: ExplainView = Client::new(globals)?.get(&["modes", "explain"], &[("arn", arn)]).await?;
+            let view: ExplainView =
+                Client::new(globals)?.get(&["modes", "explain"], &[("arn", arn)]).await?;
             if json { print_json(&view)? } else { print(&tables::explain(&view))? }
         }
         ClientCommand::Stop { reason } => stop(&Client::new(globals)?, &reason, json).await?,
         ClientCommand::Resume => {
             let body: Value = Client::new(globals)?.post(&["resume"], &Value::Null).await?;
-            if json { print_json(&body)? } else { print("the stop switch is released: changes may begin again")? }
+            if json {
+                print_json(&body)?
+            } else {
+                print("the stop switch is released: changes may begin again")?
+            }
         }
         ClientCommand::Report { since } => {
             let query = [("since_days", since.to_string())];
@@ -90,7 +99,11 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     Ok(0)
 }
 
-async fn recommendations(command: Option<RecommendationsCommand>, client: &Client, json: bool) -> Result<(), CliError> {
+async fn recommendations(
+    command: Option<RecommendationsCommand>,
+    client: &Client,
+    json: bool,
+) -> Result<(), CliError> {
     match command.unwrap_or(RecommendationsCommand::List(ListArgs::default())) {
         RecommendationsCommand::List(ListArgs { state, kind, account, action }) => {
             let query = [
@@ -99,9 +112,14 @@ async fn recommendations(command: Option<RecommendationsCommand>, client: &Clien
                 ("account", account),
                 ("action", action.map(|action| action.to_string())),
             ];
-            let query: Vec<_> = query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            let query: Vec<_> =
+                query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
             let body: RecommendationsBody = client.get(&["recommendations"], &query).await?;
-            if json { print_json(&body)? } else { print(&tables::recommendations(&body.recommendations))? }
+            if json {
+                print_json(&body)?
+            } else {
+                print(&tables::recommendations(&body.recommendations))?
+            }
         }
         RecommendationsCommand::Show { id, patch: false } => {
             let view: RecommendationView = client.get(&["recommendations", &id], &[]).await?;
@@ -110,11 +128,16 @@ async fn recommendations(command: Option<RecommendationsCommand>, client: &Clien
         RecommendationsCommand::Show { id, patch: true } => {
             let view: RecommendationView = client.get(&["recommendations", &id], &[]).await?;
             let recommendation = &view.entry.recommendation;
-            let patches = ["cloudformation", "terraform"].map(|owner| (owner, patch(recommendation, owner)));
+            let patches =
+                ["cloudformation", "terraform"].map(|owner| (owner, patch(recommendation, owner)));
             if json {
-                let patches: serde_json::Map<_, _> =
-                    patches.into_iter().map(|(owner, lines)| (owner.to_owned(), json!(lines))).collect();
-                print_json(&json!({ "id": view.entry.id, "arn": recommendation.resource.arn, "patch": patches }))?;
+                let patches: serde_json::Map<_, _> = patches
+                    .into_iter()
+                    .map(|(owner, lines)| (owner.to_owned(), json!(lines)))
+                    .collect();
+                print_json(
+                    &json!({ "id": view.entry.id, "arn": recommendation.resource.arn, "patch": patches }),
+                )?;
             } else {
                 print(&show::patch(&view, &patches))?;
             }
@@ -124,7 +147,13 @@ async fn recommendations(command: Option<RecommendationsCommand>, client: &Clien
 }
 
 /// Approves or rejects each; one that is refused does not keep the others back. The worst code is the command's.
-async fn answer_all(client: &Client, ids: Vec<String>, verb: &str, body: &Value, json: bool) -> Result<u8, CliError> {
+async fn answer_all(
+    client: &Client,
+    ids: Vec<String>,
+    verb: &str,
+    body: &Value,
+    json: bool,
+) -> Result<u8, CliError> {
     let mut code = 0;
     let mut answered = Vec::new();
     for id in ids {
@@ -144,7 +173,11 @@ async fn answer_all(client: &Client, ids: Vec<String>, verb: &str, body: &Value,
     Ok(code)
 }
 
-async fn changes(command: Option<ChangesCommand>, client: &Client, json: bool) -> Result<(), CliError> {
+async fn changes(
+    command: Option<ChangesCommand>,
+    client: &Client,
+    json: bool,
+) -> Result<(), CliError> {
     match command.unwrap_or(ChangesCommand::List) {
         ChangesCommand::List => {
             let body: ChangesBody = client.get(&["changes"], &[]).await?;
@@ -166,7 +199,9 @@ async fn changes(command: Option<ChangesCommand>, client: &Client, json: bool) -
 async fn stop(client: &Client, reason: &str, json: bool) -> Result<(), CliError> {
     let asked = client.post::<Value>(&["stop"], &json!({ "reason": reason })).await;
     let (through, text) = match (asked, client.state_dir()) {
-        (Ok(_), _) => ("daemon", "the stop switch is set: no change begins until `trimtab resume`".to_owned()),
+        (Ok(_), _) => {
+            ("daemon", "the stop switch is set: no change begins until `trimtab resume`".to_owned())
+        }
         (Err(CliError::Unreachable { address, .. }), Some(state_dir)) => {
             write_stop(state_dir, COMMAND_LINE, reason)?;
             let text = format!(
@@ -177,6 +212,10 @@ async fn stop(client: &Client, reason: &str, json: bool) -> Result<(), CliError>
         }
         (Err(error), _) => return Err(error),
     };
-    if json { print_json(&json!({ "stopped": reason, "through": through }))? } else { print(&text)? }
+    if json {
+        print_json(&json!({ "stopped": reason, "through": through }))?
+    } else {
+        print(&text)?
+    }
     Ok(())
 }

@@ -25,7 +25,14 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
         recommendation.reason.clone(),
         String::new(),
         field("State", &state(view)),
-        field("Saving/month", &format!("{} ({})", words::saving(recommendation.saving), words::saving_basis(recommendation))),
+        field(
+            "Saving/month",
+            &format!(
+                "{} ({})",
+                words::saving(recommendation.saving),
+                words::saving_basis(recommendation)
+            ),
+        ),
         field("Risk", &words::risk(recommendation)),
         field("Disruption", &words::disruption(recommendation)),
         field("Mode", &format!("{} ({})", view.entry.mode, view.entry.mode_reason)),
@@ -37,7 +44,11 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
     lines.push(format!("\n{}", checks(view)));
     let mut steps = table(&["Step", "Time allowed", "Undo"]);
     for step in &view.entry.steps {
-        steps.add_row([step.name.clone(), format!("{} min", step.budget_s.div_ceil(60)), step.undo.clone()]);
+        steps.add_row([
+            step.name.clone(),
+            format!("{} min", step.budget_s.div_ceil(60)),
+            step.undo.clone(),
+        ]);
     }
     lines.push(steps.to_string());
     lines.join("\n")
@@ -48,12 +59,18 @@ fn field(name: &str, value: &str) -> String {
 }
 
 fn state(view: &RecommendationView) -> String {
-    let words = [Some(view.state.as_str().replace('_', " ")), view.decided.clone(), view.change_id.clone()];
+    let words =
+        [Some(view.state.as_str().replace('_', " ")), view.decided.clone(), view.change_id.clone()];
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn evidence(evidence: &Evidence) -> Vec<String> {
-    let span = format!("{} to {}, {:.1} days seen", words::time(evidence.from), words::time(evidence.until), evidence.days_seen);
+    let span = format!(
+        "{} to {}, {:.1} days seen",
+        words::time(evidence.from),
+        words::time(evidence.until),
+        evidence.days_seen
+    );
     let mut lines = vec![field("Look-back", &span)];
     if !evidence.unseen.is_empty() {
         lines.push(field("Not seen", &evidence.unseen.join(", ")));
@@ -92,7 +109,9 @@ fn checks(view: &RecommendationView) -> String {
             CheckVerdict::Wait => ("wait", Color::Yellow),
             CheckVerdict::Fail => ("fail", Color::Red),
         };
-        let until = result.until.map_or_else(String::new, |until| format!(" (until {})", words::time(until)));
+        let until = result
+            .until
+            .map_or_else(String::new, |until| format!(" (until {})", words::time(until)));
         checks.add_row([
             Cell::new(check_name(result.check)),
             Cell::new(word).fg(color),
@@ -111,7 +130,12 @@ pub(super) fn answered(view: &RecommendationView) -> String {
         .filter(|result| result.verdict == CheckVerdict::Wait)
         .map(|result| format!("; it waits for {}: {}", check_name(result.check), result.reason))
         .collect();
-    format!("{}: {}{}", view.entry.id, view.decided.as_deref().unwrap_or(view.state.as_str()), waits.concat())
+    format!(
+        "{}: {}{}",
+        view.entry.id,
+        view.decided.as_deref().unwrap_or(view.state.as_str()),
+        waits.concat()
+    )
 }
 
 /// The patch for whoever owns the resource, in both spellings.
@@ -129,7 +153,9 @@ pub(super) fn patch(view: &RecommendationView, patches: &[(&str, Vec<PatchLine>)
         }
     }
     if patches.iter().all(|(_, patch)| patch.is_empty()) {
-        return format!("{text}\nno property changes: remove the resource from its template or state");
+        return format!(
+            "{text}\nno property changes: remove the resource from its template or state"
+        );
     }
     format!("{text}\n{lines}")
 }

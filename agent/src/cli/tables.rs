@@ -3,7 +3,8 @@
 //! Not here: single things in full (`show`).
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle, Width,
 };
 use trimtab_models::resource::Resource;
 use trimtab_policies::{
@@ -20,8 +21,11 @@ use crate::{
 /// What fits everywhere, also in a file and a mail.
 const WIDTH: u16 = 80;
 
+/// The longest action and a blank at either side; AWS's longest ids, `vol-` and 17 hex digits, are shorter.
+const ID_WIDTH: u16 = 26;
 /// One line under the header: rows of two lines are told apart by their first cell.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// An empty table with a header. Its first column is never broken: ids are there to be copied.
 pub(super) fn table(header: &[&str]) -> Table {
@@ -39,6 +43,13 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// Keeps ids and actions in one piece.
+fn keep_ids_whole(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID_WIDTH)));
+    }
+}
+
 /// A cell of figures.
 pub(super) fn number(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
@@ -50,7 +61,8 @@ pub(super) fn plan(plan: &PlanView) -> String {
     if plan.recommendations.is_empty() {
         return format!("{text}\n\nNothing is recommended.");
     }
-    let mut table = table(&["ID", "Resource", "Change", "Saving/month", "Decision"]);
+    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "Decision"]);
+    keep_ids_whole(&mut table, 1);
     for entry in &plan.recommendations {
         let decision = entry.decision.to_string().replace('_', " ");
         let color = match entry.decision {
@@ -69,13 +81,16 @@ pub(super) fn recommendations(views: &[RecommendationView]) -> String {
     if views.is_empty() {
         return "Nothing is recommended.".to_owned();
     }
-    let mut table = table(&["ID", "Resource", "Change", "Saving/month", "State"]);
+    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "State"]);
+    keep_ids_whole(&mut table, 1);
     for view in views {
         let color = match view.state {
             RecommendationState::AwaitingApproval => Color::Yellow,
             RecommendationState::Approved | RecommendationState::Changed => Color::Green,
             RecommendationState::Rejected => Color::Red,
-            RecommendationState::Proposed | RecommendationState::Expired | RecommendationState::Superseded => Color::Reset,
+            RecommendationState::Proposed
+            | RecommendationState::Expired
+            | RecommendationState::Superseded => Color::Reset,
         };
         table.add_row(row(&view.entry, &view.state.as_str().replace('_', " "), color));
     }
@@ -88,8 +103,11 @@ fn row(entry: &PlanEntry, state: &str, color: Color) -> [Cell; 5] {
     let resource = &recommendation.resource;
     [
         Cell::new(&entry.id),
-        Cell::new(format!("{}\n{} {}", recommendation.resource_id, resource.account, resource.region)),
-        Cell::new(format!("{}\n{from} → {to}", recommendation.action)),
+        Cell::new(format!(
+            "{}\n{}\n{} {}",
+            recommendation.resource_id, recommendation.action, resource.account, resource.region
+        )),
+        Cell::new(format!("{from} → {to}")),
         number(&words::saving(recommendation.saving)),
         Cell::new(format!("{state}{}", held(entry))).fg(color),
     ]
@@ -98,8 +116,12 @@ fn row(entry: &PlanEntry, state: &str, color: Color) -> [Cell; 5] {
 /// The checks that stand in the way, by name; `show` has the reasons.
 fn held(entry: &PlanEntry) -> String {
     let by = |verdict: CheckVerdict, word: &str| {
-        let names: Vec<_> =
-            entry.checks.iter().filter(|result| result.verdict == verdict).map(|result| check_name(result.check)).collect();
+        let names: Vec<_> = entry
+            .checks
+            .iter()
+            .filter(|result| result.verdict == verdict)
+            .map(|result| check_name(result.check))
+            .collect();
         if names.is_empty() { String::new() } else { format!("\n{word}: {}", names.join(", ")) }
     };
     by(CheckVerdict::Fail, "fails") + &by(CheckVerdict::Wait, "waits for")
@@ -110,7 +132,8 @@ pub(super) fn changes(views: &[ChangeView]) -> String {
     if views.is_empty() {
         return "Nothing has been changed.".to_owned();
     }
-    let mut table = table(&["ID", "Resource", "Change", "Saving/month", "State"]);
+    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "State"]);
+    keep_ids_whole(&mut table, 1);
     for view in views {
         let (from, to) = words::from_to(&view.expected, &view.desired);
         let color = match view.state {
@@ -119,12 +142,18 @@ pub(super) fn changes(views: &[ChangeView]) -> String {
             State::Inconclusive | State::Conflicted | State::Stuck => Color::Red,
             State::Undone => Color::Reset,
         };
-        let outcome = view.outcome.as_ref().map_or_else(String::new, |outcome| format!("\n{}", outcome.reason));
+        let outcome = view
+            .outcome
+            .as_ref()
+            .map_or_else(String::new, |outcome| format!("\n{}", outcome.reason));
         let name = view.resource.arn.0.rsplit([':', '/']).next().unwrap_or_default();
         table.add_row([
             Cell::new(&view.id),
-            Cell::new(format!("{name}\n{} {}", view.resource.account, view.resource.region)),
-            Cell::new(format!("{}\n{from} → {to}", view.action)),
+            Cell::new(format!(
+                "{name}\n{}\n{} {}",
+                view.action, view.resource.account, view.resource.region
+            )),
+            Cell::new(format!("{from} → {to}")),
             number(&words::saving(view.saving_usd_monthly)),
             Cell::new(format!("{}{outcome}", view.state)).fg(color),
         ]);
@@ -141,7 +170,9 @@ pub(super) fn inventory(resources: &[Resource]) -> String {
     for resource in resources {
         table.add_row([
             resource.reference.kind.to_string(),
-            resource.tag("Name").map_or_else(|| resource.id.clone(), |name| format!("{}\n{name}", resource.id)),
+            resource
+                .tag("Name")
+                .map_or_else(|| resource.id.clone(), |name| format!("{}\n{name}", resource.id)),
             resource.reference.account.clone(),
             resource.reference.region.clone(),
             words::spec(&resource.spec()),
@@ -152,9 +183,12 @@ pub(super) fn inventory(resources: &[Resource]) -> String {
 
 /// Which rule decides.
 pub(super) fn explain(view: &ExplainView) -> String {
-    let mut text = format!("{}\nkind {}, group {}", view.resource.arn, view.resource.kind, view.group);
+    let mut text =
+        format!("{}\nkind {}, group {}", view.resource.arn, view.resource.kind, view.group);
     if let Some(value) = &view.excluded {
-        text.push_str(&format!("\nexcluded by its tag trimtab:exclude = `{value}`: nothing is done whatever the mode"));
+        text.push_str(&format!(
+            "\nexcluded by its tag trimtab:exclude = `{value}`: nothing is done whatever the mode"
+        ));
     }
     let mut table = table(&["Action", "Mode", "Why"]);
     for action in &view.actions {
@@ -182,16 +216,27 @@ pub(super) fn report(view: &ReportView) -> String {
         ]);
     }
     let total = view.open.iter().map(|line| line.open).sum::<u64>();
-    open.add_row([Cell::new("all"), number(&total.to_string()), number(&view.open_saving_usd_monthly.to_string())]);
+    open.add_row([
+        Cell::new("all"),
+        number(&total.to_string()),
+        number(&view.open_saving_usd_monthly.to_string()),
+    ]);
     let mut parts = vec![
         format!("From {} to {}", words::time(view.since), words::time(view.until)),
         format!("Resources: {}; not sized: {}", counts(&view.resources), view.not_sized),
         format!("{open}\nSavings are before commitments."),
         format!("Held back by: {}", counts(&view.held_by)),
-        format!("Changes begun: {}; kept, they save {} a month", counts(&view.changes), view.kept_saving_usd_monthly),
+        format!(
+            "Changes begun: {}; kept, they save {} a month",
+            counts(&view.changes),
+            view.kept_saving_usd_monthly
+        ),
     ];
     if !view.failures.is_empty() {
-        let lines = view.failures.iter().map(|f| format!("\n  {} {} {}: {}", f.account, f.region, f.service, f.error));
+        let lines = view
+            .failures
+            .iter()
+            .map(|f| format!("\n  {} {} {}: {}", f.account, f.region, f.service, f.error));
         parts.push(format!("Not seen in the last cycle:{}", lines.collect::<String>()));
     }
     parts.join("\n\n")
@@ -203,7 +248,10 @@ pub(super) fn status(view: &StatusView) -> String {
         || "not set".to_owned(),
         |reason| format!("SET: {reason} (release it with `trimtab resume`)"),
     );
-    let cycle = view.last_cycle.as_ref().map_or_else(|| "No cycle has ended since the start.".to_owned(), cycle);
+    let cycle = view
+        .last_cycle
+        .as_ref()
+        .map_or_else(|| "No cycle has ended since the start.".to_owned(), cycle);
     format!(
         "trimtab {} on {}, {} places, {}\nStop switch: {stopped}\nModes: {} by default, {} rules; open recommendations by \
          mode: {}\nRecommendations: {}; open saving {} a month, before commitments\nChanges: {}\n\n{cycle}",
@@ -230,7 +278,10 @@ fn cycle(cycle: &CycleView) -> String {
         cycle.not_sized.len(),
     );
     for failure in &cycle.failures {
-        text.push_str(&format!("\nnot seen: {} {} {}: {}", failure.account, failure.region, failure.service, failure.error));
+        text.push_str(&format!(
+            "\nnot seen: {} {} {}: {}",
+            failure.account, failure.region, failure.service, failure.error
+        ));
     }
     text
 }
@@ -239,5 +290,9 @@ fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }
-    counts.iter().map(|(key, count)| format!("{count} {}", key.replace('_', " "))).collect::<Vec<_>>().join(", ")
+    counts
+        .iter()
+        .map(|(key, count)| format!("{count} {}", key.replace('_', " ")))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

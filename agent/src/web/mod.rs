@@ -8,7 +8,10 @@ mod rows;
 use askama::Template;
 use axum::{
     Extension, Form, Router,
-    extract::{Path, Query, State, rejection::{FormRejection, QueryRejection}},
+    extract::{
+        Path, Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
     response::{Html, IntoResponse, Redirect, Response},
@@ -110,8 +113,12 @@ struct IndexQuery {
     refresh: Option<u32>,
 }
 
-async fn index(State(state): State<ApiState>, query: Result<Query<IndexQuery>, QueryRejection>) -> Response {
-    let refresh_s = query.ok().and_then(|Query(query)| query.refresh).map(|seconds| seconds.max(REFRESH_S));
+async fn index(
+    State(state): State<ApiState>,
+    query: Result<Query<IndexQuery>, QueryRejection>,
+) -> Response {
+    let refresh_s =
+        query.ok().and_then(|Query(query)| query.refresh).map(|seconds| seconds.max(REFRESH_S));
     match tokio::task::spawn_blocking(move || index_page(&state, refresh_s)).await {
         Ok(Ok(template)) => page(StatusCode::OK, &template),
         Ok(Err(problem)) => problem_page(problem),
@@ -124,8 +131,11 @@ fn index_page(state: &ApiState, refresh_s: Option<u32>) -> Result<IndexPage, Pro
     let views = api::recommendation_views(&state.agent)?;
     let open_count = views.iter().filter(|view| view.state.is_open()).count();
     let (open, closed) = views.split_at(open_count);
-    let rows = |views: &[crate::view::RecommendationView]| views.iter().take(ROWS_MAX).map(RecommendationRow::new).collect();
-    let mut changes: Vec<Change> = state.agent.ledger().book().changes().values().cloned().collect();
+    let rows = |views: &[crate::view::RecommendationView]| {
+        views.iter().take(ROWS_MAX).map(RecommendationRow::new).collect()
+    };
+    let mut changes: Vec<Change> =
+        state.agent.ledger().book().changes().values().cloned().collect();
     changes.sort_by_key(|change| (std::cmp::Reverse(change.opened_at), change.id.clone()));
     Ok(IndexPage {
         header,
@@ -148,7 +158,11 @@ async fn detail(State(state): State<ApiState>, Path(id): Path<String>) -> Respon
 }
 
 fn detail_page(state: &ApiState, id: &str) -> Result<DetailPage, Problem> {
-    let missing = || Problem::not_found(format!("there is no recommendation `{id}`: it may have been made more than 90 days ago"));
+    let missing = || {
+        Problem::not_found(format!(
+            "there is no recommendation `{id}`: it may have been made more than 90 days ago"
+        ))
+    };
     let view = state.agent.store().recommendations()?.remove(id).ok_or_else(missing)?;
     let ledger = state.agent.ledger();
     let changes = ledger.book().changes().values().filter(|change| change.recommendation_id == id);
@@ -197,13 +211,21 @@ async fn reject(
     Form(form): Form<ReasonForm>,
 ) -> Response {
     let reason = match form.reason.trim() {
-        "" => return problem_page(Problem::bad_request("a rejection needs a reason: go back and write one")),
+        "" => {
+            return problem_page(Problem::bad_request(
+                "a rejection needs a reason: go back and write one",
+            ));
+        }
         reason => reason.to_owned(),
     };
     answer(api::reject(&state, id, caller, reason, None).await, "/")
 }
 
-async fn undo(State(state): State<ApiState>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Response {
+async fn undo(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Response {
     let back = format!("/#{id}");
     answer(api::undo(&state, id, caller).await, &back)
 }
@@ -238,10 +260,14 @@ struct LoginForm {
 async fn login(State(state): State<ApiState>, Form(form): Form<LoginForm>) -> Response {
     match state.sign_in(&form.token) {
         Ok(Some(session)) => {
-            let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
+            let cookie =
+                format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
-        Ok(None) => page(StatusCode::UNAUTHORIZED, &LoginPage { token_path: state.token_path(), wrong: true }),
+        Ok(None) => page(
+            StatusCode::UNAUTHORIZED,
+            &LoginPage { token_path: state.token_path(), wrong: true },
+        ),
         Err(error) => problem_page(Problem::internal(error)),
     }
 }
@@ -255,5 +281,9 @@ async fn logout(State(state): State<ApiState>, headers: HeaderMap) -> Response {
 }
 
 async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")], STYLE).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")],
+        STYLE,
+    )
+        .into_response()
 }

@@ -45,13 +45,23 @@ impl Header {
         let cycle = status.last_cycle.as_ref().map(|cycle| CycleRow {
             ended_at: words::time(cycle.ended_at),
             resources: cycle.resources.values().sum(),
-            kinds: cycle.resources.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", "),
+            kinds: cycle
+                .resources
+                .iter()
+                .map(|(kind, count)| format!("{count} {kind}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             points: cycle.points_received,
             not_sized: cycle.not_sized.len(),
             failures: cycle
                 .failures
                 .iter()
-                .map(|failure| format!("{} {} {}: {}", failure.account, failure.region, failure.service, failure.error))
+                .map(|failure| {
+                    format!(
+                        "{} {} {}: {}",
+                        failure.account, failure.region, failure.service, failure.error
+                    )
+                })
                 .collect(),
         });
         Self {
@@ -114,10 +124,14 @@ impl RecommendationRow {
         Self {
             id: entry.id.clone(),
             digest: entry.digest.clone(),
-            name: resource.tags.get("Name").map_or_else(
-                || recommendation.resource_id.clone(),
-                |name| format!("{name} ({})", recommendation.resource_id),
-            ),
+            name: resource
+                .tags
+                .get("Name")
+                .filter(|name| **name != recommendation.resource_id)
+                .map_or_else(
+                    || recommendation.resource_id.clone(),
+                    |name| format!("{name} ({})", recommendation.resource_id),
+                ),
             arn: resource.arn.0.clone(),
             place: format!("{} · {} · {}", resource.kind, resource.account, resource.region),
             action: recommendation.action.to_string(),
@@ -244,7 +258,10 @@ impl DetailView {
 }
 
 fn seasons(evidence: &Evidence) -> String {
-    let seasons = evidence.seasons.iter().map(|season| format!("{} h, seen {} times", season.period_h, season.times_seen));
+    let seasons = evidence
+        .seasons
+        .iter()
+        .map(|season| format!("{} h, seen {} times", season.period_h, season.times_seen));
     seasons.collect::<Vec<_>>().join("; ")
 }
 
