@@ -74,7 +74,7 @@ fn property(key: &str, value: &Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
     Some(match key {
         "iops" => format!("{text} IOPS"),
@@ -112,7 +112,7 @@ pub fn saving_basis(recommendation: &Recommendation) -> String {
 /// The risk in percent.
 #[must_use]
 pub fn risk(recommendation: &Recommendation) -> String {
-    recommendation.risk.map_or_else(|| "not modelled".to_owned(), |risk| percent(risk))
+    recommendation.risk.map_or_else(|| "not modelled".to_owned(), percent)
 }
 
 /// A ratio in percent, with the decimals that small ones need.
