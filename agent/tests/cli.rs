@@ -140,6 +140,19 @@ fn stop_works_without_the_daemon() {
 }
 
 #[test]
+fn stop_does_not_wait_for_a_daemon_that_hangs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("operator.token"), "tt_".to_owned() + &"0".repeat(64))
+        .expect("written");
+    // Connections are taken by the system, and nobody ever answers.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let config = config(folder.path(), &mute.local_addr().expect("it is bound").to_string());
+    let said = trimtab(&["--config", &config, "stop", "--reason", "hung", "--json"]);
+    assert_eq!(json(&said)["through"], "file", "{}", said.err);
+    assert!(trimtab::agent::stop_reason(folder.path()).is_some());
+}
+
+#[test]
 fn commands_reach_a_running_daemon() {
     let door = runtime().block_on(Door::open(false, true));
     let config = config(door.state.path(), &door.address.to_string());

@@ -139,7 +139,18 @@ impl Client {
         path: &[&str],
         body: &Value,
     ) -> Result<T, CliError> {
-        self.send(self.http.request(Method::POST, self.url(path, &[])).json(body)).await
+        self.post_within(ANSWER_TIMEOUT, path, body).await
+    }
+
+    /// Posts, and takes a daemon that has not answered by then for silent.
+    pub(super) async fn post_within<T: DeserializeOwned>(
+        &self,
+        timeout: Duration,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, CliError> {
+        let request = self.http.request(Method::POST, self.url(path, &[])).json(body);
+        self.send(request.timeout(timeout)).await
     }
 
     /// Ids are path segments of their own, so that nothing in them changes what is asked.
@@ -169,7 +180,13 @@ impl Client {
 
     async fn silence(&self) -> Option<CliError> {
         let url = format!("http://{}/healthz", self.address);
-        self.http.get(url).send().await.err().map(|source| self.unreachable(source))
+        self.http
+            .get(url)
+            .timeout(CONNECT_TIMEOUT)
+            .send()
+            .await
+            .err()
+            .map(|source| self.unreachable(source))
     }
 
     fn unreachable(&self, source: reqwest::Error) -> CliError {

@@ -10,7 +10,7 @@ pub mod out;
 mod show;
 mod tables;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 use trimtab_policies::ownership::patch;
@@ -30,6 +30,9 @@ use crate::{
 
 /// How the stop switch's file names whoever set it without the daemon.
 const COMMAND_LINE: &str = "the command line";
+
+/// How long `stop` waits for the daemon: the switch takes effect within five seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs a command that asks a daemon or a file.
 pub async fn run_client(command: ClientCommand, globals: &Globals) -> ExitCode {
@@ -195,27 +198,31 @@ async fn changes(
     Ok(())
 }
 
-/// Sets the stop switch through the daemon; writes the file itself where nobody answers.
+/// Sets the stop switch through the daemon; writes the file itself where the daemon is silent or will not.
+///
+/// The file is the switch: whoever may write it may stop, whatever became of the daemon or its token.
 async fn stop(client: &Client, reason: &str, json: bool) -> Result<(), CliError> {
-    let asked = client.post::<Value>(&["stop"], &json!({ "reason": reason })).await;
+    let asked =
+        client.post_within::<Value>(STOP_TIMEOUT, &["stop"], &json!({ "reason": reason })).await;
     let (through, text) = match (asked, client.state_dir()) {
         (Ok(_), _) => {
             ("daemon", "the stop switch is set: no change begins until `trimtab resume`".to_owned())
         }
-        (Err(CliError::Unreachable { address, .. }), Some(state_dir)) => {
+        (Err(error), Some(state_dir)) => {
+            print_error(&error);
             write_stop(state_dir, COMMAND_LINE, reason)?;
             let text = format!(
-                "no daemon answers at http://{address}: the stop switch was written to `{}`, where it holds for the next start too",
+                "the stop switch was written to `{}` without the daemon; it holds for the next start too",
                 crate::agent::stop_file(state_dir).display()
             );
             ("file", text)
         }
-        (Err(error), _) => return Err(error),
+        (Err(error), None) => return Err(error),
     };
     if json {
-        print_json(&json!({ "stopped": reason, "through": through }))?
+        print_json(&json!({ "stopped": reason, "through": through }))?;
     } else {
-        print(&text)?
+        print(&text)?;
     }
     Ok(())
 }
