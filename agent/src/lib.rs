@@ -4,8 +4,10 @@
 //! those are pure and live in `trimtab-models` and `trimtab-policies`.
 
 pub mod agent;
+pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod cycle;
 pub mod decide;
@@ -24,5 +26,8 @@ pub mod simulate;
 pub mod simulated;
 pub mod stage;
 pub mod store;
+pub mod telemetry;
 pub mod verify;
 pub mod view;
+mod web;
+pub mod words;

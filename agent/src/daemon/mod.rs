@@ -20,7 +20,7 @@ pub use stages::{StageQueue, run as run_stage, work};
 
 use crate::{
     agent::Agent,
-    api::{ApiState, router},
+    api::{ApiState, router, serve},
     ledger::SELF,
     schedule::schedules,
     stage::Stage,
@@ -58,7 +58,8 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     journal_start(&agent)?;
     // What an earlier process began is finished before anything new is looked at.
     runners.ensure();
-    let server = tokio::spawn(serve(options.listener, api_state(&agent, &queue, &runners, options.open_page), token.clone()));
+    let state = api_state(&agent, &queue, &runners, options.open_page)?;
+    let server = tokio::spawn(serve(options.listener, router(state), token.clone().cancelled_owned()));
     let worker = tokio::spawn(stages::work(Arc::clone(&agent), Arc::clone(&queue), Arc::clone(&runners), token.clone()));
     let mut scheduler = Scheduling::start(&agent, &queue, &token, options.virtual_time).await?;
     queue.signal(Stage::Cycle);
@@ -89,7 +90,7 @@ fn journal_start(agent: &Agent) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn api_state(agent: &Arc<Agent>, queue: &Arc<StageQueue>, runners: &Arc<Runners>, open_page: bool) -> ApiState {
+fn api_state(agent: &Arc<Agent>, queue: &Arc<StageQueue>, runners: &Arc<Runners>, open_page: bool) -> anyhow::Result<ApiState> {
     let (queue, runners) = (Arc::clone(queue), Arc::clone(runners));
     ApiState::new(
         Arc::clone(agent),
@@ -97,14 +98,7 @@ fn api_state(agent: &Arc<Agent>, queue: &Arc<StageQueue>, runners: &Arc<Runners>
         Arc::new(move || runners.ensure()),
         open_page,
     )
-}
-
-async fn serve(
-    listener: tokio::net::TcpListener,
-    state: ApiState,
-    token: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(state)).with_graceful_shutdown(async move { token.cancelled().await }).await
+    .context("the operator token cannot be read or made")
 }
 
 fn notify_systemd(states: &[sd_notify::NotifyState<'_>]) {

@@ -1,0 +1,173 @@
+//! What changes something: approve, reject, undo, stop, resume, and a cycle now.
+//!
+//! The functions serve the API and the page alike. Not here: whether it may be (`decide`).
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{ApiState, guard::Caller, problem::Problem, queries::off_thread};
+use crate::{
+    decide::{self, Approval},
+    stage::Stage,
+    view::{ChangeView, RecommendationView},
+};
+
+/// Approves a recommendation; it begins as soon as it may.
+pub(crate) async fn approve(
+    state: &ApiState,
+    id: &str,
+    caller: &Caller,
+    approval: Approval,
+) -> Result<RecommendationView, Problem> {
+    let view = decide::approve(&state.agent, id, &caller.0, approval).await?;
+    (state.on_signal)(Stage::Begin);
+    Ok(view)
+}
+
+/// Rejects a recommendation.
+pub(crate) async fn reject(
+    state: &ApiState,
+    id: String,
+    caller: Caller,
+    reason: String,
+    until: Option<Timestamp>,
+) -> Result<RecommendationView, Problem> {
+    let agent = state.agent.clone();
+    let rejected =
+        off_thread(move || decide::reject(&agent, &id, &caller.0, reason, until)).await?;
+    Ok(rejected?)
+}
+
+/// Begins to take a change back.
+pub(crate) async fn undo(
+    state: &ApiState,
+    id: String,
+    caller: Caller,
+) -> Result<ChangeView, Problem> {
+    let agent = state.agent.clone();
+    let change = off_thread(move || {
+        decide::undo(&agent, &id, &caller.0)?;
+        let change = agent.ledger().book().changes().get(&id).map(ChangeView::from);
+        change.ok_or(decide::DecideError::Unknown { what: "change", id })
+    })
+    .await??;
+    (state.on_open_change)();
+    Ok(change)
+}
+
+/// Sets the stop switch.
+pub(crate) async fn stop(state: &ApiState, caller: Caller, reason: String) -> Result<(), Problem> {
+    let agent = state.agent.clone();
+    Ok(off_thread(move || decide::stop(&agent, &caller.0, &reason)).await??)
+}
+
+/// Releases the stop switch; what is approved is looked at again.
+pub(crate) async fn resume(state: &ApiState, caller: Caller) -> Result<(), Problem> {
+    let agent = state.agent.clone();
+    off_thread(move || decide::resume(&agent, &caller.0)).await??;
+    (state.on_signal)(Stage::Begin);
+    Ok(())
+}
+
+/// Asks for a cycle.
+pub(crate) fn cycle(state: &ApiState) {
+    (state.on_signal)(Stage::Cycle);
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApproveBody {
+    digest: Option<String>,
+    reason: Option<String>,
+    now: bool,
+}
+
+pub(super) async fn post_approve(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RecommendationView>, Problem> {
+    let ApproveBody { digest, reason, now } = body(&bytes)?;
+    Ok(Json(approve(&state, &id, &caller, Approval { digest, reason, now }).await?))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RejectBody {
+    reason: String,
+    until: Option<Timestamp>,
+}
+
+pub(super) async fn post_reject(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RecommendationView>, Problem> {
+    let RejectBody { reason, until } = body(&bytes)?;
+    let reason = given_reason(&reason)?;
+    Ok(Json(reject(&state, id, caller, reason, until).await?))
+}
+
+/// A rejection without a reason teaches nobody anything.
+pub(crate) fn given_reason(reason: &str) -> Result<String, Problem> {
+    match reason.trim() {
+        "" => Err(Problem::bad_request("a rejection needs a reason: give `reason`")),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
+pub(super) async fn post_undo(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<ChangeView>, Problem> {
+    Ok(Json(undo(&state, id, caller).await?))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StopBody {
+    reason: Option<String>,
+}
+
+pub(super) async fn post_stop(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let StopBody { reason } = body(&bytes)?;
+    stop(&state, caller, reason.unwrap_or_else(|| "no reason given".to_owned())).await?;
+    Ok(Json(json!({ "stopped": state.agent.stopped() })))
+}
+
+pub(super) async fn post_resume(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Value>, Problem> {
+    resume(&state, caller).await?;
+    Ok(Json(json!({ "stopped": state.agent.stopped() })))
+}
+
+pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Json<Value>) {
+    cycle(&state);
+    (StatusCode::ACCEPTED, Json(json!({ "signalled": Stage::Cycle.as_str() })))
+}
+
+/// The body as JSON; an empty one is all defaults. The media type is not asked for: `guard` keeps foreign pages out.
+fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::bad_request(format!("the body is not what is asked for: {error}"))
+    })
+}

@@ -1,0 +1,214 @@
+//! The daemon's client: finds it and its token by the configuration, and asks over HTTP.
+//!
+//! Not here: what is asked and how answers are laid out.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use reqwest::{Client as Http, Method, RequestBuilder, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use thiserror::Error;
+use trimtab_config::{ConfigError, Settings};
+
+use super::args::Globals;
+use crate::{
+    api::{Problem, TokenError, read_token},
+    decide::DecideError,
+};
+
+/// The daemon is on this machine: it answers at once or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A little longer than the daemon gives itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(130);
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The token.
+    #[error(
+        "the operator token is needed to ask the daemon: run this as the daemon's user or root"
+    )]
+    Token(#[from] TokenError),
+    /// Nobody answers.
+    #[error(
+        "no trimtab answers at http://{address}: start it with `trimtab run --config {config}`, or name another with --address"
+    )]
+    Unreachable {
+        /// Where it should be.
+        address: SocketAddr,
+        /// The configuration that says so.
+        config: String,
+        /// What the connection met.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The daemon refused.
+    #[error("{}", .0.detail)]
+    Problem(Problem),
+    /// Something else answers.
+    #[error("what answers at http://{address} is not this version of trimtab: {detail}")]
+    Foreign {
+        /// Where.
+        address: SocketAddr,
+        /// What was not understood.
+        detail: String,
+    },
+    /// The stop switch could not be set by hand.
+    #[error("the stop switch could not be set without the daemon")]
+    Stop(#[from] DecideError),
+    /// The output.
+    #[error("the output cannot be written")]
+    Output(#[from] std::io::Error),
+    /// The HTTP client could not be made.
+    #[error("no HTTP client could be made")]
+    Http(#[source] reqwest::Error),
+}
+
+impl CliError {
+    /// The exit code: 1 failed, 2 bad arguments or configuration, 3 refused by policy.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Problem(problem) => match problem.status {
+                400 => 2,
+                409 => 3,
+                _ => 1,
+            },
+            Self::Token(_)
+            | Self::Unreachable { .. }
+            | Self::Foreign { .. }
+            | Self::Stop(_)
+            | Self::Output(_)
+            | Self::Http(_) => 1,
+        }
+    }
+}
+
+/// Talks to one daemon.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: Http,
+    address: SocketAddr,
+    config: String,
+    token_file: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+}
+
+impl Client {
+    /// Finds the daemon by `--address`, else by the configuration.
+    pub(super) fn new(globals: &Globals) -> Result<Self, CliError> {
+        let http = Http::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build();
+        let http = http.map_err(CliError::Http)?;
+        let config = globals.config.display().to_string();
+        if let Some(address) = globals.address {
+            return Ok(Self { http, address, config, token_file: None, state_dir: None });
+        }
+        let settings = load(&globals.config)?;
+        Ok(Self {
+            http,
+            address: settings.agent.listen,
+            config,
+            token_file: Some(settings.api.token_file),
+            state_dir: Some(settings.agent.state_dir),
+        })
+    }
+
+    /// Where the daemon keeps its state, when the configuration was read.
+    pub(super) const fn state_dir(&self) -> Option<&PathBuf> {
+        self.state_dir.as_ref()
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, CliError> {
+        self.send(self.http.request(Method::GET, self.url(path, query))).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, CliError> {
+        self.post_within(ANSWER_TIMEOUT, path, body).await
+    }
+
+    /// Posts, and takes a daemon that has not answered by then for silent.
+    pub(super) async fn post_within<T: DeserializeOwned>(
+        &self,
+        timeout: Duration,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, CliError> {
+        let request = self.http.request(Method::POST, self.url(path, &[])).json(body);
+        self.send(request.timeout(timeout)).await
+    }
+
+    /// Ids are path segments of their own, so that nothing in them changes what is asked.
+    fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = Url::parse(&format!("http://{}/api/v1", self.address))
+            .expect("an address with a port makes a URL");
+        url.path_segments_mut().expect("an http URL has segments").extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> Result<T, CliError> {
+        match self.token_file.as_deref().map(read_token).transpose() {
+            Ok(Some(token)) => request = request.bearer_auth(token),
+            Ok(None) => {}
+            // A daemon that never ran has made no token: that nobody answers says more than that.
+            Err(error) => return Err(self.silence().await.unwrap_or(CliError::Token(error))),
+        }
+        let unreachable = |source| self.unreachable(source);
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let text = response.text().await.map_err(unreachable)?;
+        self.read(status, &text)
+    }
+
+    async fn silence(&self) -> Option<CliError> {
+        let url = format!("http://{}/healthz", self.address);
+        self.http
+            .get(url)
+            .timeout(CONNECT_TIMEOUT)
+            .send()
+            .await
+            .err()
+            .map(|source| self.unreachable(source))
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> CliError {
+        CliError::Unreachable { address: self.address, config: self.config.clone(), source }
+    }
+
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, text: &str) -> Result<T, CliError> {
+        let foreign = |error: serde_json::Error| CliError::Foreign {
+            address: self.address,
+            detail: format!("it answers {status}, and {error}"),
+        };
+        if status.is_success() {
+            return serde_json::from_str(text).map_err(foreign);
+        }
+        Err(serde_json::from_str(text).map_or_else(foreign, CliError::Problem))
+    }
+}
+
+/// The settings in a file, with the environment over them.
+///
+/// # Errors
+/// When the file cannot be read or is wrong.
+pub(super) fn load(path: &std::path::Path) -> Result<Settings, ConfigError> {
+    trimtab_config::load(path, &trimtab_config::environment())
+}

@@ -1,0 +1,228 @@
+//! The command line: what a person or a script asks a running daemon, and what a configuration comes to.
+//!
+//! People get tables, `--json` gives the same facts. Not here: the daemon's own commands (`run`, `demo`, `once`,
+//! `simulate`).
+
+pub mod args;
+mod check;
+mod client;
+pub mod out;
+mod show;
+mod tables;
+
+use std::{process::ExitCode, time::Duration};
+
+use serde_json::{Value, json};
+use trimtab_policies::ownership::patch;
+
+pub use client::CliError;
+
+use self::{
+    args::{ChangesCommand, ClientCommand, Globals, ListArgs, ModeCommand, RecommendationsCommand},
+    client::Client,
+    out::{print, print_error, print_json},
+};
+use crate::{
+    api::{ChangesBody, ExplainView, InventoryBody, RecommendationsBody, ReportView, StatusView},
+    decide::write_stop,
+    view::{ChangeView, PlanView, RecommendationView},
+};
+
+/// How the stop switch's file names whoever set it without the daemon.
+const COMMAND_LINE: &str = "the command line";
+
+/// How long `stop` waits for the daemon: the switch takes effect within five seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs a command that asks a daemon or a file.
+pub async fn run_client(command: ClientCommand, globals: &Globals) -> ExitCode {
+    match dispatch(command, globals).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Prints the plan of one cycle.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn print_plan(plan: &PlanView, json: bool) -> std::io::Result<()> {
+    if json { print_json(plan) } else { print(&tables::plan(plan)) }
+}
+
+async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliError> {
+    let json = globals.json;
+    match command {
+        ClientCommand::Check { file } => return check::run(&file, json),
+        ClientCommand::Recommendations { command } => {
+            recommendations(command, &Client::new(globals)?, json).await?
+        }
+        ClientCommand::Approve { ids, now, reason } => {
+            let body = json!({ "now": now, "reason": reason });
+            return answer_all(&Client::new(globals)?, ids, "approve", &body, json).await;
+        }
+        ClientCommand::Reject { ids, reason, until } => {
+            let body = json!({ "reason": reason, "until": until });
+            return answer_all(&Client::new(globals)?, ids, "reject", &body, json).await;
+        }
+        ClientCommand::Changes { command } => {
+            changes(command, &Client::new(globals)?, json).await?
+        }
+        ClientCommand::Inventory => {
+            let body: InventoryBody = Client::new(globals)?.get(&["inventory"], &[]).await?;
+            if json { print_json(&body)? } else { print(&tables::inventory(&body.resources))? }
+        }
+        ClientCommand::Mode { command: ModeCommand::Explain { arn } } => {
+            let view: ExplainView =
+                Client::new(globals)?.get(&["modes", "explain"], &[("arn", arn)]).await?;
+            if json { print_json(&view)? } else { print(&tables::explain(&view))? }
+        }
+        ClientCommand::Stop { reason } => stop(&Client::new(globals)?, &reason, json).await?,
+        ClientCommand::Resume => {
+            let body: Value = Client::new(globals)?.post(&["resume"], &Value::Null).await?;
+            if json {
+                print_json(&body)?
+            } else {
+                print("the stop switch is released: changes may begin again")?
+            }
+        }
+        ClientCommand::Report { since } => {
+            let query = [("since_days", since.to_string())];
+            let view: ReportView = Client::new(globals)?.get(&["report"], &query).await?;
+            if json { print_json(&view)? } else { print(&tables::report(&view))? }
+        }
+        ClientCommand::Status => {
+            let view: StatusView = Client::new(globals)?.get(&["status"], &[]).await?;
+            if json { print_json(&view)? } else { print(&tables::status(&view))? }
+        }
+    }
+    Ok(0)
+}
+
+async fn recommendations(
+    command: Option<RecommendationsCommand>,
+    client: &Client,
+    json: bool,
+) -> Result<(), CliError> {
+    match command.unwrap_or(RecommendationsCommand::List(ListArgs::default())) {
+        RecommendationsCommand::List(ListArgs { state, kind, account, action }) => {
+            let query = [
+                ("state", state),
+                ("kind", kind.map(|kind| kind.to_string())),
+                ("account", account),
+                ("action", action.map(|action| action.to_string())),
+            ];
+            let query: Vec<_> =
+                query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            let body: RecommendationsBody = client.get(&["recommendations"], &query).await?;
+            if json {
+                print_json(&body)?
+            } else {
+                print(&tables::recommendations(&body.recommendations))?
+            }
+        }
+        RecommendationsCommand::Show { id, patch: false } => {
+            let view: RecommendationView = client.get(&["recommendations", &id], &[]).await?;
+            if json { print_json(&view)? } else { print(&show::recommendation(&view))? }
+        }
+        RecommendationsCommand::Show { id, patch: true } => {
+            let view: RecommendationView = client.get(&["recommendations", &id], &[]).await?;
+            let recommendation = &view.entry.recommendation;
+            let patches =
+                ["cloudformation", "terraform"].map(|owner| (owner, patch(recommendation, owner)));
+            if json {
+                let patches: serde_json::Map<_, _> = patches
+                    .into_iter()
+                    .map(|(owner, lines)| (owner.to_owned(), json!(lines)))
+                    .collect();
+                print_json(
+                    &json!({ "id": view.entry.id, "arn": recommendation.resource.arn, "patch": patches }),
+                )?;
+            } else {
+                print(&show::patch(&view, &patches))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Approves or rejects each; one that is refused does not keep the others back. The worst code is the command's.
+async fn answer_all(
+    client: &Client,
+    ids: Vec<String>,
+    verb: &str,
+    body: &Value,
+    json: bool,
+) -> Result<u8, CliError> {
+    let mut code = 0;
+    let mut answered = Vec::new();
+    for id in ids {
+        match client.post::<RecommendationView>(&["recommendations", &id, verb], body).await {
+            Ok(view) if json => answered.push(view),
+            Ok(view) => print(&show::answered(&view))?,
+            Err(error @ CliError::Unreachable { .. }) => return Err(error),
+            Err(error) => {
+                print_error(&error);
+                code = code.max(error.exit_code());
+            }
+        }
+    }
+    if json {
+        print_json(&json!({ "recommendations": answered }))?;
+    }
+    Ok(code)
+}
+
+async fn changes(
+    command: Option<ChangesCommand>,
+    client: &Client,
+    json: bool,
+) -> Result<(), CliError> {
+    match command.unwrap_or(ChangesCommand::List) {
+        ChangesCommand::List => {
+            let body: ChangesBody = client.get(&["changes"], &[]).await?;
+            if json { print_json(&body)? } else { print(&tables::changes(&body.changes))? }
+        }
+        ChangesCommand::Show { id } => {
+            let view: ChangeView = client.get(&["changes", &id], &[]).await?;
+            if json { print_json(&view)? } else { print(&show::change(&view))? }
+        }
+        ChangesCommand::Undo { id } => {
+            let view: ChangeView = client.post(&["changes", &id, "undo"], &Value::Null).await?;
+            if json { print_json(&view)? } else { print(&show::change(&view))? }
+        }
+    }
+    Ok(())
+}
+
+/// Sets the stop switch through the daemon; writes the file itself where the daemon is silent or will not.
+///
+/// The file is the switch: whoever may write it may stop, whatever became of the daemon or its token.
+async fn stop(client: &Client, reason: &str, json: bool) -> Result<(), CliError> {
+    let asked =
+        client.post_within::<Value>(STOP_TIMEOUT, &["stop"], &json!({ "reason": reason })).await;
+    let (through, text) = match (asked, client.state_dir()) {
+        (Ok(_), _) => {
+            ("daemon", "the stop switch is set: no change begins until `trimtab resume`".to_owned())
+        }
+        (Err(error), Some(state_dir)) => {
+            print_error(&error);
+            write_stop(state_dir, COMMAND_LINE, reason)?;
+            let text = format!(
+                "the stop switch was written to `{}` without the daemon; it holds for the next start too",
+                crate::agent::stop_file(state_dir).display()
+            );
+            ("file", text)
+        }
+        (Err(error), None) => return Err(error),
+    };
+    if json {
+        print_json(&json!({ "stopped": reason, "through": through }))?;
+    } else {
+        print(&text)?;
+    }
+    Ok(())
+}

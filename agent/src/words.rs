@@ -1,0 +1,221 @@
+//! How specs, money and steps read to people, the same on the page and in a terminal.
+//!
+//! Not here: layout (`web`, `cli`) and the JSON forms (`view`).
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
+use trimtab_models::{
+    money::Usd,
+    recommendation::{PriceBasis, Recommendation, SavingBasis},
+    spec::Spec,
+};
+use trimtab_policies::mode::Disruption;
+
+/// What stands where nothing is known.
+pub const UNKNOWN: &str = "unknown";
+
+/// The order in which a person names properties.
+const ORDER: [&str; 10] = [
+    "instance_type",
+    "volume_type",
+    "size_gib",
+    "iops",
+    "throughput_mibps",
+    "memory_mb",
+    "min_size",
+    "max_size",
+    "desired_capacity",
+    "state",
+];
+
+/// What changes, as `from` and `to`: only the properties that differ, each with its unit.
+#[must_use]
+pub fn from_to(expected: &Spec, desired: &Spec) -> (String, String) {
+    let (old, new) = (properties(expected), properties(desired));
+    let mut from = Vec::new();
+    let mut to = Vec::new();
+    for (key, value) in &new {
+        let before = old.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        if before == Some(value) {
+            continue;
+        }
+        from.extend(before.and_then(|before| property(key, before)));
+        to.extend(property(key, value));
+    }
+    if from.is_empty() {
+        from.extend(old.iter().filter_map(|(key, value)| property(key, value)));
+    }
+    (from.join(", "), to.join(", "))
+}
+
+/// A spec with all its properties.
+#[must_use]
+pub fn spec(spec: &Spec) -> String {
+    properties(spec)
+        .iter()
+        .filter_map(|(key, value)| property(key, value))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The JSON form's fields: one list of property names for all kinds.
+fn properties(spec: &Spec) -> Vec<(String, Value)> {
+    match serde_json::to_value(spec) {
+        Ok(Value::Object(fields)) => {
+            let mut fields: Vec<_> = fields.into_iter().collect();
+            fields.sort_by_key(|(key, _)| ORDER.iter().position(|known| known == key));
+            fields
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+fn property(key: &str, value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    Some(match key {
+        "iops" => format!("{text} IOPS"),
+        "throughput_mibps" => format!("{text} MiB/s"),
+        "size_gib" => format!("{text} GiB"),
+        "memory_mb" => format!("{text} MB"),
+        "min_size" => format!("min {text}"),
+        "max_size" => format!("max {text}"),
+        "desired_capacity" => format!("desired {text}"),
+        _ => text,
+    })
+}
+
+/// A saving a month, with a sign for what costs more.
+#[must_use]
+pub fn saving(saving: Option<Usd>) -> String {
+    saving.map_or_else(|| UNKNOWN.to_owned(), |saving| saving.to_string())
+}
+
+/// What the figure of a saving rests on.
+#[must_use]
+pub fn saving_basis(recommendation: &Recommendation) -> String {
+    let price = match recommendation.price_basis {
+        Some(PriceBasis::List) => "list price",
+        Some(PriceBasis::Estimated) => "estimated price",
+        None => "no price",
+    };
+    let basis = match recommendation.saving_basis {
+        SavingBasis::List => "before commitments",
+        SavingBasis::Net => "after discount",
+    };
+    format!("{price}, {basis}")
+}
+
+/// The risk in percent.
+#[must_use]
+pub fn risk(recommendation: &Recommendation) -> String {
+    recommendation.risk.map_or_else(|| "not modelled".to_owned(), percent)
+}
+
+/// A ratio in percent, with the decimals that small ones need.
+#[must_use]
+pub fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    let decimals = match percent.abs() {
+        tiny if tiny > 0.0 && tiny < 0.1 => 3,
+        small if small < 10.0 => 1,
+        _ => 0,
+    };
+    format!("{percent:.decimals$} %")
+}
+
+/// How much service the change takes away.
+#[must_use]
+pub fn disruption(recommendation: &Recommendation) -> String {
+    Disruption::of(recommendation.action).to_string()
+}
+
+/// A figure with as many decimals as it needs to be told apart, and its thousands apart.
+#[must_use]
+pub fn figure(value: f64) -> String {
+    let decimals = match value.abs() {
+        large if large >= 100.0 => 0,
+        middle if middle >= 1.0 => 1,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    if decimals > 0 || digits.len() < 5 {
+        return text;
+    }
+    let mut grouped: String = text[..text.len() - digits.len()].to_owned();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A time to the minute, in UTC.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use trimtab_models::spec::{Gone, PowerState, VolumeSpec};
+
+    use super::*;
+
+    fn check(expected: &Spec, desired: &Spec, expect: (&str, &str)) {
+        let (from, to) = from_to(expected, desired);
+        assert_eq!((from.as_str(), to.as_str()), expect);
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let instance = |name: &str, state| Spec::Instance { instance_type: name.to_owned(), state };
+        let volume = |name: &str, iops, throughput_mibps| {
+            Spec::Volume(VolumeSpec {
+                volume_type: name.to_owned(),
+                size_gib: 100,
+                iops,
+                throughput_mibps,
+            })
+        };
+        check(
+            &instance("m5.xlarge", PowerState::Running),
+            &instance("m5.large", PowerState::Running),
+            ("m5.xlarge", "m5.large"),
+        );
+        check(
+            &instance("m5.large", PowerState::Running),
+            &instance("m5.large", PowerState::Stopped),
+            ("running", "stopped"),
+        );
+        check(
+            &volume("gp2", Some(300), None),
+            &volume("gp3", Some(3000), Some(125)),
+            ("gp2, 300 IOPS", "gp3, 3000 IOPS, 125 MiB/s"),
+        );
+        check(
+            &Spec::Function { memory_mb: 512 },
+            &Spec::Function { memory_mb: 256 },
+            ("512 MB", "256 MB"),
+        );
+        check(
+            &volume("gp2", None, None),
+            &Spec::Gone { state: Gone::Deleted },
+            ("gp2, 100 GiB", "deleted"),
+        );
+    }
+
+    #[test]
+    fn figures_keep_what_tells_them_apart() {
+        let figures = [0.0123, -12.34, 1234.4, 12_345.0, -1_234_567.0].map(figure);
+        assert_eq!(figures, ["0.012", "-12.3", "1234", "12,345", "-1,234,567"]);
+        let ratios = [0.0, 0.00035, 0.012, 0.4].map(percent);
+        assert_eq!(ratios, ["0.0 %", "0.035 %", "1.2 %", "40 %"]);
+    }
+}

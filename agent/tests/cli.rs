@@ -1,0 +1,202 @@
+//! The command line as a person meets it: the real binary, its exit codes and what it says.
+//!
+//! Not here: what the API does with a request (`api.rs`).
+
+mod door;
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
+
+use door::{Door, runtime};
+use serde_json::Value;
+
+/// What a command came to.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn trimtab(args: &[&str]) -> Said {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_trimtab")).args(args).output().expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is UTF-8");
+    Said { code: status.code().expect("it is not killed"), out: text(stdout), err: text(stderr) }
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.out)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err))
+}
+
+/// A configuration whose daemon would listen at `address`.
+fn config(state_dir: &Path, address: &str) -> String {
+    let text = format!(
+        "[agent]\nstate_dir = \"{}\"\nlisten = \"{address}\"\n\n[cloud]\nprovider = \"simulated\"\nscenario = \"any.toml\"\n",
+        state_dir.display()
+    );
+    let path = state_dir.join("trimtab.toml");
+    std::fs::write(&path, text).expect("the folder takes a file");
+    path.display().to_string()
+}
+
+/// An address at which nobody listens: it was free a moment ago.
+fn silent_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+#[test]
+fn bad_arguments_are_told_with_code_2() {
+    for (args, told) in [
+        (&["approve"][..], "<ID>"),
+        (&["reject", "abc"], "--reason"),
+        (&["reject", "abc", "--reason", "x", "--until", "soon"], "soon"),
+        (&["report", "--since", "yesterday"], "yesterday"),
+        (&["recommendations", "list", "--action", "explode"], "resize-instance"),
+        (&["simulate", "x.toml", "--mode", "auto"], "autopilot"),
+        (&["fly"], "fly"),
+        (&["--address", "nowhere", "status"], "nowhere"),
+    ] {
+        let said = trimtab(args);
+        assert_eq!(said.code, 2, "{args:?}: {}", said.err);
+        assert!(said.err.contains(told) && said.out.is_empty(), "{args:?}: {}", said.err);
+    }
+    assert_eq!(trimtab(&["--help"]).code, 0);
+}
+
+#[test]
+fn check_tells_what_a_file_comes_to() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/examples/organization.toml");
+    let said = trimtab(&["check", example]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for word in ["is valid", "production", "datapilot", "resize-instance", "limits.cooldown_days"] {
+        assert!(said.out.contains(word), "{word} is missing in\n{}", said.out);
+    }
+    let widest =
+        said.out.lines().filter(|line| !line.contains(": ")).map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?} columns");
+    let view = json(&trimtab(&["check", example, "--json"]));
+    assert_eq!(view["valid"], true);
+    assert!(view["accounts"].as_array().is_some_and(|accounts| !accounts.is_empty()), "{view}");
+}
+
+#[test]
+fn check_tells_what_is_wrong_and_where() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("bad.toml");
+    std::fs::write(&path, "[modes]\ndefault = \"pilot\"\ncolour = 1\n").expect("written");
+    let path = path.display().to_string();
+    let said = trimtab(&["check", &path]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.out.is_empty() && said.err.contains("bad.toml:3") && said.err.contains("colour"),
+        "{}",
+        said.err
+    );
+    let said = trimtab(&["check", &path, "--json"]);
+    assert_eq!((said.code, &json(&said)["valid"]), (2, &Value::Bool(false)));
+    let said = trimtab(&["check", "/nonexistent/trimtab.toml"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("/nonexistent/trimtab.toml"), "{}", said.err);
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_is_told_with_code_1() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let address = silent_address();
+    let config = config(folder.path(), &address);
+    for args in [
+        &["recommendations"][..],
+        &["approve", "abc"],
+        &["changes", "list"],
+        &["resume"],
+        &["report"],
+    ] {
+        let said = trimtab(&[&["--config", &config], args].concat());
+        assert_eq!(said.code, 1, "{args:?}: {}", said.err);
+        assert!(
+            said.err.contains(&address) && said.err.contains("trimtab run --config"),
+            "{}",
+            said.err
+        );
+    }
+    let said = trimtab(&["--config", "/nonexistent/trimtab.toml", "recommendations"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+}
+
+#[test]
+fn stop_works_without_the_daemon() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config(folder.path(), &silent_address());
+    let said = trimtab(&["--config", &config, "stop", "--reason", "fire"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let reason = trimtab::agent::stop_reason(folder.path());
+    assert_eq!(reason.as_deref(), Some("stopped by the command line: fire"));
+    assert!(said.out.contains("STOP"), "{}", said.out);
+}
+
+#[test]
+fn stop_does_not_wait_for_a_daemon_that_hangs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("operator.token"), "tt_".to_owned() + &"0".repeat(64))
+        .expect("written");
+    // Connections are taken by the system, and nobody ever answers.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let config = config(folder.path(), &mute.local_addr().expect("it is bound").to_string());
+    let said = trimtab(&["--config", &config, "stop", "--reason", "hung", "--json"]);
+    assert_eq!(json(&said)["through"], "file", "{}", said.err);
+    assert!(trimtab::agent::stop_reason(folder.path()).is_some());
+}
+
+#[test]
+fn commands_reach_a_running_daemon() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let ask = |args: &[&str]| trimtab(&[&["--config", config.as_str()], args].concat());
+
+    let all = json(&ask(&["recommendations", "list", "--state", "awaiting_approval", "--json"]));
+    let first =
+        all["recommendations"][0]["id"].as_str().expect("one awaits an approval").to_owned();
+    for (args, told) in [
+        (&["recommendations"][..], first.as_str()),
+        (&["recommendations", "show", &first], "Digest"),
+        (&["recommendations", "show", &first, "--patch"], "cloudformation"),
+        (&["inventory"], "ec2-instance"),
+        (&["changes"], "Nothing has been changed"),
+        (&["report", "--since", "7d"], "Open recommendations"),
+        (&["status"], "copilot by default"),
+    ] {
+        let said = ask(args);
+        assert_eq!(said.code, 0, "{args:?}: {}", said.err);
+        assert!(said.out.contains(told), "{args:?}: {}", said.out);
+        assert!(!said.out.contains('\u{1b}'), "no colour where nobody sees it: {}", said.out);
+    }
+    let arn = all["recommendations"][0]["resource"]["arn"].as_str().expect("an ARN");
+    assert!(ask(&["mode", "explain", arn]).out.contains("the default is copilot"));
+
+    let approved = ask(&["approve", &first, "--reason", "looked at it"]);
+    assert_eq!(approved.code, 0, "{}", approved.err);
+    assert!(approved.out.contains("approved by operator"), "{}", approved.out);
+    let rejected = ask(&["reject", &first, "--reason", "second thoughts", "--json"]);
+    assert_eq!(json(&rejected)["recommendations"][0]["state"], "rejected");
+    let refused = ask(&["approve", &first]);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains("already rejected"), "{}", refused.err);
+    assert_eq!(ask(&["approve", "nothing"]).code, 1);
+    assert_eq!(ask(&["recommendations", "list", "--state", "open"]).code, 2);
+    assert_eq!(ask(&["changes", "undo", "../stop"]).code, 1, "an id is an id, whatever is in it");
+    assert!(door.agent.stopped().is_none());
+
+    assert_eq!(ask(&["stop", "--reason", "test"]).code, 0);
+    assert_eq!(door.agent.stopped().as_deref(), Some("stopped by operator: test"));
+    assert_eq!(ask(&["resume"]).code, 0);
+    assert!(door.agent.stopped().is_none());
+    std::fs::remove_file(door.state.path().join("operator.token")).expect("it was there");
+    let blind = ask(&["status"]);
+    assert_eq!(blind.code, 1);
+    assert!(blind.err.contains("operator.token"), "{}", blind.err);
+}
