@@ -15,6 +15,8 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 
+use trimtab_policies::watch::Usage;
+
 use crate::{
     disk::DiskError,
     execute,
@@ -68,6 +70,7 @@ pub struct Agent {
     catalog: RwLock<Arc<Catalog>>,
     inventory: RwLock<Arc<BTreeMap<Arn, Resource>>>,
     last_cycle: RwLock<Option<Arc<CycleView>>>,
+    baselines: Mutex<BTreeMap<String, Usage>>,
     state_dir: PathBuf,
 }
 
@@ -106,6 +109,7 @@ impl Agent {
             catalog: RwLock::new(Arc::new(catalog)),
             inventory: RwLock::new(Arc::new(inventory)),
             last_cycle: RwLock::new(None),
+            baselines: Mutex::default(),
             state_dir,
         })
     }
@@ -178,6 +182,11 @@ impl Agent {
     /// The store, locked.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Usage before each watched change, by change id.
+    pub fn baselines(&self) -> MutexGuard<'_, BTreeMap<String, Usage>> {
+        self.baselines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state folder.

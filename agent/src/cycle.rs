@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use futures::stream::{self, StreamExt};
+use futures::{
+    FutureExt,
+    stream::{self, StreamExt},
+};
 use jiff::Timestamp;
 use thiserror::Error;
 use trimtab_models::{
@@ -26,6 +29,7 @@ use crate::{
     agent::Agent,
     ledger::{LedgerError, SELF},
     observe::{CollectReport, Discovered, collect, discover},
+    ports::Ports,
     probe::{Question, probe},
     recommend::{Findings, recommend_all},
     series_store::SeriesError,
@@ -212,26 +216,31 @@ async fn probe_all(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) ->
     let settings = agent.settings();
     let inventory = agent.inventory();
     let stop_alarms = &settings.policy.health.stop_alarms;
-    stream::iter(candidates)
-        .map(|mut candidate| {
-            let zone = inventory
-                .get(&candidate.recommendation.resource.arn)
-                .and_then(|resource| resource.zone.clone());
-            async move {
-                let question = Question {
-                    recommendation: &candidate.recommendation,
-                    steps: &candidate.steps,
-                    zone: zone.as_deref(),
-                    stop_alarms,
-                    moment,
-                };
-                candidate.facts = probe(&agent.ports(), question).await;
-                candidate
-            }
-        })
-        .buffered(PROBES_AT_ONCE)
-        .collect()
-        .await
+    let ports = agent.ports();
+    let asking = candidates.into_iter().map(|candidate| {
+        let arn = &candidate.recommendation.resource.arn;
+        let zone = inventory.get(arn).and_then(|resource| resource.zone.clone());
+        probe_one(&ports, candidate, zone, stop_alarms, moment).boxed()
+    });
+    stream::iter(asking.collect::<Vec<_>>()).buffered(PROBES_AT_ONCE).collect().await
+}
+
+async fn probe_one(
+    ports: &Ports,
+    mut candidate: Candidate,
+    zone: Option<String>,
+    stop_alarms: &[String],
+    moment: Moment,
+) -> Candidate {
+    let question = Question {
+        recommendation: &candidate.recommendation,
+        steps: &candidate.steps,
+        zone: zone.as_deref(),
+        stop_alarms,
+        moment,
+    };
+    candidate.facts = probe(ports, question).await;
+    candidate
 }
 
 fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {

@@ -1,14 +1,13 @@
 //! The trimtab command.
 //!
-//! Not here: what the commands do (`cli` asks a running daemon, the others are one).
+//! Not here: what the commands do (`cli` asks a running daemon, `start`, `demo` and `simulate` are one).
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use trimtab::cli::{
     args::{Args, Command},
-    out::print_error,
-    run_client,
+    daemon_commands, run_client,
 };
 
 #[tokio::main]
@@ -16,9 +15,9 @@ async fn main() -> ExitCode {
     let Args { globals, command } = Args::parse();
     match command {
         Command::Client(command) => run_client(command, &globals).await,
-        Command::Run | Command::Demo(_) | Command::Once | Command::Simulate(_) => {
-            print_error(&std::io::Error::other("this build only asks a running daemon"));
-            ExitCode::FAILURE
-        }
+        Command::Run => daemon_commands::run(&globals).await,
+        Command::Once => daemon_commands::once(&globals).await,
+        Command::Demo(args) => daemon_commands::demo(&args, &globals).await,
+        Command::Simulate(args) => daemon_commands::simulate(&args, &globals).await,
     }
 }

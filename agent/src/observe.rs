@@ -8,13 +8,18 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use futures::stream::{self, StreamExt};
+use futures::{
+    FutureExt,
+    stream::{self, StreamExt},
+};
 use jiff::Timestamp;
 use trimtab_models::{
     metric::Measure,
     resource::{Arn, Detail, Kind, Resource},
     series::Series,
 };
+
+use trimtab_policies::operations::Failure;
 
 use crate::{
     ports::{Fetched, Observe, Place, SeriesQuery},
@@ -57,17 +62,9 @@ pub async fn discover(
     known: &BTreeMap<Arn, Resource>,
     now: Timestamp,
 ) -> Discovered {
-    let answers: Vec<_> = stream::iter(places)
-        .map(|place| async move {
-            let mut answers = Vec::new();
-            for kind in Kind::ALL {
-                answers.push((place, kind, observe.discover(place, kind).await));
-            }
-            answers
-        })
-        .buffered(PLACES_AT_ONCE)
-        .collect()
-        .await;
+    let asking = places.iter().map(|place| discover_place(observe, place).boxed());
+    let answers: Vec<_> =
+        stream::iter(asking.collect::<Vec<_>>()).buffered(PLACES_AT_ONCE).collect().await;
     let mut found = Discovered::default();
     for (place, kind, answer) in answers.into_iter().flatten() {
         match answer {
@@ -90,6 +87,17 @@ pub async fn discover(
     found
 }
 
+async fn discover_place<'a>(
+    observe: &dyn Observe,
+    place: &'a Place,
+) -> Vec<(&'a Place, Kind, Result<Vec<Resource>, Failure>)> {
+    let mut answers = Vec::new();
+    for kind in Kind::ALL {
+        answers.push((place, kind, observe.discover(place, kind).await));
+    }
+    answers
+}
+
 fn is_of(resource: &Resource, place: &Place, kind: Kind) -> bool {
     let reference = &resource.reference;
     reference.kind == kind && reference.account == place.account && reference.region == place.region
@@ -97,11 +105,7 @@ fn is_of(resource: &Resource, place: &Place, kind: Kind) -> bool {
 
 /// A failed call by name.
 #[must_use]
-pub fn service_failure(
-    place: &Place,
-    service: &str,
-    failure: &trimtab_policies::operations::Failure,
-) -> ServiceFailure {
+pub fn service_failure(place: &Place, service: &str, failure: &Failure) -> ServiceFailure {
     ServiceFailure {
         account: place.account.clone(),
         region: place.region.clone(),
@@ -192,11 +196,10 @@ pub async fn collect(
             now,
         ));
     }
-    let reports: Vec<_> = stream::iter(&by_place)
-        .map(|(place, asked)| collect_place(observe, place, asked, series))
-        .buffered(PLACES_AT_ONCE)
-        .collect()
-        .await;
+    let asking =
+        by_place.iter().map(|(place, asked)| collect_place(observe, place, asked, series).boxed());
+    let reports: Vec<_> =
+        stream::iter(asking.collect::<Vec<_>>()).buffered(PLACES_AT_ONCE).collect().await;
     let until_s = collecting.end_s(now);
     let mut report = CollectReport::default();
     for (part, owed) in reports {
@@ -339,9 +342,22 @@ pub fn stored_series(
     until_s: i64,
     store: &RwLock<SeriesStore>,
 ) -> Result<BTreeMap<Measure, Series>, crate::series_store::SeriesError> {
+    stored_measures(resource, Measure::of(resource.reference.kind), (from_s, until_s), store)
+}
+
+/// As [`stored_series`], for some measures.
+///
+/// # Errors
+/// As [`stored_series`].
+pub fn stored_measures(
+    resource: &Resource,
+    measures: impl Iterator<Item = Measure>,
+    (from_s, until_s): (i64, i64),
+    store: &RwLock<SeriesStore>,
+) -> Result<BTreeMap<Measure, Series>, crate::series_store::SeriesError> {
     let store = store.read().unwrap_or_else(PoisonError::into_inner);
     let mut all = BTreeMap::new();
-    for measure in Measure::of(resource.reference.kind) {
+    for measure in measures {
         if let Some(grid) =
             store.read(&series_key(&resource.reference.arn, measure), from_s, until_s)?
         {

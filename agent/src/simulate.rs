@@ -13,7 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use trimtab_config::{Account, Settings, Trust};
 use trimtab_models::{catalog::Catalog, money::Usd};
-use trimtab_policies::{change::{Change, State}, mode::Mode, plan::Disposition, record::Record};
+use trimtab_policies::{
+    change::{Change, State},
+    mode::Mode,
+    plan::Disposition,
+    record::Record,
+};
 use trimtab_simulations::{
     checker::Checker,
     scenario::{Approver, Scenario},
@@ -80,6 +85,20 @@ pub struct RehearsalReport {
     pub invariant_violations: Vec<String>,
 }
 
+/// The account of a scenario, as settings name it.
+#[must_use]
+pub fn account_of(scenario: &Scenario) -> Account {
+    Account {
+        name: "simulated".to_owned(),
+        id: scenario.account.clone(),
+        role_arn: None,
+        apply_role_arn: None,
+        external_id: None,
+        trust: Trust::ExternalId,
+        regions: scenario.regions.clone(),
+    }
+}
+
 /// Settings of a scenario, for a state folder.
 ///
 /// # Errors
@@ -92,15 +111,7 @@ pub fn scenario_settings(
     let settings = trimtab_config::from_scenario(scenario.settings.clone(), &scenario.name)?;
     let mut settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
     if settings.accounts.is_empty() {
-        settings.accounts.push(Account {
-            name: "simulated".to_owned(),
-            id: scenario.account.clone(),
-            role_arn: None,
-            apply_role_arn: None,
-            external_id: None,
-            trust: Trust::ExternalId,
-            regions: scenario.regions.clone(),
-        });
+        settings.accounts.push(account_of(scenario));
     }
     state_dir.clone_into(&mut settings.agent.state_dir);
     settings.api.token_file = state_dir.join("operator.token");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
     metric::{Measure, Metric, Statistic},
     resource::{Kind, Resource},
@@ -21,11 +21,13 @@ use crate::{
     agent::Agent,
     execute::sight,
     ledger::LedgerError,
-    observe::{SETTLE_S, stored_series},
+    observe::{SETTLE_S, stored_measures},
     ports::{Fetched, SeriesQuery},
     probe::place_of,
 };
 
+/// How long after a change its points are fetched afresh at every look.
+const FRESH: SignedDuration = SignedDuration::from_hours(2);
 /// CPU at or above this, percent, counts as saturated.
 const SATURATED_PERCENT: f32 = 99.0;
 
@@ -39,6 +41,15 @@ pub async fn verify_all(agent: &Agent) -> Result<Vec<String>, LedgerError> {
         agent.ledger().book().changes().values().filter(|change| is_due(change)).cloned().collect();
     let mut undone = Vec::new();
     for change in watched {
+        if let Some(later) = superseded_by(agent, &change) {
+            let reason = format!("{later} changed the resource again");
+            record_if_unmoved(
+                agent,
+                &change,
+                Event::Finished { state: State::Kept, reason, provisional: false },
+            )?;
+            continue;
+        }
         let seen = watch(agent, &change, now).await;
         let Some(event) = event_of(&change, verdict(&change, &seen, now)) else { continue };
         let undoing = matches!(event, Event::UndoBegun { .. });
@@ -54,6 +65,17 @@ fn is_due(change: &Change) -> bool {
     change.state == State::Watching
         || (change.state == State::Kept
             && change.outcome.as_ref().is_some_and(|outcome| outcome.provisional))
+}
+
+/// A later change of ours to the same resource: from then on nothing can be said about this one any more.
+fn superseded_by(agent: &Agent, change: &Change) -> Option<String> {
+    let ledger = agent.ledger();
+    let mut later = ledger.book().changes().values().filter(|other| {
+        other.recommendation.resource.arn == change.recommendation.resource.arn
+            && other.opened_at > change.opened_at
+            && other.steps.iter().any(|progress| progress.attempts > 0)
+    });
+    later.next().map(|other| other.id.clone())
 }
 
 fn event_of(change: &Change, verdict: Verdict) -> Option<Event> {
@@ -113,7 +135,10 @@ async fn watch(agent: &Agent, change: &Change, now: Timestamp) -> Watched {
     Watched { live, status, alarms, before, after }
 }
 
-/// Usage in the look-back before the change, from the store, and since its last step, fetched afresh.
+/// Usage in the look-back before the change, and since its last step.
+///
+/// In the first hours the points are fetched afresh, so that harm shows within minutes; later those of the regular
+/// collections do, because every metric fetched is billed.
 async fn usage(
     agent: &Agent,
     change: &Change,
@@ -122,16 +147,43 @@ async fn usage(
 ) -> (Usage, Usage) {
     let collecting = agent.collecting();
     let step = i64::from(collecting.step_s);
-    let opened_s = change.opened_at.as_second().div_euclid(step) * step;
-    let applied_s = change.applied_at.unwrap_or(change.opened_at).as_second();
-    let after_s = (applied_s + step).div_euclid(step) * step;
+    let before = baseline(agent, change, resource);
+    let applied_at = change.applied_at.unwrap_or(change.opened_at);
+    let after_s = (applied_at.as_second() + step).div_euclid(step) * step;
     let until_s = (now.as_second() - SETTLE_S).div_euclid(step) * step;
-    let before =
-        stored_series(resource, collecting.start_s(change.opened_at), opened_s, &agent.series)
-            .map_or_else(|_| Usage::default(), |series| summarize(&series));
     if until_s <= after_s {
         return (before, Usage::default());
     }
+    let after = if now.duration_since(applied_at) < FRESH {
+        fetch(agent, change, resource, (after_s, until_s)).await
+    } else {
+        let measures = Measure::of(resource.reference.kind).filter(|measure| is_watched(*measure));
+        stored_measures(resource, measures, (after_s, until_s), &agent.series).ok()
+    };
+    (before, after.map_or_else(Usage::default, |series| summarize(&series)))
+}
+
+/// Usage in the look-back before the change, from the store; it does not change any more, so it is worked out once.
+fn baseline(agent: &Agent, change: &Change, resource: &Resource) -> Usage {
+    if let Some(known) = agent.baselines().get(&change.id) {
+        return *known;
+    }
+    let collecting = agent.collecting();
+    let (from_s, until_s) =
+        (collecting.start_s(change.opened_at), collecting.end_s(change.opened_at));
+    let measures = Measure::of(resource.reference.kind).filter(|measure| is_watched(*measure));
+    let usage = stored_measures(resource, measures, (from_s, until_s), &agent.series)
+        .map_or_else(|_| Usage::default(), |series| summarize(&series));
+    agent.baselines().insert(change.id.clone(), usage);
+    usage
+}
+
+async fn fetch(
+    agent: &Agent,
+    change: &Change,
+    resource: &Resource,
+    (from_s, until_s): (i64, i64),
+) -> Option<BTreeMap<Measure, Series>> {
     let kind = resource.reference.kind;
     let queries: Vec<_> = Measure::of(kind)
         .filter(|measure| is_watched(*measure))
@@ -139,26 +191,18 @@ async fn usage(
             kind,
             resource_id: resource.id.clone(),
             measure,
-            step_s: collecting.step_s,
-            from_s: after_s,
+            step_s: agent.collecting().step_s,
+            from_s,
             until_s,
         })
         .collect();
-    let Ok(fetched) =
-        agent.ports().observe.series(&place_of(&change.recommendation), &queries).await
-    else {
-        return (before, Usage::default());
-    };
-    let mut series = BTreeMap::new();
-    for (query, answer) in queries.iter().zip(fetched.results) {
-        match answer {
-            Fetched::Complete(points) | Fetched::Partial(points) => {
-                series.insert(query.measure, points);
-            }
-            Fetched::Failed(_) => {}
-        }
-    }
-    (before, summarize(&series))
+    let observe = agent.ports().observe;
+    let fetched = observe.series(&place_of(&change.recommendation), &queries).await.ok()?;
+    let answered = queries.iter().zip(fetched.results).filter_map(|(query, answer)| match answer {
+        Fetched::Complete(points) | Fetched::Partial(points) => Some((query.measure, points)),
+        Fetched::Failed(_) => None,
+    });
+    Some(answered.collect())
 }
 
 /// The measures that a verdict rests on.
@@ -191,12 +235,24 @@ fn summarize(series: &BTreeMap<Measure, Series>) -> Usage {
                 usage.points += series.present().count() as u64;
             }
             Metric::FunctionErrors | Metric::FunctionThrottles => usage.errors += sum,
-            _ => {
+            Metric::InstanceCpu | Metric::GroupCpu => {
                 usage.points += series.present().count() as u64;
                 usage.saturated_points +=
                     series.present().filter(|(_, value)| *value >= SATURATED_PERCENT).count()
                         as u64;
             }
+            Metric::InstanceMemory
+            | Metric::InstanceNetworkIn
+            | Metric::InstanceNetworkOut
+            | Metric::InstanceEbsReadBytes
+            | Metric::InstanceEbsWriteBytes
+            | Metric::VolumeReadOps
+            | Metric::VolumeWriteOps
+            | Metric::VolumeReadBytes
+            | Metric::VolumeWriteBytes
+            | Metric::FunctionDuration
+            | Metric::FunctionMemory
+            | Metric::GroupInService => {}
         }
     }
     usage

@@ -51,6 +51,17 @@ impl Settings {
         self
     }
 
+    /// Whether anything may ever be written: whether some rule, or the default, goes beyond datapilot in an account that
+    /// allows it.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        let modes = &self.policy.modes;
+        let asked = std::iter::once(modes.default)
+            .chain(modes.rules.iter().map(|rule| rule.mode))
+            .any(|mode| mode > Mode::Datapilot);
+        asked && modes.ceilings.values().any(|ceiling| *ceiling > Mode::Datapilot)
+    }
+
     /// The account with this id, if the file lists it.
     #[must_use]
     pub fn account(&self, id: &str) -> Option<&Account> {

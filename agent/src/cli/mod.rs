@@ -6,6 +6,7 @@
 pub mod args;
 mod check;
 mod client;
+pub mod daemon_commands;
 pub mod out;
 mod show;
 mod tables;

@@ -59,8 +59,14 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     // What an earlier process began is finished before anything new is looked at.
     runners.ensure();
     let state = api_state(&agent, &queue, &runners, options.open_page)?;
-    let server = tokio::spawn(serve(options.listener, router(state), token.clone().cancelled_owned()));
-    let worker = tokio::spawn(stages::work(Arc::clone(&agent), Arc::clone(&queue), Arc::clone(&runners), token.clone()));
+    let server =
+        tokio::spawn(serve(options.listener, router(state), token.clone().cancelled_owned()));
+    let worker = tokio::spawn(stages::work(
+        Arc::clone(&agent),
+        Arc::clone(&queue),
+        Arc::clone(&runners),
+        token.clone(),
+    ));
     let mut scheduler = Scheduling::start(&agent, &queue, &token, options.virtual_time).await?;
     queue.signal(Stage::Cycle);
     notify_systemd(&[sd_notify::NotifyState::Ready]);
@@ -68,7 +74,10 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     wait_for_end(&agent, &queue, &token, options.reloader, &mut scheduler).await?;
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     token.cancel();
-    tracing::info!(engines = runners.count(), "ending: nothing new begins, stopped machines are brought back");
+    tracing::info!(
+        engines = runners.count(),
+        "ending: nothing new begins, stopped machines are brought back"
+    );
     worker.await.context("the worker panicked")?;
     runners.wait().await;
     if tokio::time::timeout(SERVER_GRACE, server).await.is_err() {
@@ -90,7 +99,12 @@ fn journal_start(agent: &Agent) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn api_state(agent: &Arc<Agent>, queue: &Arc<StageQueue>, runners: &Arc<Runners>, open_page: bool) -> anyhow::Result<ApiState> {
+fn api_state(
+    agent: &Arc<Agent>,
+    queue: &Arc<StageQueue>,
+    runners: &Arc<Runners>,
+    open_page: bool,
+) -> anyhow::Result<ApiState> {
     let (queue, runners) = (Arc::clone(queue), Arc::clone(runners));
     ApiState::new(
         Arc::clone(agent),
@@ -138,7 +152,9 @@ impl Scheduling {
         for (expression, stage) in schedules {
             let (clock, queue, token) = (agent.ports().clock, Arc::clone(queue), own.clone());
             tokio::spawn(async move {
-                if let Err(error) = schedule::run_virtual(&expression, stage, clock, queue, token).await {
+                if let Err(error) =
+                    schedule::run_virtual(&expression, stage, clock, queue, token).await
+                {
                     tracing::error!(error = format!("{error:#}"), "a schedule ended");
                 }
             });
@@ -181,13 +197,21 @@ async fn wait_for_end(
         let Some(reloader) = &reloader else { continue };
         if reloader.reload(agent).await {
             scheduling.stop().await;
-            *scheduling = Scheduling::start(agent, queue, token, matches!(scheduling, Scheduling::Virtual(_))).await?;
+            *scheduling = Scheduling::start(
+                agent,
+                queue,
+                token,
+                matches!(scheduling, Scheduling::Virtual(_)),
+            )
+            .await?;
             queue.signal(Stage::Cycle);
         }
     }
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::error!("a second signal: exiting at once; open changes go on from the journal at the next start");
+        tracing::error!(
+            "a second signal: exiting at once; open changes go on from the journal at the next start"
+        );
         std::process::exit(1);
     });
     Ok(())

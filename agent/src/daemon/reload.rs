@@ -10,11 +10,7 @@ use tokio::sync::mpsc;
 use trimtab_config::Settings;
 use trimtab_policies::record::Entry;
 
-use crate::{
-    agent::Agent,
-    ledger::SELF,
-    ports::Ports,
-};
+use crate::{agent::Agent, ledger::SELF, ports::Ports};
 
 /// Editors write a file in several moves: wait until it rests.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -51,17 +47,23 @@ impl Reloader {
     pub fn watch(&self) -> anyhow::Result<Watched> {
         let (sender, events) = mpsc::channel(1);
         let name = self.path.file_name().map(std::ffi::OsStr::to_owned);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let ours = event.is_ok_and(|event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| path.file_name() == name.as_deref())
-            });
-            if ours {
-                // A full channel means that a reload is already asked for.
-                let _ = sender.try_send(());
-            }
-        })
-        .context("the settings' file cannot be watched")?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or("." .as_ref());
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                let ours = event.is_ok_and(|event| {
+                    !event.kind.is_access()
+                        && event.paths.iter().any(|path| path.file_name() == name.as_deref())
+                });
+                if ours {
+                    // A full channel means that a reload is already asked for.
+                    let _ = sender.try_send(());
+                }
+            })
+            .context("the settings' file cannot be watched")?;
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(".".as_ref());
         watcher
             .watch(folder, RecursiveMode::NonRecursive)
             .with_context(|| format!("`{}` cannot be watched", folder.display()))?;
@@ -101,12 +103,11 @@ impl Reloader {
 }
 
 /// Returns when the watched file has changed and rested; never, where nothing is watched.
-pub async fn changed(watched: &mut Option<Watched>) {
-    match watched {
-        Some(watched) if watched.events.recv().await.is_some() => {
-            tokio::time::sleep(SETTLE).await;
-            while watched.events.try_recv().is_ok() {}
-        }
-        Some(_) | None => std::future::pending().await,
+pub(super) async fn changed(watched: &mut Option<Watched>) {
+    let Some(watched) = watched else { return std::future::pending().await };
+    if watched.events.recv().await.is_none() {
+        return std::future::pending().await;
     }
+    tokio::time::sleep(SETTLE).await;
+    while watched.events.try_recv().is_ok() {}
 }

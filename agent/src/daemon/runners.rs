@@ -40,7 +40,10 @@ impl Runners {
         let open: Vec<String> = {
             let ledger = self.agent.ledger();
             let changes = ledger.book().changes().values();
-            changes.filter(|change| change.state.is_open()).map(|change| change.id.clone()).collect()
+            changes
+                .filter(|change| change.state.is_open())
+                .map(|change| change.id.clone())
+                .collect()
         };
         for change_id in open {
             if self.lock().insert(change_id.clone()) {
@@ -76,7 +79,11 @@ impl Runners {
                 Ok(Advance::Resting(_)) => return,
                 Err(error) => {
                     let error = format!("{:#}", anyhow::Error::from(error));
-                    tracing::error!(change = change_id, error, "a change cannot go on, because nothing can be journalled");
+                    tracing::error!(
+                        change = change_id,
+                        error,
+                        "a change cannot go on, because nothing can be journalled"
+                    );
                     tokio::time::sleep(JOURNAL_PAUSE).await;
                     continue;
                 }
@@ -95,7 +102,11 @@ impl Runners {
 
     fn owes_a_start(&self, change_id: &str) -> bool {
         let ledger = self.agent.ledger();
-        ledger.book().changes().get(change_id).is_some_and(|change| change.state.is_open() && Change::owes_a_start(change))
+        ledger
+            .book()
+            .changes()
+            .get(change_id)
+            .is_some_and(|change| change.state.is_open() && Change::owes_a_start(change))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {

@@ -19,12 +19,17 @@ use crate::{
 ///
 /// # Errors
 /// When an expression is wrong or the scheduler does not start.
-pub async fn start_real(schedules: &Schedules, queue: &Arc<StageQueue>) -> anyhow::Result<JobScheduler> {
+pub(super) async fn start_real(
+    schedules: &Schedules,
+    queue: &Arc<StageQueue>,
+) -> anyhow::Result<JobScheduler> {
     let scheduler = JobScheduler::new().await.context("the scheduler does not start")?;
     for (expression, stage) in schedules {
         let (queue, stage) = (Arc::clone(queue), *stage);
-        let job = Job::new(expression.as_str(), move |_, _| queue.signal(stage))
-            .with_context(|| format!("schedule `{expression}` of `{}` is not a cron expression", stage.as_str()))?;
+        let job =
+            Job::new(expression.as_str(), move |_, _| queue.signal(stage)).with_context(|| {
+                format!("schedule `{expression}` of `{}` is not a cron expression", stage.as_str())
+            })?;
         scheduler.add(job).await.context("a schedule cannot be added")?;
     }
     scheduler.start().await.context("the scheduler does not start")?;
@@ -35,7 +40,7 @@ pub async fn start_real(schedules: &Schedules, queue: &Arc<StageQueue>) -> anyho
 ///
 /// # Errors
 /// When the expression is wrong.
-pub async fn run_virtual(
+pub(super) async fn run_virtual(
     expression: &str,
     stage: Stage,
     clock: Arc<dyn Clock>,

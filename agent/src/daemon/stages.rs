@@ -34,7 +34,9 @@ impl StageQueue {
 
     async fn next(&self) -> Stage {
         loop {
-            if let Some(stage) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_first() {
+            if let Some(stage) =
+                self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
+            {
                 return stage;
             }
             self.notify.notified().await;
@@ -44,7 +46,12 @@ impl StageQueue {
 
 /// Runs stages until the token is cancelled. A stage that is cut off leaves only derived state behind, and an intent
 /// that it journalled is carried out all the same.
-pub async fn work(agent: Arc<Agent>, queue: Arc<StageQueue>, runners: Arc<Runners>, token: CancellationToken) {
+pub async fn work(
+    agent: Arc<Agent>,
+    queue: Arc<StageQueue>,
+    runners: Arc<Runners>,
+    token: CancellationToken,
+) {
     loop {
         let stage = tokio::select! {
             biased;
@@ -68,6 +75,10 @@ pub async fn run(agent: &Agent, stage: Stage) {
         Stage::Cycle => run_cycle(agent, Begin::Allowed).await.err().map(anyhow::Error::from),
     };
     if let Some(error) = failed {
-        tracing::error!(stage = stage.as_str(), error = format!("{error:#}"), "a stage failed and is tried again later");
+        tracing::error!(
+            stage = stage.as_str(),
+            error = format!("{error:#}"),
+            "a stage failed and is tried again later"
+        );
     }
 }

@@ -1,0 +1,183 @@
+//! The commands that are a daemon themselves, or a part of one: `run`, `once`, `demo`, `simulate`.
+//!
+//! Not here: what they do (`start`, `demo`, `simulate`).
+
+use std::{collections::BTreeMap, io::IsTerminal, process::ExitCode};
+
+use anyhow::Context;
+use trimtab_config::{ConfigError, LogFormat, LogLevel, Settings};
+use trimtab_simulations::scenario::Scenario;
+
+use super::{
+    args::{DemoArgs, Globals, SimulateArgs},
+    out::{print, print_json},
+    print_plan,
+};
+use crate::{
+    demo::{self, Demo},
+    simulate::{Rehearsal, RehearsalReport, rehearse},
+    start, telemetry,
+};
+
+/// Exit code for bad arguments or a bad configuration.
+const BAD_INPUT: u8 = 2;
+/// Days that a rehearsal takes when nothing else is asked for: five weeks show a month's rhythm.
+const DAYS: u32 = 35;
+/// The seed when nothing else is asked for.
+const SEED: u64 = 7;
+
+/// Runs the daemon.
+pub async fn run(globals: &Globals) -> ExitCode {
+    let settings = match load(globals) {
+        Ok(settings) => settings,
+        Err(error) => return bad_input(&error.into()),
+    };
+    telemetry::init(
+        globals.log.map_or(settings.telemetry.log, Into::into),
+        settings.telemetry.level,
+    );
+    code(start::run(&globals.config, settings).await)
+}
+
+/// Runs one cycle and prints its plan.
+pub async fn once(globals: &Globals) -> ExitCode {
+    let settings = match load(globals) {
+        Ok(settings) => settings,
+        Err(error) => return bad_input(&error.into()),
+    };
+    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Error);
+    let plan = match start::once(settings).await {
+        Ok(plan) => plan,
+        Err(error) => return code(Err(error)),
+    };
+    let failed = !plan.cycle.failures.is_empty();
+    match print_plan(&plan, globals.json) {
+        Ok(()) if failed => ExitCode::FAILURE,
+        other => code(other.map_err(Into::into)),
+    }
+}
+
+/// Runs the demo.
+pub async fn demo(args: &DemoArgs, globals: &Globals) -> ExitCode {
+    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Warn);
+    let demo = Demo { seed: args.seed, port: args.port, speed: args.speed };
+    let hours = args.speed / 3600.0;
+    code(
+        demo::run(demo, |address| {
+            let text = format!(
+                "page: http://{address}\n\
+                 A simulated account of about sixty resources; {hours} h pass each second. Ctrl-C ends it.\n\
+                 The commands reach it too: trimtab --address {address} recommendations\n"
+            );
+            if let Err(error) = print(&text) {
+                tracing::warn!(%error, "the address could not be printed");
+            }
+        })
+        .await,
+    )
+}
+
+/// Rehearses a scenario.
+pub async fn simulate(args: &SimulateArgs, globals: &Globals) -> ExitCode {
+    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Error);
+    let path = args.scenario.display().to_string();
+    let text = match std::fs::read_to_string(&args.scenario) {
+        Ok(text) => text,
+        Err(error) => {
+            return bad_input(&anyhow::anyhow!("the scenario `{path}` cannot be read: {error}"));
+        }
+    };
+    let scenario = match Scenario::parse(&text).with_context(|| format!("`{path}`")) {
+        Ok(scenario) => scenario,
+        Err(error) => return bad_input(&error),
+    };
+    let rehearsal = Rehearsal {
+        seed: args.seed.unwrap_or(SEED),
+        days: args.days.unwrap_or(DAYS),
+        mode: args.mode,
+    };
+    let bar = progress(rehearsal.days, globals.json);
+    let report = rehearse(&scenario, rehearsal, |day| bar.set_position(u64::from(day))).await;
+    bar.finish_and_clear();
+    match report {
+        Ok(report) => show(&report, globals.json),
+        Err(error) if error.downcast_ref::<ConfigError>().is_some() => bad_input(&error),
+        Err(error) => code(Err(error)),
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(days: u32, json: bool) -> indicatif::ProgressBar {
+    if json || !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    indicatif::ProgressBar::new(u64::from(days)).with_message("virtual days")
+}
+
+fn show(report: &RehearsalReport, json: bool) -> ExitCode {
+    let printed = if json { print_json(report) } else { print(&words(report)) };
+    if !report.invariant_violations.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    code(printed.map_err(Into::into))
+}
+
+fn words(report: &RehearsalReport) -> String {
+    let mut text = format!(
+        "{}: seed {}, {} days, {} resources\n\
+         {} recommendations, {} of them withheld at some time\n\
+         {} changes applied, {} taken back, {} writes\n\
+         cost at first {} a month, saving at the end {} a month\n\
+         demand exceeded capacity in {:.3} % of the intervals after changes\n",
+        report.scenario,
+        report.seed,
+        report.days,
+        report.resources,
+        report.recommendations,
+        report.withheld,
+        report.changes_applied,
+        report.changes_undone,
+        report.writes,
+        report.cost_usd_monthly,
+        report.saving_usd_monthly,
+        report.breach_ratio * 100.0,
+    );
+    for trouble in &report.troubles {
+        text.push_str(&format!("  {trouble}\n"));
+    }
+    match report.invariant_violations.as_slice() {
+        [] => text.push_str("no invariant was violated\n"),
+        violations => {
+            text.push_str("VIOLATED:\n");
+            for violation in violations {
+                text.push_str(&format!("  {violation}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn load(globals: &Globals) -> Result<Settings, ConfigError> {
+    let environment: BTreeMap<String, String> = trimtab_config::environment();
+    trimtab_config::load(&globals.config, &environment)
+}
+
+fn bad_input(error: &anyhow::Error) -> ExitCode {
+    report(error);
+    ExitCode::from(BAD_INPUT)
+}
+
+fn code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error with everything that caused it.
+fn report(error: &anyhow::Error) {
+    super::out::print_error(AsRef::<dyn std::error::Error>::as_ref(error));
+}
