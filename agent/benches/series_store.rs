@@ -20,6 +20,10 @@ const POINTS: usize = 4_032;
 /// Series in the store that is reopened: a tenth of a large account.
 const SERIES: usize = 4_000;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where recorded series lie is the bench's own environment"
+)]
 fn series() -> Vec<Vec<f32>> {
     let recorded = std::env::var_os("TRIMTAB_DATA").map(|folder| recorded(Path::new(&folder)));
     recorded.unwrap_or_else(|| (0..50).map(seeded).collect())

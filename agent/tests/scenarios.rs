@@ -18,7 +18,6 @@ async fn run(name: &str, seed: u64, days: u32, mode: Option<Mode>) -> RehearsalR
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_look_saves_and_breaks_nothing() {
     let report = run("first-look", 7, 3, None).await;
-    eprintln!("{}", serde_json::to_string_pretty(&report).expect("json"));
     assert_eq!(report.invariant_violations, Vec::<String>::new());
-    assert!(report.changes_applied > 0);
+    assert!(report.changes_applied > 0, "{report:#?}");
 }

@@ -93,6 +93,7 @@ fn from_text(
 ///
 /// A value that is not UTF-8 is kept with replacement characters, so that validation can name it.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))

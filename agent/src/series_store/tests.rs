@@ -553,6 +553,10 @@ fn a_full_disk_is_an_error_and_loses_nothing_that_was_durable() {
 }
 
 /// Real CPU series where the data folder is given, else as many seeded ones: a tail may hold 4 MiB of dead frames.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where recorded series lie is the test's own environment"
+)]
 fn cpu_series() -> Vec<Vec<f32>> {
     let Some(folder) = std::env::var_os("TRIMTAB_DATA") else {
         return (0..250).map(|seed| wave(seed, 4_032, 0.01)).collect();

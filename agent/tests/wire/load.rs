@@ -116,7 +116,7 @@ static BITBRAINS_CPU: OnceLock<Option<String>> = OnceLock::new();
 static BITBRAINS_MEMORY: OnceLock<Option<String>> = OnceLock::new();
 
 /// The text of a recorded file; `None` where no recordings are at hand. A folder that lacks the file is an error.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "where recorded series lie is the test's own environment"
 )]

@@ -1,3 +1,5 @@
+//! Queries, names and alignment of metrics, each case by itself. Not here: an answer from the wire (`tests/wire`).
+
 use trimtab_models::metric::{Measure, Metric as Kinds, Statistic};
 use trimtab_models::resource::Kind;
 

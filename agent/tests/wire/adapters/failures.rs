@@ -225,7 +225,7 @@ fn in_a_child(test: &str, environment: &[(&str, &str)]) {
 }
 
 /// What the child does: asks with whatever credentials its environment has.
-#[allow(clippy::disallowed_methods, reason = "the child gets its task by its environment")]
+#[expect(clippy::disallowed_methods, reason = "the child gets its task by its environment")]
 fn as_the_child(account: AccountAccess) -> Option<Result<String, Failure>> {
     let endpoint = std::env::var(CHILD_ENDPOINT).ok()?;
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
@@ -235,6 +235,7 @@ fn as_the_child(account: AccountAccess) -> Option<Result<String, Failure>> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long the answer took is real time")]
 fn without_credentials_the_account_and_what_to_set_are_named_within_seconds() {
     let test = "adapters::failures::without_credentials_the_account_and_what_to_set_are_named_within_seconds";
     let started = Instant::now();

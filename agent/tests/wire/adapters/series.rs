@@ -172,6 +172,7 @@ async fn each_result_keeps_its_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "how long the answer took is real time")]
 async fn a_throttle_is_waited_out_and_a_refusal_is_named() {
     let proxy = Proxy::start(NO_MOTO).await;
     let loaded = Place { proxy: &proxy, account: BASE_ACCOUNT, region: REGION };

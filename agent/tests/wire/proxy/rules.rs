@@ -120,7 +120,7 @@ impl Memory {
     }
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "the emulated cloud has a clock of its own: the wall's"
 )]

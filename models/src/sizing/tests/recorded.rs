@@ -14,6 +14,10 @@ use crate::{
 const POINTS: usize = 4_032;
 
 /// CPU in percent, one machine after the other; NaN where a sample is missing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where recorded series lie is the test's own environment"
+)]
 fn machines() -> Vec<Vec<f32>> {
     env::var_os("TRIMTAB_DATA").map_or_else(seeded, |folder| {
         recorded(&Path::new(&folder).join("bitbrains_rnd/cpu_pct_2013-08.csv"))
