@@ -2,7 +2,10 @@
 //!
 //! Not here: what a stage does inside (its own file) and when a cycle runs (`daemon`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -26,6 +29,7 @@ use crate::{
     agent::Agent,
     ledger::{LedgerError, SELF},
     observe::{CollectReport, Discovered, collect, discover},
+    ports::Place,
     probe::{Question, probe},
     recommend::{Findings, recommend_all},
     series_store::SeriesError,
@@ -71,7 +75,7 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let started_at = agent.ports().clock.now();
     let discovered = discover_all(agent, started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
-    let collected = collect_all(agent, &inventory, started_at).await?;
+    let collected = collect_all(agent, (&inventory, &discovered.closed), started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
     let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;
     let candidates = probe_all(agent, candidates, Moment::Proposal).await;
@@ -110,14 +114,14 @@ fn keep_inventory(
 
 async fn collect_all(
     agent: &Agent,
-    inventory: &BTreeMap<Arn, Resource>,
+    asked: (&BTreeMap<Arn, Resource>, &BTreeSet<Place>),
     now: Timestamp,
 ) -> Result<CollectReport, CycleError> {
     let mut collected = agent.store().collected()?;
     let collecting = agent.collecting();
     let observe = agent.ports().observe;
     let report =
-        collect(observe.as_ref(), inventory, collecting, &mut collected, &agent.series, now).await;
+        collect(observe.as_ref(), asked, collecting, &mut collected, &agent.series, now).await;
     // Points first, then how far they go: a crash in between fetches them once more.
     agent.series_mut().flush()?;
     agent.store().replace_collected(&collected)?;
