@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
+use jiff::Timestamp;
 use thiserror::Error;
 use trimtab_config::Settings;
 use trimtab_models::{
@@ -18,7 +19,6 @@ use trimtab_models::{
 use trimtab_policies::watch::Usage;
 
 use crate::{
-    disk::DiskError,
     execute,
     ledger::{Ledger, LedgerError},
     observe::Collecting,
@@ -42,9 +42,6 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
-    /// The disk.
-    #[error("the disk of the state folder cannot be used")]
-    Disk(#[from] DiskError),
     /// The journal.
     #[error("the journal cannot be opened")]
     Ledger(#[from] LedgerError),
@@ -71,6 +68,7 @@ pub struct Agent {
     inventory: RwLock<Arc<BTreeMap<Arn, Resource>>>,
     last_cycle: RwLock<Option<Arc<CycleView>>>,
     baselines: Mutex<BTreeMap<String, Usage>>,
+    catalog_refreshed_at: Mutex<Option<Timestamp>>,
     state_dir: PathBuf,
 }
 
@@ -83,7 +81,10 @@ impl Agent {
         let state_dir = settings.agent.state_dir.clone();
         make_private(&state_dir)
             .map_err(|source| OpenError::StateDir { path: state_dir.clone(), source })?;
-        crate::disk::require_room(&state_dir)?;
+        // A nearly full disk stops cycles and new changes, but never the way back of one that is open.
+        if let Err(error) = crate::disk::require_room(&state_dir, settings.store.min_free_bytes) {
+            tracing::error!(%error, "nothing new begins until there is room");
+        }
         let ledger = Ledger::open(&state_dir.join("journal"))?;
         if let Some(torn) = ledger.torn_tail() {
             tracing::warn!(
@@ -91,7 +92,7 @@ impl Agent {
                 "the journal ended in the middle of a record, which was set aside"
             );
         }
-        let store = Store::open(&state_dir, ledger.last_seq())?;
+        let store = Store::open(&state_dir, ledger.last_seq(), settings.store.cache_bytes)?;
         let series = SeriesStore::open(&state_dir.join("series"))?;
         for damage in series.damage() {
             tracing::warn!(
@@ -110,6 +111,7 @@ impl Agent {
             inventory: RwLock::new(Arc::new(inventory)),
             last_cycle: RwLock::new(None),
             baselines: Mutex::default(),
+            catalog_refreshed_at: Mutex::default(),
             state_dir,
         })
     }
@@ -150,6 +152,11 @@ impl Agent {
     /// Puts a refreshed catalogue in force.
     pub fn set_catalog(&self, catalog: Catalog) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    /// When the catalogue was last refreshed from the cloud, if it was since the start.
+    pub fn catalog_refreshed_at(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.catalog_refreshed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every resource as last discovered.

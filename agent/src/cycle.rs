@@ -2,7 +2,10 @@
 //!
 //! Not here: what a stage does inside (its own file) and when a cycle runs (`daemon`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{
     FutureExt,
@@ -27,20 +30,23 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
+    disk::{DiskError, require_room},
     ledger::{LedgerError, SELF},
-    observe::{CollectReport, Discovered, collect, discover},
-    ports::Ports,
+    observe::{CollectReport, Discovered, collect, discover, service_failure},
+    ports::{Place, Ports},
     probe::{Question, probe},
     recommend::{Findings, recommend_all},
     series_store::SeriesError,
     store::StoreError,
-    view::{CycleView, PlanView, RecommendationState, RecommendationView, held_by},
+    view::{CycleView, PlanView, RecommendationState, RecommendationView, ServiceFailure, held_by},
 };
 
 /// Candidates that are probed at once.
 const PROBES_AT_ONCE: usize = 16;
 /// An open proposal keeps its desired spec unless the new one saves this much more.
 const CALM_RATIO: f64 = 1.1;
+/// How old the catalogue's instance types may be.
+const CATALOG_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// How long a recommendation that is no longer open stays visible, days.
 const KEPT_DAYS: i64 = 90;
 
@@ -53,6 +59,9 @@ pub enum CycleError {
     /// The series.
     #[error("the cycle stopped because the series could not be made durable")]
     Series(#[from] SeriesError),
+    /// The disk.
+    #[error("no cycle runs while the disk is nearly full")]
+    Disk(#[from] DiskError),
     /// The journal.
     #[error("the cycle stopped because the journal failed")]
     Ledger(#[from] LedgerError),
@@ -73,9 +82,11 @@ pub enum Begin {
 /// When what was seen or decided cannot be kept; a part of AWS that does not answer is a line in the report instead.
 pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleError> {
     let started_at = agent.ports().clock.now();
+    require_room(agent.state_dir(), agent.settings().store.min_free_bytes)?;
+    let not_refreshed = refresh_catalog(agent, started_at).await;
     let discovered = discover_all(agent, started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
-    let collected = collect_all(agent, &inventory, started_at).await?;
+    let collected = collect_all(agent, (&inventory, &discovered.closed), started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
     let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;
     let candidates = probe_all(agent, candidates, Moment::Proposal).await;
@@ -90,12 +101,38 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
         series_requested: collected.requested,
         points_received: collected.points,
         billed_metrics: collected.billed,
-        failures: discovered.failures.into_iter().chain(collected.failures).collect(),
+        failures: not_refreshed
+            .into_iter()
+            .chain(discovered.failures)
+            .chain(collected.failures)
+            .collect(),
         not_sized: findings.not_sized.into_iter().chain(unbuildable).collect(),
         begun,
     };
     report(agent, &cycle, &plan);
     Ok(PlanView { cycle, recommendations: plan.entries })
+}
+
+/// Once a day the instance types are read from each region: new types, and what AWS corrects of old ones.
+async fn refresh_catalog(agent: &Agent, now: Timestamp) -> Vec<ServiceFailure> {
+    let fresh = agent.catalog_refreshed_at().is_some_and(|at| now.duration_since(at) < CATALOG_AGE);
+    let mut regions = BTreeMap::new();
+    for place in agent.places() {
+        regions.entry(place.region.clone()).or_insert(place);
+    }
+    if fresh || regions.is_empty() {
+        return Vec::new();
+    }
+    let (mut catalog, mut failures) = ((*agent.catalog()).clone(), Vec::new());
+    for place in regions.values() {
+        match agent.ports().observe.instance_types(place).await {
+            Ok(types) => catalog.replace_types(types),
+            Err(failure) => failures.push(service_failure(place, "instance-types", &failure)),
+        }
+    }
+    agent.set_catalog(catalog);
+    *agent.catalog_refreshed_at() = Some(now);
+    failures
 }
 
 async fn discover_all(agent: &Agent, now: Timestamp) -> Discovered {
@@ -114,16 +151,20 @@ fn keep_inventory(
 
 async fn collect_all(
     agent: &Agent,
-    inventory: &BTreeMap<Arn, Resource>,
+    asked: (&BTreeMap<Arn, Resource>, &BTreeSet<Place>),
     now: Timestamp,
 ) -> Result<CollectReport, CycleError> {
     let mut collected = agent.store().collected()?;
     let collecting = agent.collecting();
     let observe = agent.ports().observe;
     let report =
-        collect(observe.as_ref(), inventory, collecting, &mut collected, &agent.series, now).await;
+        collect(observe.as_ref(), asked, collecting, &mut collected, &agent.series, now).await;
     // Points first, then how far they go: a crash in between fetches them once more.
-    agent.series_mut().flush()?;
+    let kept_s = i64::from(agent.settings().store.retention_days) * 86_400;
+    let mut series = agent.series_mut();
+    series.retain_from(now.as_second() - kept_s)?;
+    series.flush()?;
+    drop(series);
     agent.store().replace_collected(&collected)?;
     Ok(report)
 }
@@ -433,7 +474,8 @@ async fn begin_one(
 }
 
 fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
-    crate::disk::require_room(agent.state_dir()).map_err(LedgerError::Disk)?;
+    let floor = agent.settings().store.min_free_bytes;
+    require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
     let now = agent.ports().clock.now();
     let settings = agent.settings();
     let inventory = agent.inventory();

@@ -4,12 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Free bytes below which the agent stops writing state and acting on resources: 256 MiB.
-///
-/// Carrying out a change needs a few kilobytes of journal, but a disk this full is being filled by something
-/// else: it may be full before the change is whole again. The figure holds four journal files of 64 MiB.
-pub const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
-
 /// Why the free space is not known or not enough.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
@@ -22,7 +16,7 @@ pub enum DiskError {
         #[source]
         source: std::io::Error,
     },
-    /// Less than [`FREE_BYTES_MIN`] is left.
+    /// Less than the floor is left.
     #[error(
         "`{}` has {free_bytes} bytes free, fewer than the {floor_bytes} bytes the agent needs, free some space",
         path.display()
@@ -49,12 +43,12 @@ pub fn free_bytes(path: &Path) -> Result<u64, DiskError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Passes when the file system that holds `path` has at least [`FREE_BYTES_MIN`] left; returns the free bytes.
+/// Passes when the file system that holds `path` has at least `floor_bytes` left; returns the free bytes.
 ///
 /// # Errors
 /// [`DiskError::Full`] below the floor, [`DiskError::Measure`] when the room is not known.
-pub fn require_room(path: &Path) -> Result<u64, DiskError> {
-    require(path, free_bytes(path)?, FREE_BYTES_MIN)
+pub fn require_room(path: &Path, floor_bytes: u64) -> Result<u64, DiskError> {
+    require(path, free_bytes(path)?, floor_bytes)
 }
 
 fn require(path: &Path, free_bytes: u64, floor_bytes: u64) -> Result<u64, DiskError> {

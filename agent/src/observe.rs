@@ -4,7 +4,7 @@
 //! and leaves the rest working. Not here: what the series mean (`trimtab_models`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{PoisonError, RwLock},
 };
 
@@ -18,8 +18,7 @@ use trimtab_models::{
     resource::{Arn, Detail, Kind, Resource},
     series::Series,
 };
-
-use trimtab_policies::operations::Failure;
+use trimtab_policies::operations::{Failure, FailureKind};
 
 use crate::{
     ports::{Fetched, Observe, Place, SeriesQuery},
@@ -52,10 +51,13 @@ pub struct Discovered {
     pub resources: BTreeMap<Arn, Resource>,
     /// What failed.
     pub failures: Vec<ServiceFailure>,
+    /// Places whose credentials could not be shown to be theirs: nothing more is asked there in this cycle.
+    pub closed: BTreeSet<Place>,
 }
 
 /// Discovers every kind in every place. What cannot be asked keeps its resources from `known`, marked by their old
-/// `observed_at`, so that an outage of one service never looks like an empty account.
+/// `observed_at`, so that an outage of one service never looks like an empty account. A place whose credentials belong to
+/// another account, or to nobody that can be told, is not asked at all.
 pub async fn discover(
     observe: &dyn Observe,
     places: &[Place],
@@ -66,21 +68,19 @@ pub async fn discover(
     let answers: Vec<_> =
         stream::iter(asking.collect::<Vec<_>>()).buffered(PLACES_AT_ONCE).collect().await;
     let mut found = Discovered::default();
-    for (place, kind, answer) in answers.into_iter().flatten() {
-        match answer {
-            Ok(resources) => {
-                let resources =
-                    resources.into_iter().map(|resource| with_history(resource, known, now));
-                found
-                    .resources
-                    .extend(resources.map(|resource| (resource.reference.arn.clone(), resource)));
-            }
-            Err(failure) => {
-                found.failures.push(service_failure(place, kind.as_str(), &failure));
-                let kept = known.values().filter(|resource| is_of(resource, place, kind));
-                found.resources.extend(
-                    kept.map(|resource| (resource.reference.arn.clone(), resource.clone())),
-                );
+    for (place, refusal, answers) in answers {
+        if let Some(failure) = refusal {
+            found.failures.push(service_failure(place, "sts", &failure));
+            found.closed.insert(place.clone());
+            Kind::ALL.into_iter().for_each(|kind| found.keep(known, place, kind));
+        }
+        for (kind, answer) in answers {
+            match answer {
+                Ok(resources) => found.add(resources, known, now),
+                Err(failure) => {
+                    found.failures.push(service_failure(place, kind.as_str(), &failure));
+                    found.keep(known, place, kind);
+                }
             }
         }
     }
@@ -90,12 +90,45 @@ pub async fn discover(
 async fn discover_place<'a>(
     observe: &dyn Observe,
     place: &'a Place,
-) -> Vec<(&'a Place, Kind, Result<Vec<Resource>, Failure>)> {
+) -> (&'a Place, Option<Failure>, Vec<(Kind, Result<Vec<Resource>, Failure>)>) {
+    let refusal = reason_not_ours(observe, place).await;
     let mut answers = Vec::new();
-    for kind in Kind::ALL {
-        answers.push((place, kind, observe.discover(place, kind).await));
+    for kind in Kind::ALL.into_iter().filter(|_| refusal.is_none()) {
+        answers.push((kind, observe.discover(place, kind).await));
     }
-    answers
+    (place, refusal, answers)
+}
+
+impl Discovered {
+    fn add(&mut self, resources: Vec<Resource>, known: &BTreeMap<Arn, Resource>, now: Timestamp) {
+        let resources = resources.into_iter().map(|resource| with_history(resource, known, now));
+        self.resources.extend(resources.map(|resource| (resource.reference.arn.clone(), resource)));
+    }
+
+    fn keep(&mut self, known: &BTreeMap<Arn, Resource>, place: &Place, kind: Kind) {
+        let kept = known.values().filter(|resource| is_of(resource, place, kind));
+        self.resources
+            .extend(kept.map(|resource| (resource.reference.arn.clone(), resource.clone())));
+    }
+}
+
+/// Why the credentials cannot be taken for the account's: a stranger's resources must not be read in its name.
+async fn reason_not_ours(observe: &dyn Observe, place: &Place) -> Option<Failure> {
+    let caller = match observe.caller(place).await {
+        Ok(caller) if caller == place.account => return None,
+        Ok(caller) => caller,
+        Err(failure) => return Some(failure),
+    };
+    let account = &place.account;
+    Some(Failure {
+        kind: FailureKind::Denied,
+        call: "sts:GetCallerIdentity".to_owned(),
+        target: format!("account {account} in {}", place.region),
+        message: format!(
+            "the credentials belong to account {caller}, not to {account}: give this `[[account]]` a `role_arn` in \
+             {account}, or correct its `id`"
+        ),
+    })
 }
 
 fn is_of(resource: &Resource, place: &Place, kind: Kind) -> bool {
@@ -174,10 +207,11 @@ struct Asked<'a> {
     query: SeriesQuery,
 }
 
-/// Collects every series of every resource, from where the last collection ended, and stores the points.
+/// Collects every series of every resource outside the `closed` places, from where the last collection ended, and stores
+/// the points.
 pub async fn collect(
     observe: &dyn Observe,
-    inventory: &BTreeMap<Arn, Resource>,
+    (inventory, closed): (&BTreeMap<Arn, Resource>, &BTreeSet<Place>),
     collecting: Collecting,
     collected: &mut BTreeMap<String, Collected>,
     series: &RwLock<SeriesStore>,
@@ -189,6 +223,9 @@ pub async fn collect(
             account: resource.reference.account.clone(),
             region: resource.reference.region.clone(),
         };
+        if closed.contains(&place) {
+            continue;
+        }
         by_place.entry(place).or_default().extend(queries(
             resource,
             collecting,

@@ -57,7 +57,9 @@ pub async fn probe(ports: &Ports, question: Question<'_>) -> Facts {
                     fact
                 });
         }
-        Kind::Function | Kind::Group => {}
+        // The list of functions tells no states, so that a function is described for its proposal too.
+        Kind::Function => describe(&mut asking, observe, question).await,
+        Kind::Group => {}
     }
     let reference = &question.recommendation.resource;
     let alarms =
@@ -110,11 +112,18 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
     }
 }
 
+async fn describe(asking: &mut Asking, observe: &dyn Observe, question: Question<'_>) {
+    let Recommendation { resource, resource_id, .. } = question.recommendation;
+    let live = observe.describe(resource, resource_id).await;
+    asking.facts.live = asking.take("describe", live);
+}
+
 /// What only matters when something is about to be done: the live resource, fresh points, and permission.
 async fn probe_live(asking: &mut Asking, ports: &Ports, question: Question<'_>) {
     let recommendation = question.recommendation;
-    let live = ports.observe.describe(&recommendation.resource, &recommendation.resource_id).await;
-    asking.facts.live = asking.take("describe", live);
+    if asking.facts.live.is_none() {
+        describe(asking, ports.observe.as_ref(), question).await;
+    }
     let points = newest_points(ports.observe.as_ref(), recommendation, asking.now).await;
     asking.facts.newest_points = asking.take("get-metric-data", points);
     if let Some(act) = &ports.act {

@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use trimtab_models::{
     recommendation::{NotSized, Recommendation},
-    resource::{Arn, Resource},
+    resource::{Arn, Kind, Resource},
     sizing::{SizingInput, recommend},
 };
 
@@ -36,6 +36,7 @@ pub fn recommend_all(
     now: Timestamp,
 ) -> Findings {
     let resources: Vec<&Resource> = inventory.values().collect();
+    let settled = settled_since(agent);
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -46,7 +47,7 @@ pub fn recommend_all(
                 while let Some(resource) = resources.get(next.fetch_add(1, Ordering::Relaxed)) {
                     mine.push((
                         &resource.reference.arn,
-                        recommend_one(agent, resource, inventory, now),
+                        recommend_one(agent, resource, inventory, &settled, now),
                     ));
                 }
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
@@ -63,15 +64,40 @@ pub fn recommend_all(
     findings
 }
 
+/// Since when each resource has been as it is: a percentage of a capacity says nothing of the one before a change of ours.
+///
+/// Volumes are left out: their traffic is measured in operations and bytes.
+fn settled_since(agent: &Agent) -> BTreeMap<Arn, i64> {
+    let mut settled = BTreeMap::new();
+    let ledger = agent.ledger();
+    for change in ledger.book().changes().values() {
+        let reference = &change.recommendation.resource;
+        let ended_at = change
+            .outcome
+            .as_ref()
+            .filter(|_| change.undo_reason.is_some())
+            .map(|outcome| outcome.at);
+        if let (Some(at), Kind::Instance | Kind::Function | Kind::Group) =
+            (ended_at.max(change.applied_at), reference.kind)
+        {
+            let since = settled.entry(reference.arn.clone()).or_insert(i64::MIN);
+            *since = at.as_second().max(*since);
+        }
+    }
+    settled
+}
+
 fn recommend_one(
     agent: &Agent,
     resource: &Resource,
     inventory: &BTreeMap<Arn, Resource>,
+    settled: &BTreeMap<Arn, i64>,
     now: Timestamp,
 ) -> (Vec<Recommendation>, Option<NotSized>) {
     let settings = agent.settings();
     let collecting = agent.collecting();
-    let (from_s, until_s) = (collecting.start_s(now), collecting.end_s(now));
+    let since_s = settled.get(&resource.reference.arn).copied().unwrap_or(i64::MIN);
+    let (from_s, until_s) = (collecting.start_s(now).max(since_s), collecting.end_s(now));
     let series = match stored_series(resource, from_s, until_s, &agent.series) {
         Ok(series) => series,
         Err(error) => {

@@ -19,8 +19,6 @@ use crate::{
     view::RecommendationView,
 };
 
-/// sled's cache: its memory runs to about ten times this.
-const CACHE_BYTES: u64 = 64 << 20;
 /// Larger values become blobs that sled never syncs.
 const VALUE_MAX: usize = 64 << 10;
 /// sled releases its lock late after a close.
@@ -106,10 +104,10 @@ impl Store {
     ///
     /// # Errors
     /// When another process holds it, or sled cannot open it.
-    pub fn open(state_dir: &Path, journal_seq: u64) -> Result<Self, StoreError> {
+    pub fn open(state_dir: &Path, journal_seq: u64, cache_bytes: u64) -> Result<Self, StoreError> {
         let path = state_dir.join("store");
         let sentinel_path = state_dir.join("store.sentinel.json");
-        let db = open_or_mend(&path)?;
+        let db = open_or_mend(&path, cache_bytes)?;
         let mut store = Self { db, path, sentinel_path, suspicion: None };
         store.suspicion = store.compare_with_sentinel(journal_seq);
         if let Some(reason) = store.suspicion.clone() {
@@ -324,15 +322,15 @@ impl Store {
 }
 
 /// Opens the store; a damaged index snapshot, then the whole damaged store, is moved aside.
-fn open_or_mend(path: &Path) -> Result<sled::Db, StoreError> {
-    match open_guarded(path) {
+fn open_or_mend(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    match open_guarded(path, cache_bytes) {
         Err(StoreError::Sled { source: sled::Error::Corruption { .. }, .. }) => {
             tracing::warn!(path = %path.display(), "the store's index snapshot is damaged and is moved aside");
             move_snapshots_aside(path)?;
         }
         other => return other,
     }
-    match open_guarded(path) {
+    match open_guarded(path, cache_bytes) {
         Err(StoreError::Sled { source: sled::Error::Corruption { .. }, .. }) => {
             let aside = path.with_file_name("store-damaged");
             tracing::error!(path = %path.display(), aside = %aside.display(), "the store is damaged and is moved aside");
@@ -342,23 +340,23 @@ fn open_or_mend(path: &Path) -> Result<sled::Db, StoreError> {
             }
             std::fs::rename(path, &aside)
                 .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-            open_guarded(path)
+            open_guarded(path, cache_bytes)
         }
         other => other,
     }
 }
 
-/// One open without sled's own background flushing. On damaged data sled may panic: that counts as corruption.
-fn open_once(path: &Path) -> Result<sled::Db, sled::Error> {
+/// One open (sled's memory runs to about ten times the cache it is given) without sled's own background flushing. On damaged data sled may panic: that counts as corruption.
+fn open_once(path: &Path, cache_bytes: u64) -> Result<sled::Db, sled::Error> {
     let open =
-        || sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open();
+        || sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None).open();
     std::panic::catch_unwind(open).unwrap_or(Err(sled::Error::Corruption { at: None, bt: () }))
 }
 
-fn open_guarded(path: &Path) -> Result<sled::Db, StoreError> {
+fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     let mut tries = 0;
     loop {
-        match open_once(path) {
+        match open_once(path, cache_bytes) {
             Ok(db) => return Ok(db),
             Err(sled::Error::Io(error)) if is_lock(&error) && tries < LOCK_TRIES => {
                 tries += 1;

@@ -4,6 +4,10 @@
 //! Not here: tests of rules and models, which need no wire. These tests need Python 3 and nothing else.
 
 mod adapters;
+mod bad_input;
+mod changes;
+mod cycle;
+mod flow;
 mod load;
 mod moto;
 mod proxy;

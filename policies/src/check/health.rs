@@ -28,7 +28,9 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         Ok(resource) => match &resource.detail {
             Detail::Instance(instance) => reasons_of_instance(subject, instance),
             Detail::Volume(volume) => reasons_of_volume(subject, volume),
-            Detail::Function(function) => reasons_of_function(function),
+            Detail::Function(function) => {
+                reasons_of_function(live_function(subject).unwrap_or(function))
+            }
             Detail::Group(group) => reasons_of_group(group),
         },
     };
@@ -109,6 +111,12 @@ fn reasons_of_volume(subject: &Subject<'_>, volume: &Volume) -> Vec<Reason> {
         Some(ModificationState::Completed | ModificationState::Failed) | None => {}
     }
     reasons
+}
+
+/// The function as it was just described, where it was: Lambda's list tells no states.
+fn live_function<'a>(subject: &Subject<'a>) -> Option<&'a Function> {
+    let live = subject.facts().live.as_ref()?;
+    live.value.function()
 }
 
 fn reasons_of_function(function: &Function) -> Vec<Reason> {

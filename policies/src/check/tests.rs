@@ -456,6 +456,21 @@ fn volumes_functions_and_groups_are_well() {
     trial(Memory)
         .resource(|r| function_mut(r).last_update_status = "InProgress".to_owned())
         .check(name, "Fail last update is `InProgress`");
+    let listed = || {
+        trial(Memory).with(|world, c| {
+            let known = world.inventory.get_mut(&c.recommendation.resource.arn);
+            let known = function_mut(known.expect("the fixture lists it"));
+            known.state = "unknown".to_owned();
+            known.last_update_status = "unknown".to_owned();
+        })
+    };
+    listed().check(name, "Pass");
+    let live = |c: &mut Candidate, state: &str| {
+        let live = c.facts.live.as_mut().expect("the fixture knows the live resource");
+        function_mut(&mut live.value).state = state.to_owned();
+    };
+    listed().with(|_, c| live(c, "Pending")).check(name, "Fail state is `Pending`");
+    listed().with(|_, c| c.facts.live = None).check(name, "Fail state is `unknown`");
     let some = || vec!["Launch".to_owned()];
     trial(Capacity).check(name, "Pass");
     trial(Capacity).resource(|r| group_mut(r).deleting = true).check(name, "Fail deleted");
