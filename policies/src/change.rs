@@ -4,6 +4,8 @@
 //! Not here: any I/O, and whether the change may begin (`plan`).
 
 mod next;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::{collections::BTreeMap, fmt};
@@ -248,6 +250,12 @@ impl Change {
             .find(|progress| !matches!(progress.state, StepState::Done | StepState::Failed))
     }
 
+    /// Whether no call of this change was ever journalled, so that nothing seen now can be its doing.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        self.undo_reason.is_none() && self.steps.iter().all(|progress| progress.attempts == 0)
+    }
+
     /// Whether we stopped the instance, and no start of ours has been seen through since: then nothing may keep it off.
     ///
     /// An instance that was stopped because it does nothing is meant to stay off once that step is done.
@@ -314,7 +322,8 @@ impl Change {
                 self.state = State::Undoing;
                 self.undo_reason = Some(reason.clone());
                 self.rung = 0;
-                self.undo_steps = steps.iter().cloned().map(Progress::new).collect();
+                let begin = |step: &Step| Progress { at: Some(at), ..Progress::new(step.clone()) };
+                self.undo_steps = steps.iter().map(begin).collect();
             }
             Event::Finished { state, reason, provisional } => {
                 self.state = *state;

@@ -4,12 +4,15 @@
 
 mod build;
 mod sight;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use trimtab_models::spec::VolumeSpec;
 
 pub(crate) use build::{POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S};
 pub use build::{reason_not_buildable, steps};
+pub(crate) use sight::same_volume;
 pub use sight::{Made, Seen, Sight, Sighting, sort};
 
 /// A group's bounds as a step writes them.

@@ -10,7 +10,7 @@ use crate::{
     change::{Change, State},
     facts::{Alarm, InstanceStatus},
     mode::Mode,
-    steps::Sighting,
+    steps::{Sighting, same_volume},
 };
 
 /// When the provisional verdict falls.
@@ -144,6 +144,7 @@ fn reason_conflicted(change: &Change, live: &Sighting) -> Option<String> {
                     Spec::Group { min_size, max_size, .. },
                     Spec::Group { min_size: desired_min, max_size: desired_max, .. },
                 ) => (min_size, max_size) == (desired_min, desired_max),
+                (Spec::Volume(live), Spec::Volume(desired)) => same_volume(live, desired),
                 _ => live == *desired,
             };
             (!same).then(|| {

@@ -21,6 +21,11 @@ const REASON_LAG: SignedDuration = SignedDuration::from_secs(30);
 const ATTEMPTS_MAX: u32 = 3;
 /// The longest pause between two tries.
 const BACKOFF_MAX_S: i64 = 30;
+/// How long an intent stands before its first write. What the checks saw is older by then than any fact that they
+/// accept, so the gate must be asked again; reads that fail for an hour are no reason to write unasked.
+const INTENT_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How often a limit that AWS names no end for is tried again while undoing.
+const LIMIT_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// The state reasons by which EC2 says that a start fell back for lack of capacity.
 const CAPACITY_REASONS: [&str; 2] =
     ["Server.InsufficientInstanceCapacity", "Client.VolumeLimitExceeded"];
@@ -52,7 +57,15 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
     let Some(progress) = change.current() else {
         return Next::Record(ended(change));
     };
+    if is_stale(change, now) {
+        let reason = "the checks were asked more than an hour before the first write".to_owned();
+        return nothing_changed(&reason);
+    }
     match sort(&progress.step, seen, change.rung, progress.attempted_at) {
+        Sight::Done if change.is_unwritten() => {
+            let reason = "it already is what this change would have made of it";
+            foreign(change, progress, seen, reason, now)
+        }
         Sight::Done => Next::Record(Event::Done {
             step: progress.step.name.clone(),
             created_id: seen.made.clone().flatten().map(|made| made.id),
@@ -60,9 +73,36 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         Sight::Unknown(_) => Next::Poll(later(now, 5)),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),
-        Sight::Failed(reason) => give_up(change, progress, reason, now),
-        Sight::Foreign(reason) => foreign(change, progress, seen, &reason, now),
+        Sight::Failed(reason) => give_up(change, progress, reason),
+        Sight::Foreign(reason) => back_to_rung(change, progress, seen)
+            .unwrap_or_else(|| foreign(change, progress, seen, &reason, now)),
     }
+}
+
+/// Whether an intent has waited too long for its first write.
+fn is_stale(change: &Change, now: Timestamp) -> bool {
+    change.is_unwritten() && now.duration_since(change.opened_at) > INTENT_MAX
+}
+
+fn nothing_changed(reason: &str) -> Next {
+    Next::Record(Event::Finished {
+        state: State::Undone,
+        reason: format!("nothing was changed: {reason}"),
+        provisional: false,
+    })
+}
+
+/// A start of ours on an earlier rung took effect after it had been given up: the machine runs on a type of the ladder,
+/// so that rung is the one reached.
+fn back_to_rung(change: &Change, progress: &Progress, seen: &Seen) -> Option<Next> {
+    let (_, ladder) = progress.step.kind.as_set_type()?;
+    let Sighting::Present(resource) = &seen.resource else {
+        return None;
+    };
+    let instance = resource.instance().filter(|one| one.state == InstanceState::Running)?;
+    let rung =
+        ladder.iter().take(change.rung).position(|tried| *tried == instance.instance_type)?;
+    Some(Next::Record(Event::NextRung { rung }))
 }
 
 fn later(now: Timestamp, seconds: i64) -> Timestamp {
@@ -77,7 +117,10 @@ fn ended(change: &Change) -> Event {
         .direction()
         .iter()
         .filter_map(|progress| progress.step.kind.as_set_type())
-        .any(|(_, ladder)| change.rung > 0 && change.rung + 1 == ladder.len());
+        // Forward, the last rung is the old type; backward, every rung but the first is one that was to be left.
+        .any(|(_, ladder)| {
+            change.rung > 0 && (change.undo_reason.is_some() || change.rung + 1 == ladder.len())
+        });
     match (&change.undo_reason, failed) {
         (None, _) if last_rung => finished(
             State::Undone,
@@ -114,7 +157,7 @@ fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
     if must_go_on && !matches!(progress.step.kind, StepKind::AwaitStatusChecks { .. }) {
         return Next::Poll(later(now, BACKOFF_MAX_S));
     }
-    give_up(change, progress, reason, now)
+    give_up(change, progress, reason)
 }
 
 /// When the current step became current: the end of the one before it.
@@ -156,12 +199,19 @@ fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
                 .unwrap_or_else(|| act(change, progress, seen))
         }
         Some(FailureKind::Uncertain) | None => {
-            let no_capacity = is_start && since >= REASON_LAG && fell_back_for_capacity(seen);
+            // After a rung, the reason may still be that of the start before: a start that perhaps never arrived says
+            // nothing about this type.
+            let is_old = change.rung > 0 && progress.failure.is_some() && progress.attempts < 2;
+            let no_capacity =
+                is_start && !is_old && since >= REASON_LAG && fell_back_for_capacity(seen);
             no_capacity
                 .then(|| next_rung(change, progress))
                 .flatten()
                 .or_else(|| wait(LAG))
                 .unwrap_or_else(|| again(change, progress, seen, now))
+        }
+        Some(FailureKind::Limit { until }) if change.undo_reason.is_some() && !is_start => {
+            limited(change, progress, seen, *until, now)
         }
         Some(
             FailureKind::Capacity
@@ -172,6 +222,25 @@ fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
             | FailureKind::Rejected,
         ) => again_or_give_up(change, progress, seen, now),
     }
+}
+
+/// While undoing, a limit is waited out within the step's budget: leaving the new configuration behind is no alternative.
+fn limited(
+    change: &Change,
+    progress: &Progress,
+    seen: &Seen,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Next {
+    let budget = SignedDuration::from_secs(i64::from(progress.step.budget_s));
+    if progress.begun_at.is_some_and(|begun| now.duration_since(begun) > budget) {
+        return again_or_give_up(change, progress, seen, now);
+    }
+    let attempted_at = progress.attempted_at.unwrap_or(now);
+    let retry_at = later(attempted_at, LIMIT_PAUSE.as_secs());
+    // No earlier than the lag after the last try, whatever the clocks of both sides say.
+    let due = until.unwrap_or(retry_at).max(later(attempted_at, LAG.as_secs()));
+    if now < due { Next::Poll(due) } else { act(change, progress, seen) }
 }
 
 /// After the lag: once more, unless the step has had its tries.
@@ -187,7 +256,10 @@ fn again_or_give_up(change: &Change, progress: &Progress, seen: &Seen, now: Time
         let reason = progress.error.clone().unwrap_or_else(|| {
             format!("`{}` had no effect after {} calls", progress.step.name, progress.attempts)
         });
-        return give_up(change, progress, reason, now);
+        if change.undo_reason.is_none() && is_whole(change, progress, now) {
+            return nothing_changed(&reason);
+        }
+        return give_up(change, progress, reason);
     }
     if let Some(rung) = next_rung(change, progress) {
         return rung;
@@ -279,25 +351,32 @@ fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation>
     })
 }
 
+/// Whether a step that is seen as before its call, and is given up, leaves nothing behind: nothing before it was done,
+/// and its own call can have no effect that a describe does not show yet.
+fn is_whole(change: &Change, progress: &Progress, now: Timestamp) -> bool {
+    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
+    let refused = matches!(
+        progress.failure.as_ref().map(|failure| &failure.kind),
+        Some(
+            FailureKind::Denied
+                | FailureKind::Rejected
+                | FailureKind::Limit { .. }
+                | FailureKind::NotFound
+        )
+    );
+    let settled = progress.attempted_at.is_none_or(|at| now.duration_since(at) >= LAG);
+    nothing_done && (refused || settled)
+}
+
 /// A step that cannot succeed: forward, everything is taken back; backward, the rest is still tried, and a person is called.
-fn give_up(change: &Change, progress: &Progress, reason: String, now: Timestamp) -> Next {
+///
+/// What is on its way or went wrong half way is never called unchanged: describing alone tells, once the undo looks.
+fn give_up(change: &Change, progress: &Progress, reason: String) -> Next {
     if change.undo_reason.is_some() {
         return Next::Record(Event::GaveUp { step: progress.step.name.clone(), reason });
     }
-    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
-    let effect_excluded = progress.attempted_at.is_none_or(|at| now.duration_since(at) >= LAG)
-        || matches!(
-            progress.failure.as_ref().map(|failure| &failure.kind),
-            Some(
-                FailureKind::Denied
-                    | FailureKind::Rejected
-                    | FailureKind::Limit { .. }
-                    | FailureKind::NotFound
-            )
-        );
-    if nothing_done && effect_excluded {
-        let reason = format!("nothing was changed: {reason}");
-        return Next::Record(Event::Finished { state: State::Undone, reason, provisional: false });
+    if change.is_unwritten() {
+        return nothing_changed(&reason);
     }
     Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
 }
@@ -312,6 +391,12 @@ fn foreign(
 ) -> Next {
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
+    }
+    let failed = change.direction().iter().find(|other| other.state == StepState::Failed);
+    if let (Some(_), Some(failed)) = (&change.undo_reason, failed) {
+        // What looks foreign here follows from our own step that failed before it.
+        let reason = format!("undo failed at `{}`, and then: {reason}", failed.step.name);
+        return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
     }
     let reason =
         format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);

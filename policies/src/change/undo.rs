@@ -31,8 +31,11 @@ pub fn reason_not_undoable(change: &Change) -> Option<String> {
 /// The inverse of everything that was done or attempted so far; empty when nothing was.
 #[must_use]
 pub fn undo_steps(change: &Change) -> Vec<Step> {
-    let touched: Vec<&Progress> =
-        change.steps.iter().filter(|p| p.attempts > 0 || p.state == StepState::Done).collect();
+    // A new rung resets the step that sets the type, but what the rungs before it wrote is still there.
+    let has_set_type = |p: &Progress| change.rung > 0 && p.step.kind.as_set_type().is_some();
+    let is_touched =
+        |p: &&Progress| p.attempts > 0 || p.state == StepState::Done || has_set_type(p);
+    let touched: Vec<&Progress> = change.steps.iter().filter(is_touched).collect();
     let mut back: Vec<Step> =
         touched.iter().rev().filter_map(|progress| inverse(change, progress)).collect();
     let started = back.iter().find_map(|step| step.kind.as_start());
@@ -47,30 +50,28 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
     back
 }
 
-/// The type that the ladder has reached, and the type before the change, once a set-type was attempted.
-fn types(change: &Change) -> Option<(String, String)> {
-    change
-        .steps
-        .iter()
-        .filter(|progress| progress.attempts > 0 || progress.state == StepState::Done)
-        .find_map(|progress| progress.step.kind.as_set_type())
-        .and_then(|(from, ladder)| Some((ladder.get(change.rung)?.clone(), from.to_owned())))
+/// The types on which an undo may start the machine, once one was perhaps set: the old one, then those of the ladder that
+/// were tried, newest first. The machine may have any of them now.
+fn ladder_back(change: &Change) -> Option<Vec<String>> {
+    let set_type =
+        change.steps.iter().find(|progress| progress.step.kind.as_set_type().is_some())?;
+    let (old, ladder) = set_type.step.kind.as_set_type()?;
+    let is_tried = change.rung > 0 || set_type.attempts > 0 || set_type.state == StepState::Done;
+    let tried = ladder.iter().take(change.rung + 1).rev().filter(|tried| *tried != old).cloned();
+    is_tried.then(|| std::iter::once(old.to_owned()).chain(tried).collect())
 }
 
 fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
     let budget_s = progress.step.budget_s;
     let (name, kind, budget_s) = match progress.step.kind.clone() {
         StepKind::StopInstance { instance_id, instance_type } => {
-            let ladder = match types(change) {
-                Some((reached, old)) if reached != old => vec![old, reached],
-                Some(_) | None => vec![instance_type],
-            };
+            let ladder = ladder_back(change).unwrap_or_else(|| vec![instance_type]);
             ("start", StepKind::StartInstance { instance_id, ladder }, POWER_BUDGET_S)
         }
         StepKind::SetInstanceType { instance_id, .. } => {
-            let (reached, old) = types(change).filter(|(reached, old)| reached != old)?;
-            let ladder = vec![old, reached.clone()];
-            let kind = StepKind::SetInstanceType { instance_id, from: reached, ladder };
+            let ladder = ladder_back(change)?;
+            let from = ladder.get(1)?.clone();
+            let kind = StepKind::SetInstanceType { instance_id, from, ladder };
             ("set-type", kind, budget_s)
         }
         StepKind::StartInstance { instance_id, ladder } => {

@@ -85,9 +85,7 @@ pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestam
         }
         StepKind::CreateSnapshot { .. } => with_volume(resource, |volume| snapshot(volume, seen)),
         StepKind::DeleteVolume { .. } => with_volume(resource, delete),
-        StepKind::RestoreVolume { volume_id, .. } => {
-            Sight::Foreign(format!("`{volume_id}` still exists"))
-        }
+        StepKind::RestoreVolume { .. } => with_volume(resource, restore),
         StepKind::SetFunctionMemory { from_mb, to_mb, .. } => memory(resource, *from_mb, *to_mb),
         StepKind::SetGroupBounds { from, to, .. } => bounds(resource, from, to),
     }
@@ -179,6 +177,10 @@ fn gone(instance: &Instance) -> Sight {
 }
 
 fn status(instance: &Instance, status: Option<&InstanceStatus>) -> Sight {
+    if instance.state == InstanceState::Pending {
+        // Describes are not monotonic: an older answer may follow the first that said `running`.
+        return Sight::InProgress;
+    }
     if instance.state != InstanceState::Running {
         if let Some(reason) = instance.state_reason.as_deref().filter(|reason| fell_over(reason)) {
             return Sight::Failed(format!("it went down by itself after the start (`{reason}`)"));
@@ -208,7 +210,7 @@ fn fell_over(reason: &str) -> bool {
 /// Whether two volume configurations are the same, as far as their type lets them differ.
 ///
 /// EC2 reports IOPS for gp2 too, but there they follow from the size.
-fn same_volume(left: &VolumeSpec, right: &VolumeSpec) -> bool {
+pub(crate) fn same_volume(left: &VolumeSpec, right: &VolumeSpec) -> bool {
     let provisioned_iops = matches!(left.volume_type.as_str(), "gp3" | "io1" | "io2");
     left.volume_type == right.volume_type
         && left.size_gib == right.size_gib
@@ -224,10 +226,14 @@ fn modify(
 ) -> Sight {
     if let Some(modification) = &volume.modification {
         let ours = same_volume(&modification.target, to);
+        // The modification that this change began, when it is undone before it has ended.
+        let towards_from = same_volume(&modification.target, from);
         let since_intent =
             attempted_at.is_some_and(|at| modification.started_at.as_second() >= at.as_second());
         match modification.state {
-            ModificationState::Modifying | ModificationState::Optimizing if ours => {
+            ModificationState::Modifying | ModificationState::Optimizing
+                if ours || towards_from =>
+            {
                 return Sight::InProgress;
             }
             ModificationState::Modifying | ModificationState::Optimizing => {
@@ -280,6 +286,14 @@ fn delete(volume: &Volume) -> Sight {
     }
 }
 
+/// A volume that was to be deleted: on its way out, or there as ever, so that nothing needs to be restored.
+fn restore(volume: &Volume) -> Sight {
+    match volume.state.as_str() {
+        "deleting" | "deleted" => Sight::InProgress,
+        _ => Sight::Done,
+    }
+}
+
 fn memory(resource: &Resource, from_mb: u32, to_mb: u32) -> Sight {
     let Some(function) = resource.function() else {
         return Sight::Foreign("it is no function".to_owned());
@@ -314,7 +328,7 @@ fn bounds(resource: &Resource, from: &Bounds, to: &Bounds) -> Sight {
             group.min_size, group.max_size, group.desired_capacity
         ))
     } else if to.desired_capacity.is_none() && to.max_size < group.desired_capacity {
-        Sight::Foreign(format!(
+        Sight::Failed(format!(
             "its desired capacity {} is above the new maximum {}",
             group.desired_capacity, to.max_size
         ))

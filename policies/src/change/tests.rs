@@ -1,0 +1,469 @@
+//! Tables of `next`: what follows from each sight, after each failure, forward and back.
+
+use jiff::{SignedDuration, Timestamp};
+use trimtab_models::{
+    recommendation::Action,
+    resource::{InstanceState, Modification, ModificationState, Resource},
+};
+
+use super::*;
+use crate::{
+    facts::InstanceStatus,
+    fixtures::{
+        self, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut, now,
+        volume, volume_mut,
+    },
+    operations::{FailureKind, Operation},
+    steps::{Made, Seen, Sighting},
+};
+
+/// A change, and the time it is looked at.
+struct Run {
+    change: Change,
+    at: Timestamp,
+}
+
+fn begin(action: Action) -> Run {
+    let resource = fixtures::resource_for(action, "x-1");
+    let mut candidate = fixtures::candidate(action, &resource);
+    if action == Action::ResizeInstance {
+        candidate.recommendation.alternates = vec!["m6i.large".to_owned()];
+        candidate.steps = crate::steps::steps(&candidate.recommendation, &resource);
+    }
+    let mut change = fixtures::change(&candidate, "x-1", State::Queued, now());
+    change.zone = Some("us-east-1a".to_owned());
+    Run { change, at: now() }
+}
+
+impl Run {
+    fn wait(&mut self, seconds: i64) -> &mut Self {
+        self.at += SignedDuration::from_secs(seconds);
+        self
+    }
+
+    fn next(&self, seen: &Seen) -> Next {
+        next(&self.change, seen, self.at)
+    }
+
+    /// The call that follows, journalled as attempted.
+    fn act(&mut self, seen: &Seen) -> Operation {
+        match self.next(seen) {
+            Next::Act { step, operation } => {
+                let event = Event::Attempted { step, operation: operation.clone() };
+                self.change.apply(self.at, &event);
+                operation
+            }
+            other => panic!("a call should follow {seen:?}, not {other:?}"),
+        }
+    }
+
+    fn refuse(&mut self, kind: FailureKind) -> &mut Self {
+        let step = self.change.current().expect("a current step").step.name.clone();
+        let failure = Failure {
+            kind,
+            call: "call".to_owned(),
+            target: "x-1".to_owned(),
+            message: "no".to_owned(),
+        };
+        self.change.apply(self.at, &Event::Refused { step, failure });
+        self
+    }
+
+    /// The event that follows, folded.
+    fn record(&mut self, seen: &Seen) -> Event {
+        match self.next(seen) {
+            Next::Record(event) => {
+                self.change.apply(self.at, &event);
+                event
+            }
+            other => panic!("an event should follow {seen:?}, not {other:?}"),
+        }
+    }
+
+    /// Records until something else follows.
+    fn settle(&mut self, seen: &Seen) -> &mut Self {
+        while let Next::Record(event) = self.next(seen) {
+            self.change.apply(self.at, &event);
+        }
+        self
+    }
+
+    fn polls(&self, seen: &Seen) -> bool {
+        matches!(self.next(seen), Next::Poll(at) if at > self.at)
+    }
+
+    fn ended(&self) -> (State, &str) {
+        let reason = self.change.outcome.as_ref().map_or("", |outcome| &outcome.reason);
+        (self.change.state, reason)
+    }
+}
+
+fn seen(resource: Resource) -> Seen {
+    Seen { resource: Sighting::Present(Box::new(resource)), status: None, made: Some(None) }
+}
+
+fn machine(instance_type: &str, state: InstanceState, reason: Option<&str>) -> Seen {
+    let mut resource = instance("x-1");
+    let machine = instance_mut(&mut resource);
+    instance_type.clone_into(&mut machine.instance_type);
+    machine.state = state;
+    machine.state_reason = reason.map(str::to_owned);
+    seen(resource)
+}
+
+fn running(instance_type: &str) -> Seen {
+    let mut seen = machine(instance_type, InstanceState::Running, None);
+    let ok = || "ok".to_owned();
+    seen.status = Some(InstanceStatus { system: ok(), instance: ok(), events: Vec::new() });
+    seen
+}
+
+fn stopped(instance_type: &str) -> Seen {
+    machine(instance_type, InstanceState::Stopped, Some("Client.UserInitiatedShutdown"))
+}
+
+fn disk(spec: VolumeSpecOf, modification: Option<(ModificationState, VolumeSpecOf)>) -> Seen {
+    let of = |which| match which {
+        VolumeSpecOf::Old => gp2(),
+        VolumeSpecOf::New => gp3(),
+    };
+    let mut resource = volume("x-1");
+    let volume = volume_mut(&mut resource);
+    volume.spec = of(spec);
+    volume.modification = modification.map(|(state, target)| Modification {
+        state,
+        started_at: now(),
+        target: of(target),
+    });
+    seen(resource)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum VolumeSpecOf {
+    Old,
+    New,
+}
+use VolumeSpecOf::{New, Old};
+
+const CAPACITY: Option<&str> = Some("Server.InsufficientInstanceCapacity");
+
+/// Stopped, its type set to the first rung.
+fn resized() -> Run {
+    let mut run = begin(Action::ResizeInstance);
+    run.act(&running("m5.xlarge"));
+    run.wait(60).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    run.wait(10).record(&stopped("m5.large"));
+    run
+}
+
+#[test]
+fn a_resize_goes_step_by_step_and_back() {
+    let mut run = resized();
+    assert!(run.change.owes_a_start());
+    assert!(matches!(run.act(&stopped("m5.large")), Operation::StartInstance { .. }));
+    assert!(run.wait(5).polls(&machine("m5.large", InstanceState::Pending, None)));
+    run.wait(30).settle(&running("m5.large"));
+    assert_eq!(run.change.state, State::Watching);
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.wait(30 * 3_600);
+    run.change.apply(run.at, &event);
+    run.act(&running("m5.large"));
+    run.wait(60).record(&stopped("m5.large"));
+    let Operation::SetInstanceType { instance_type, .. } = run.act(&stopped("m5.large")) else {
+        panic!("the type is set back");
+    };
+    assert_eq!(instance_type, "m5.xlarge");
+    run.wait(10).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended(), (State::Undone, "asked"));
+}
+
+#[test]
+fn a_refused_first_call_leaves_everything_as_it_was() {
+    for (kind, patience) in [
+        (FailureKind::Denied, 0),
+        (FailureKind::Rejected, 0),
+        (FailureKind::NotFound, 0),
+        (FailureKind::Limit { until: None }, 0),
+        (FailureKind::Capacity, 90),
+    ] {
+        for (action, seen) in [
+            (Action::ResizeInstance, running("m5.xlarge")),
+            (Action::StopIdleInstance, running("m5.xlarge")),
+            (Action::MigrateVolumeType, disk(Old, None)),
+            (Action::DeleteUnattachedVolume, disk(Old, None)),
+            (Action::TuneFunctionMemory, self::seen(function("x-1"))),
+            (Action::TuneGroupCapacity, self::seen(group("x-1"))),
+        ] {
+            let mut run = begin(action);
+            run.act(&seen);
+            run.refuse(kind.clone()).wait(patience).record(&seen);
+            let (state, reason) = run.ended();
+            assert_eq!(state, State::Undone, "{action} after {kind:?}");
+            assert!(reason.starts_with("nothing was changed"), "{action}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_is_repeated_only_after_the_lag() {
+    for failure in [None, Some(FailureKind::Uncertain)] {
+        let mut run = begin(Action::TuneFunctionMemory);
+        let ready = seen(function("x-1"));
+        run.act(&ready);
+        if let Some(kind) = failure {
+            run.refuse(kind);
+        }
+        assert!(run.wait(89).polls(&ready), "describes may lag");
+        run.wait(1).act(&ready);
+        run.wait(90).act(&ready);
+        run.wait(90).record(&ready);
+        assert_eq!(run.ended().0, State::Undone, "three calls without an effect");
+    }
+}
+
+#[test]
+fn what_is_on_its_way_is_never_called_unchanged() {
+    let mut run = begin(Action::StopIdleInstance);
+    run.act(&running("m5.xlarge"));
+    let stopping = machine("m5.xlarge", InstanceState::Stopping, None);
+    run.wait(3_600).record(&stopping);
+    assert_eq!(run.change.state, State::Undoing);
+    assert!(run.polls(&stopping), "the start is owed, and waits until the stop has ended");
+    run.wait(60).act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Undone);
+
+    let mut run = begin(Action::TuneFunctionMemory);
+    run.act(&seen(function("x-1")));
+    let mut updating = function("x-1");
+    function_mut(&mut updating).memory_mb = 512;
+    "InProgress".clone_into(&mut function_mut(&mut updating).last_update_status);
+    run.wait(3_600).record(&seen(updating));
+    assert_eq!(run.change.state, State::Undoing);
+}
+
+#[test]
+fn an_update_that_failed_half_way_is_taken_back() {
+    let mut run = begin(Action::TuneFunctionMemory);
+    run.act(&seen(function("x-1")));
+    let mut failed = function("x-1");
+    function_mut(&mut failed).memory_mb = 512;
+    "Failed".clone_into(&mut function_mut(&mut failed).last_update_status);
+    run.wait(120).record(&seen(failed.clone()));
+    assert_eq!(run.change.state, State::Undoing);
+    run.act(&seen(failed));
+    run.wait(10).settle(&seen(function("x-1")));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn an_overdue_volume_is_waited_for_and_set_back() {
+    let mut run = begin(Action::MigrateVolumeType);
+    run.act(&disk(Old, None));
+    let optimizing = disk(New, Some((ModificationState::Optimizing, New)));
+    assert!(run.wait(47 * 3_600).polls(&optimizing));
+    run.wait(2 * 3_600).record(&optimizing);
+    assert_eq!(run.change.state, State::Undoing);
+    assert!(run.wait(60).polls(&optimizing), "the undo's own time begins with the undo");
+    assert!(run.wait(3_600).polls(&optimizing));
+    run.act(&disk(New, Some((ModificationState::Completed, New))));
+    let back = disk(Old, Some((ModificationState::Optimizing, Old)));
+    assert!(run.wait(60).polls(&back));
+    run.wait(60).settle(&disk(Old, Some((ModificationState::Completed, Old))));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn an_undo_waits_for_the_daily_limit_of_a_volume() {
+    let mut run = begin(Action::MigrateVolumeType);
+    run.act(&disk(Old, None));
+    let new = disk(New, Some((ModificationState::Completed, New)));
+    run.wait(600).settle(&new);
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    run.act(&new);
+    let until = run.at + SignedDuration::from_hours(5);
+    run.refuse(FailureKind::Limit { until: Some(until) });
+    assert_eq!(run.wait(60).next(&new), Next::Poll(until));
+    run.at = until;
+    run.act(&new);
+    run.refuse(FailureKind::Limit { until: None });
+    assert!(run.wait(3_000).polls(&new));
+    run.wait(48 * 3_600).settle(&new);
+    assert_eq!(run.ended().0, State::Stuck);
+}
+
+#[test]
+fn somebody_elses_doing_before_our_first_call_is_not_ours() {
+    let mut small = function("x-1");
+    function_mut(&mut small).memory_mb = 512;
+    let mut low = group("x-1");
+    (group_mut(&mut low).min_size, group_mut(&mut low).max_size) = (2, 4);
+    group_mut(&mut low).desired_capacity = 2;
+    for (action, seen) in [
+        (Action::ResizeInstance, stopped("m5.xlarge")),
+        (Action::StopIdleInstance, stopped("m5.xlarge")),
+        (Action::MigrateVolumeType, disk(New, None)),
+        (Action::TuneFunctionMemory, self::seen(small)),
+        (Action::TuneGroupCapacity, self::seen(low)),
+    ] {
+        let mut run = begin(action);
+        run.record(&seen);
+        assert_eq!(run.ended().0, State::Conflicted, "{action}: nobody starts or claims that");
+    }
+}
+
+#[test]
+fn an_intent_that_wrote_nothing_for_an_hour_is_void() {
+    let mut run = begin(Action::ResizeInstance);
+    let blind =
+        Seen { resource: Sighting::Unknown("no answer".to_owned()), status: None, made: None };
+    assert!(run.wait(3_500).polls(&blind));
+    run.wait(200).record(&running("m5.xlarge"));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Undone);
+    assert!(reason.starts_with("nothing was changed"), "{reason}");
+}
+
+#[test]
+fn a_start_without_capacity_walks_the_ladder_and_nothing_else() {
+    let mut run = resized();
+    let mut types = Vec::new();
+    for name in ["m5.large", "m6i.large"] {
+        run.act(&stopped(name));
+        run.refuse(FailureKind::Capacity);
+        run.record(&stopped(name));
+        let Operation::SetInstanceType { instance_type, .. } = run.act(&stopped(name)) else {
+            panic!("the next type is set");
+        };
+        run.wait(10).record(&stopped(&instance_type));
+        types.push(instance_type);
+    }
+    assert_eq!(types, ["m6i.large", "m5.xlarge"]);
+    for _ in 0..50 {
+        run.wait(60).act(&stopped("m5.xlarge"));
+        run.refuse(FailureKind::Capacity);
+        assert!(run.polls(&stopped("m5.xlarge")), "the start that is owed is never given up");
+    }
+    run.wait(60).act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn a_start_that_falls_back_moves_on_but_an_old_reason_does_not() {
+    let fallen = |name: &str| machine(name, InstanceState::Stopped, CAPACITY);
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(31).record(&fallen("m5.large"));
+    assert_eq!(run.change.rung, 1);
+    run.act(&fallen("m5.large"));
+    run.wait(10).record(&fallen("m6i.large"));
+    run.act(&fallen("m6i.large"));
+    run.refuse(FailureKind::Uncertain);
+    assert!(run.wait(60).polls(&fallen("m6i.large")), "the reason is that of the rung before");
+    run.wait(30).act(&fallen("m6i.large"));
+    run.wait(60).record(&fallen("m6i.large"));
+    assert_eq!(run.change.rung, 2);
+}
+
+#[test]
+fn a_late_start_on_an_earlier_rung_is_kept() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.refuse(FailureKind::Capacity);
+    run.record(&stopped("m5.large"));
+    assert_eq!(run.change.rung, 1);
+    run.wait(20).settle(&running("m5.large"));
+    assert_eq!((run.change.rung, run.change.state), (0, State::Watching));
+}
+
+#[test]
+fn a_half_walked_ladder_is_undone_from_whatever_type_it_reached() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.refuse(FailureKind::Capacity);
+    run.record(&stopped("m5.large"));
+    run.act(&stopped("m5.large"));
+    run.refuse(FailureKind::Rejected);
+    run.record(&stopped("m5.large"));
+    assert_eq!(run.change.state, State::Undoing);
+    let Operation::SetInstanceType { instance_type, .. } = run.act(&stopped("m5.large")) else {
+        panic!("the old type is set");
+    };
+    assert_eq!(instance_type, "m5.xlarge");
+    run.wait(10).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn a_stopped_machine_is_started_whatever_somebody_did_to_it() {
+    let mut run = resized();
+    let foreign = stopped("c5.9xlarge");
+    assert!(matches!(run.act(&foreign), Operation::StartInstance { .. }));
+    assert!(run.wait(30).polls(&foreign));
+    assert!(matches!(run.wait(60).act(&foreign), Operation::StartInstance { .. }));
+    run.wait(60).record(&running("c5.9xlarge"));
+    assert_eq!(run.ended().0, State::Conflicted);
+}
+
+#[test]
+fn a_delete_that_is_denied_needs_no_restore() {
+    let mut run = begin(Action::DeleteUnattachedVolume);
+    let plain = disk(Old, None);
+    run.act(&plain);
+    let done = Made { id: "snap-1".to_owned(), state: "completed".to_owned() };
+    run.wait(600).record(&Seen { made: Some(Some(done)), ..plain.clone() });
+    assert_eq!(run.change.created.get("snapshot").map(String::as_str), Some("snap-1"));
+    run.act(&plain);
+    run.refuse(FailureKind::Denied).settle(&plain);
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Undone, "{reason}");
+}
+
+#[test]
+fn a_group_that_grew_before_the_write_is_left_alone_without_a_conflict() {
+    let mut run = begin(Action::TuneGroupCapacity);
+    let StepKind::SetGroupBounds { from, to, .. } = &mut run.change.steps[0].step.kind else {
+        panic!("the step sets bounds");
+    };
+    (from.desired_capacity, to.desired_capacity) = (None, None);
+    let mut grown = group("x-1");
+    group_mut(&mut grown).desired_capacity = 6;
+    run.record(&seen(grown));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn what_follows_a_failed_step_back_is_stuck_not_foreign() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("m5.large"));
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    run.act(&running("m5.large"));
+    run.refuse(FailureKind::Denied).settle(&running("m5.large"));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Stuck, "{reason}");
+}
+
+#[test]
+fn what_has_ended_rests() {
+    for state in [
+        State::Watching,
+        State::Kept,
+        State::Undone,
+        State::Inconclusive,
+        State::Conflicted,
+        State::Stuck,
+    ] {
+        let mut run = begin(Action::ResizeInstance);
+        run.change.state = state;
+        assert_eq!(run.next(&running("m5.xlarge")), Next::Rest, "{state}");
+    }
+}

@@ -1,0 +1,323 @@
+//! Tables of `sort`: every step against every live state, transitional and foreign ones included.
+
+use jiff::Timestamp;
+use trimtab_models::{
+    recommendation::Action,
+    resource::{InstanceState, Modification, ModificationState, Resource},
+};
+
+use super::*;
+use crate::{
+    facts::InstanceStatus,
+    fixtures::{
+        self, attach, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut,
+        now, seconds_ago, volume, volume_mut,
+    },
+};
+
+/// What `sort` says, without its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Done,
+    InProgress,
+    Ready,
+    Failed,
+    Unknown,
+    Foreign,
+}
+
+fn is(sight: &Sight) -> Is {
+    match sight {
+        Sight::Done => Is::Done,
+        Sight::InProgress => Is::InProgress,
+        Sight::Ready => Is::Ready,
+        Sight::Failed(_) => Is::Failed,
+        Sight::Unknown(_) => Is::Unknown,
+        Sight::Foreign(_) => Is::Foreign,
+    }
+}
+
+fn present(resource: Resource) -> Seen {
+    Seen { resource: Sighting::Present(Box::new(resource)), status: None, made: None }
+}
+
+fn absent() -> Seen {
+    Seen { resource: Sighting::Absent, status: None, made: None }
+}
+
+fn step_of(kind: StepKind) -> Step {
+    Step { name: "step".to_owned(), kind, budget_s: 600, undo: String::new() }
+}
+
+fn check(kind: &StepKind, seen: &Seen, rung: usize, attempted: Option<Timestamp>, expect: Is) {
+    let sight = sort(&step_of(kind.clone()), seen, rung, attempted);
+    assert_eq!(is(&sight), expect, "{kind:?} at rung {rung} sees {seen:?}: {sight:?}");
+}
+
+const STATES: [InstanceState; 6] = [
+    InstanceState::Pending,
+    InstanceState::Running,
+    InstanceState::Stopping,
+    InstanceState::Stopped,
+    InstanceState::ShuttingDown,
+    InstanceState::Terminated,
+];
+
+fn machine(instance_type: &str, state: InstanceState) -> Resource {
+    let mut resource = instance("i-1");
+    let machine = instance_mut(&mut resource);
+    instance_type.clone_into(&mut machine.instance_type);
+    machine.state = state;
+    resource
+}
+
+fn ladder() -> Vec<String> {
+    ["m5.large", "m6i.large", "m5.xlarge"].map(str::to_owned).to_vec()
+}
+
+/// `expect` in the order of `STATES`.
+fn check_machine(kind: &StepKind, rung: usize, instance_type: &str, expect: [Is; 6]) {
+    for (state, expect) in STATES.into_iter().zip(expect) {
+        check(kind, &present(machine(instance_type, state)), rung, None, expect);
+    }
+}
+
+#[test]
+fn an_instance_is_stopped() {
+    let kind =
+        StepKind::StopInstance { instance_id: "i-1".into(), instance_type: "m5.xlarge".into() };
+    let ours = [Is::InProgress, Is::Ready, Is::InProgress, Is::Done, Is::Foreign, Is::Foreign];
+    check_machine(&kind, 0, "m5.xlarge", ours);
+    check_machine(&kind, 0, "c5.large", [Is::Foreign; 6]);
+}
+
+#[test]
+fn a_type_is_set() {
+    let kind = StepKind::SetInstanceType {
+        instance_id: "i-1".into(),
+        from: "m5.xlarge".into(),
+        ladder: ladder(),
+    };
+    let before = [Is::InProgress, Is::Foreign, Is::InProgress, Is::Ready, Is::Foreign, Is::Foreign];
+    let after = [Is::InProgress, Is::Done, Is::InProgress, Is::Done, Is::Foreign, Is::Foreign];
+    check_machine(&kind, 0, "m5.xlarge", before);
+    check_machine(&kind, 0, "m5.large", after);
+    check_machine(&kind, 1, "m5.large", before);
+    check_machine(&kind, 1, "m6i.large", after);
+    check_machine(&kind, 2, "m5.xlarge", after);
+    check_machine(&kind, 0, "c5.large", [Is::Foreign; 6]);
+}
+
+#[test]
+fn an_instance_is_started() {
+    let kind = StepKind::StartInstance { instance_id: "i-1".into(), ladder: ladder() };
+    let ours = [Is::InProgress, Is::Done, Is::InProgress, Is::Ready, Is::Foreign, Is::Foreign];
+    check_machine(&kind, 0, "m5.large", ours);
+    check_machine(&kind, 2, "m5.xlarge", ours);
+    check_machine(&kind, 0, "m5.xlarge", [Is::Foreign; 6]);
+}
+
+#[test]
+fn status_checks_are_awaited() {
+    let kind = StepKind::AwaitStatusChecks { instance_id: "i-1".into() };
+    let off = [Is::InProgress, Is::InProgress, Is::Foreign, Is::Foreign, Is::Foreign, Is::Foreign];
+    check_machine(&kind, 0, "m5.large", off);
+    for (system, instance, expect) in [
+        ("ok", "ok", Is::Done),
+        ("ok", "initializing", Is::InProgress),
+        ("insufficient-data", "ok", Is::InProgress),
+        ("ok", "impaired", Is::Failed),
+        ("impaired", "initializing", Is::Failed),
+    ] {
+        let mut seen = present(machine("m5.large", InstanceState::Running));
+        seen.status = Some(InstanceStatus {
+            system: system.to_owned(),
+            instance: instance.to_owned(),
+            events: Vec::new(),
+        });
+        check(&kind, &seen, 0, None, expect);
+    }
+    for (reason, expect) in [
+        ("Server.InternalError", Is::Failed),
+        ("Client.InstanceInitiatedShutdown", Is::Failed),
+        ("Client.UserInitiatedShutdown", Is::Foreign),
+    ] {
+        let mut resource = machine("m5.large", InstanceState::Stopped);
+        instance_mut(&mut resource).state_reason = Some(reason.to_owned());
+        check(&kind, &present(resource), 0, None, expect);
+    }
+}
+
+fn modified(spec: VolumeSpec, modification: Option<(ModificationState, VolumeSpec, i64)>) -> Seen {
+    let mut resource = volume("vol-1");
+    let volume = volume_mut(&mut resource);
+    volume.spec = spec;
+    volume.modification = modification.map(|(state, target, ago)| Modification {
+        state,
+        started_at: seconds_ago(ago),
+        target,
+    });
+    present(resource)
+}
+
+#[test]
+fn a_volume_is_modified() {
+    use ModificationState::{Completed, Failed, Modifying, Optimizing};
+    let kind = StepKind::ModifyVolume { volume_id: "vol-1".into(), from: gp2(), to: gp3() };
+    let other = VolumeSpec { iops: Some(9_000), ..gp3() };
+    let attempted = Some(seconds_ago(60));
+    for (spec, modification, attempted, expect) in [
+        (gp2(), None, None, Is::Ready),
+        (gp3(), None, None, Is::Done),
+        (other.clone(), None, None, Is::Foreign),
+        (VolumeSpec { size_gib: 501, ..gp2() }, None, None, Is::Foreign),
+        (gp2(), Some((Modifying, gp3(), 10)), attempted, Is::InProgress),
+        (gp3(), Some((Optimizing, gp3(), 10)), attempted, Is::InProgress),
+        (gp3(), Some((Completed, gp3(), 10)), attempted, Is::Done),
+        (gp2(), Some((Completed, gp3(), 10)), attempted, Is::InProgress),
+        (gp2(), Some((Completed, gp3(), 90)), attempted, Is::Ready),
+        (gp2(), Some((Failed, gp3(), 10)), attempted, Is::Failed),
+        (gp2(), Some((Failed, gp3(), 90)), attempted, Is::Ready),
+        (gp2(), Some((Modifying, other.clone(), 10)), attempted, Is::Foreign),
+        (gp2(), Some((Completed, other, 10)), attempted, Is::Ready),
+        // Undone before it has ended, what the change began itself is waited for.
+        (gp3(), Some((Optimizing, gp2(), 600)), None, Is::InProgress),
+    ] {
+        check(&kind, &modified(spec, modification), 0, attempted, expect);
+    }
+    check(&kind, &absent(), 0, attempted, Is::Foreign);
+}
+
+fn made(seen: Seen, state: Option<&str>) -> Seen {
+    let made = state.map(|state| Made { id: "x-1".to_owned(), state: state.to_owned() });
+    Seen { made: Some(made), ..seen }
+}
+
+#[test]
+fn a_snapshot_is_taken() {
+    let kind = StepKind::CreateSnapshot { volume_id: "vol-1".into() };
+    let seen = || present(volume("vol-1"));
+    check(&kind, &seen(), 0, None, Is::Unknown);
+    for (state, expect) in [
+        (None, Is::Ready),
+        (Some("pending"), Is::InProgress),
+        (Some("completed"), Is::Done),
+        (Some("error"), Is::Failed),
+    ] {
+        check(&kind, &made(seen(), state), 0, None, expect);
+    }
+    let mut used = volume("vol-1");
+    attach(&mut used, "i-1");
+    check(&kind, &made(present(used), Some("completed")), 0, None, Is::Foreign);
+    check(&kind, &made(absent(), None), 0, None, Is::Foreign);
+}
+
+fn volume_in(state: &str) -> Seen {
+    let mut resource = volume("vol-1");
+    state.clone_into(&mut volume_mut(&mut resource).state);
+    present(resource)
+}
+
+#[test]
+fn a_volume_is_deleted_and_restored() {
+    let delete = StepKind::DeleteVolume { volume_id: "vol-1".into() };
+    let restore = StepKind::RestoreVolume {
+        volume_id: "vol-1".into(),
+        zone: "us-east-1a".into(),
+        spec: gp2(),
+    };
+    for (state, deleting, restoring) in [
+        ("available", Is::Ready, Is::Done),
+        ("in-use", Is::Foreign, Is::Done),
+        ("deleting", Is::InProgress, Is::InProgress),
+        ("deleted", Is::Done, Is::InProgress),
+        ("error", Is::Foreign, Is::Done),
+    ] {
+        check(&delete, &volume_in(state), 0, Some(now()), deleting);
+        check(&restore, &made(volume_in(state), None), 0, None, restoring);
+    }
+    check(&delete, &absent(), 0, None, Is::Foreign);
+    check(&delete, &absent(), 0, Some(now()), Is::Done);
+    check(&restore, &absent(), 0, None, Is::Unknown);
+    for (state, expect) in [
+        (None, Is::Ready),
+        (Some("creating"), Is::InProgress),
+        (Some("available"), Is::Done),
+        (Some("in-use"), Is::Done),
+        (Some("error"), Is::Failed),
+    ] {
+        check(&restore, &made(absent(), state), 0, None, expect);
+    }
+}
+
+#[test]
+fn a_functions_memory_is_set() {
+    let kind =
+        StepKind::SetFunctionMemory { function_name: "f".into(), from_mb: 1_024, to_mb: 512 };
+    for (memory_mb, status, expect) in [
+        (1_024, "Successful", Is::Ready),
+        (1_024, "Failed", Is::Ready),
+        (1_024, "InProgress", Is::InProgress),
+        (512, "InProgress", Is::InProgress),
+        (512, "Successful", Is::Done),
+        (512, "Failed", Is::Failed),
+        (256, "Successful", Is::Foreign),
+        (256, "InProgress", Is::Foreign),
+    ] {
+        let mut resource = function("f");
+        function_mut(&mut resource).memory_mb = memory_mb;
+        status.clone_into(&mut function_mut(&mut resource).last_update_status);
+        check(&kind, &present(resource), 0, None, expect);
+    }
+    check(&kind, &absent(), 0, None, Is::Foreign);
+}
+
+#[test]
+fn a_groups_bounds_are_set() {
+    let bounds =
+        |min_size, max_size, desired_capacity| Bounds { min_size, max_size, desired_capacity };
+    let kind = |ours: bool| StepKind::SetGroupBounds {
+        group_name: "g".into(),
+        from: bounds(4, 8, ours.then_some(4)),
+        to: bounds(2, 4, ours.then_some(2)),
+    };
+    for (ours, live, expect) in [
+        (true, (4, 8, 4), Is::Ready),
+        (true, (2, 4, 2), Is::Done),
+        (true, (4, 8, 5), Is::Foreign),
+        (true, (2, 4, 3), Is::Foreign),
+        (true, (1, 9, 4), Is::Foreign),
+        (false, (4, 8, 4), Is::Ready),
+        (false, (2, 4, 3), Is::Done),
+        (false, (4, 8, 5), Is::Failed),
+        (false, (3, 8, 4), Is::Foreign),
+    ] {
+        let mut resource = group("g");
+        let live_group = group_mut(&mut resource);
+        (live_group.min_size, live_group.max_size, live_group.desired_capacity) = live;
+        check(&kind(ours), &present(resource), 0, None, expect);
+    }
+    check(&kind(true), &absent(), 0, None, Is::Foreign);
+}
+
+#[test]
+fn what_cannot_be_read_or_is_of_another_kind_is_never_taken_for_an_effect() {
+    for action in Action::ALL {
+        let resource = fixtures::resource_for(action, "x-1");
+        let wrong = match action {
+            Action::TuneFunctionMemory => group("x-1"),
+            _ => function("x-1"),
+        };
+        let candidate = fixtures::candidate(action, &resource);
+        assert!(!candidate.steps.is_empty(), "{action} has steps");
+        for step in &candidate.steps {
+            let unknown = Seen {
+                resource: Sighting::Unknown("throttled".to_owned()),
+                status: None,
+                made: None,
+            };
+            check(&step.kind, &unknown, 0, None, Is::Unknown);
+            check(&step.kind, &present(wrong.clone()), 0, None, Is::Foreign);
+        }
+    }
+}
