@@ -83,8 +83,8 @@ pub enum Begin {
 pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleError> {
     let started_at = agent.ports().clock.now();
     require_room(agent.state_dir(), agent.settings().store.min_free_bytes)?;
-    let not_refreshed = refresh_catalog(agent, started_at).await;
     let discovered = discover_all(agent, started_at).await;
+    let not_refreshed = refresh_catalog(agent, &discovered.closed, started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
     let collected = collect_all(agent, (&inventory, &discovered.closed), started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
@@ -101,9 +101,10 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
         series_requested: collected.requested,
         points_received: collected.points,
         billed_metrics: collected.billed,
-        failures: not_refreshed
+        failures: discovered
+            .failures
             .into_iter()
-            .chain(discovered.failures)
+            .chain(not_refreshed)
             .chain(collected.failures)
             .collect(),
         not_sized: findings.not_sized.into_iter().chain(unbuildable).collect(),
@@ -113,11 +114,16 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     Ok(PlanView { cycle, recommendations: plan.entries })
 }
 
-/// Once a day the instance types are read from each region: new types, and what AWS corrects of old ones.
-async fn refresh_catalog(agent: &Agent, now: Timestamp) -> Vec<ServiceFailure> {
+/// Once a day the instance types are read from each region, through a place that is open: new types, and what AWS
+/// corrects of old ones. A region that does not answer is asked again by the next cycle.
+async fn refresh_catalog(
+    agent: &Agent,
+    closed: &BTreeSet<Place>,
+    now: Timestamp,
+) -> Vec<ServiceFailure> {
     let fresh = agent.catalog_refreshed_at().is_some_and(|at| now.duration_since(at) < CATALOG_AGE);
     let mut regions = BTreeMap::new();
-    for place in agent.places() {
+    for place in agent.places().into_iter().filter(|place| !closed.contains(place)) {
         regions.entry(place.region.clone()).or_insert(place);
     }
     if fresh || regions.is_empty() {
@@ -131,7 +137,9 @@ async fn refresh_catalog(agent: &Agent, now: Timestamp) -> Vec<ServiceFailure> {
         }
     }
     agent.set_catalog(catalog);
-    *agent.catalog_refreshed_at() = Some(now);
+    if failures.is_empty() {
+        *agent.catalog_refreshed_at() = Some(now);
+    }
     failures
 }
 

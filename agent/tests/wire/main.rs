@@ -7,6 +7,7 @@ mod adapters;
 mod bad_input;
 mod changes;
 mod cycle;
+mod daemon;
 mod flow;
 mod load;
 mod moto;

@@ -1,0 +1,247 @@
+//! The real binary against the emulated account: the daemon by its API, and `once`.
+//!
+//! Not here: the flow's details, which the library shows faster (`cycle`, `changes`, `bad_input`).
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::changes::ROLES;
+use crate::flow::{OWN_ACCOUNT, REGION, oversized};
+use crate::scene::{Clients, Scene};
+
+/// How long the daemon may take for anything: a cycle takes seconds, a resize in the emulator less.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The binary with an environment of its own: no credentials or profile of the person who runs the tests leak in.
+fn trimtab(arguments: &[&str], config: &Path, credentials: bool) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab"));
+    command.args(arguments).arg("--config").arg(config).env_clear();
+    command.env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
+    if credentials {
+        command.env("AWS_ACCESS_KEY_ID", "AKIATRIMTABWIRETESTS");
+        command.env("AWS_SECRET_ACCESS_KEY", "secret");
+    }
+    command
+}
+
+/// Writes a configuration into the folder; the daemon would listen at `address`.
+fn configuration(
+    folder: &Path,
+    (endpoint, address): (&str, &str),
+    (mode, accounts): (&str, &str),
+) -> PathBuf {
+    let path = folder.join("trimtab.toml");
+    let state = folder.join("state");
+    let text = format!(
+        "[agent]\nstate_dir = \"{}\"\nlisten = \"{address}\"\n[modes]\ndefault = \"{mode}\"\n[cloud]\n\
+         provider = \"aws\"\nendpoint_url = \"{endpoint}\"\n{accounts}",
+        state.display()
+    );
+    std::fs::write(&path, text).expect("the folder takes a file");
+    path
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").to_string()
+}
+
+/// A running daemon; it is killed when this value is dropped.
+struct Daemon {
+    process: Child,
+    folder: TempDir,
+    address: String,
+    client: reqwest::Client,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A process that has already ended cannot be killed, and that is as good.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it answers.
+    async fn start(scene: &Scene, mode: &str, accounts: &str) -> Self {
+        let (folder, address) = (folder(), free_address());
+        let places = (scene.proxy.url(), address.as_str());
+        let config = configuration(folder.path(), places, (mode, accounts));
+        let mut command = trimtab(&["run"], &config, true);
+        let log =
+            std::fs::File::create(folder.path().join("log")).expect("the folder takes a file");
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let process = process.expect("the binary was built with these tests");
+        let client = reqwest::Client::builder().no_proxy().build().expect("it needs nothing");
+        let daemon = Self { process, folder, address, client };
+        let health = format!("http://{}/healthz", daemon.address);
+        daemon
+            .wait("it answers", async || {
+                let answer = daemon.client.get(&health).send().await.ok()?;
+                answer.status().is_success().then_some(())
+            })
+            .await;
+        daemon
+    }
+
+    /// Asks again and again until there is an answer.
+    async fn wait<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("waited {PATIENCE:?} until {what}; the daemon's log:\n{log}")
+    }
+
+    fn token(&self) -> String {
+        let path = self.folder.path().join("state/operator.token");
+        std::fs::read_to_string(path).expect("the daemon wrote it").trim().to_owned()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = self.client.get(format!("http://{}/api/v1/{path}", self.address));
+        let answer = request.bearer_auth(self.token()).send().await.expect("the daemon answers");
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status}");
+        json_of(answer).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self.client.post(format!("http://{}/api/v1/{path}", self.address));
+        let request = request.bearer_auth(self.token()).body(body.to_string());
+        let answer = request.send().await.expect("the daemon answers");
+        let status = answer.status();
+        let said = json_of(answer).await;
+        assert!(status.is_success(), "{path}: {status} {said}");
+        said
+    }
+
+    /// Waits until the first change is in that state.
+    async fn change_is(&self, state: &str) -> Value {
+        let what = format!("a change is {state}");
+        self.wait(&what, async || {
+            let changes = self.get("changes").await;
+            let change = changes["changes"].get(0)?.clone();
+            (change["state"] == state).then_some(change)
+        })
+        .await
+    }
+}
+
+async fn json_of(answer: reqwest::Response) -> Value {
+    let text = answer.text().await.expect("the daemon answers in text");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+async fn type_of(clients: &Clients, id: &str) -> String {
+    let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
+    let answer = answer.expect("moto answers");
+    let kind = answer.reservations()[0].instances()[0].instance_type().cloned();
+    kind.expect("an instance has a type").as_str().to_owned()
+}
+
+fn writes(scene: &Scene) -> Vec<String> {
+    scene.proxy.writes().into_iter().map(|call| call.operation).collect()
+}
+
+const RESIZE: [&str; 3] = ["StopInstances", "ModifyInstanceAttribute", "StartInstances"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_resizes_what_was_approved_over_the_api_and_takes_it_back() {
+    let scene = Scene::start().await;
+    let (id, clients) = (oversized(&scene, REGION).await, scene.clients(REGION));
+    scene.proxy.forget_calls();
+    let daemon = Daemon::start(&scene, "copilot", ROLES).await;
+    let shown = daemon
+        .wait("something is recommended", async || {
+            daemon.get("recommendations").await["recommendations"].get(0).cloned()
+        })
+        .await;
+    assert_eq!(
+        shown["resource"]["arn"],
+        format!("arn:aws:ec2:{REGION}:123456789012:instance/{id}")
+    );
+    assert_eq!(
+        (&shown["state"], &shown["action"]),
+        (&json!("awaiting_approval"), &json!("resize-instance"))
+    );
+    assert_eq!((writes(&scene), type_of(&clients, &id).await.as_str()), (vec![], "m5.2xlarge"));
+
+    let path = format!("recommendations/{}/approve", shown["id"].as_str().expect("an id is text"));
+    daemon.post(&path, &json!({ "digest": shown["digest"] })).await;
+    let change = daemon.change_is("watching").await;
+    assert_eq!(writes(&scene), RESIZE);
+    assert_eq!(json!(type_of(&clients, &id).await), shown["desired"]["instance_type"]);
+
+    scene.proxy.forget_calls();
+    let path = format!("changes/{}/undo", change["id"].as_str().expect("an id is text"));
+    daemon.post(&path, &json!({})).await;
+    daemon.change_is("undone").await;
+    assert_eq!(
+        (writes(&scene), type_of(&clients, &id).await.as_str()),
+        (RESIZE.map(str::to_owned).to_vec(), "m5.2xlarge")
+    );
+}
+
+/// Runs `once --json` to its end.
+fn once(config: &Path, credentials: bool) -> Output {
+    let mut command = trimtab(&["once", "--json"], config, credentials);
+    command.stdin(Stdio::null()).output().expect("the binary was built with these tests")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_prints_the_plan_and_never_writes() {
+    let scene = Scene::start().await;
+    let id = oversized(&scene, REGION).await;
+    scene.proxy.forget_calls();
+    let folder = folder();
+    let config =
+        configuration(folder.path(), (scene.proxy.url(), "127.0.0.1:1"), ("copilot", ROLES));
+    let said = tokio::task::spawn_blocking(move || once(&config, true));
+    let said = said.await.expect("it runs to its end");
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!(said.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    let plan: Value = serde_json::from_str(&text).expect("it is one JSON document");
+    assert_eq!(plan["cycle"]["failures"], json!([]));
+    let entry = &plan["recommendations"][0];
+    assert!(entry["resource"]["arn"].as_str().is_some_and(|arn| arn.ends_with(&id)), "{entry}");
+    assert_eq!((&entry["decision"], &entry["mode"]), (&json!("await_approval"), &json!("copilot")));
+    assert_eq!(entry["expected"]["instance_type"], "m5.2xlarge");
+    assert!(entry["saving_usd_monthly"].as_f64().is_some_and(|saving| saving > 10.0), "{entry}");
+    assert_eq!(writes(&scene), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_once_says_for_which_account_and_fails() {
+    let folder = folder();
+    let places = ("http://127.0.0.1:9", "127.0.0.1:1");
+    let config = configuration(folder.path(), places, ("datapilot", OWN_ACCOUNT));
+    let said = tokio::task::spawn_blocking(move || once(&config, false));
+    let said = said.await.expect("it runs to its end");
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    let plan: Value = serde_json::from_str(&text).expect("it is one JSON document");
+    let failures = plan["cycle"]["failures"].as_array().expect("failures are a list");
+    assert_eq!(failures.len(), 1, "{plan}");
+    assert_eq!(
+        (&failures[0]["account"], &failures[0]["service"]),
+        (&json!("123456789012"), &json!("sts"))
+    );
+    let error = failures[0]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("no credentials") && error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+}
