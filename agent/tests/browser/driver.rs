@@ -82,9 +82,8 @@ impl Browser {
     }
 
     /// What a script returns.
-    pub(crate) async fn number(&self, script: &str) -> f64 {
-        let value = self.post("execute/sync", json!({"script": script, "args": []})).await;
-        value.as_f64().expect("the script returns a number")
+    pub(crate) async fn evaluate(&self, script: &str) -> Value {
+        self.post("execute/sync", json!({"script": script, "args": []})).await
     }
 
     /// Keeps a picture of the page under `target/tmp`.
