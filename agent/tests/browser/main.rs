@@ -99,9 +99,10 @@ async fn approve(browser: &Browser, page: &str, api: &Api) {
             assert_eq!(path, "/", "after an approval the page is shown again");
             return;
         }
-        seen.push(format!("{id}: {state}"));
+        let answer = browser.evaluate("return document.querySelector('main').innerText").await;
+        seen.push(format!("{id}: {state}: {answer}"));
     }
-    panic!("no click approved anything: {seen:?}");
+    panic!("no click approved anything: {seen:#?}");
 }
 
 /// Nothing of the page is wider than the screen.
