@@ -82,9 +82,8 @@ impl Browser {
     }
 
     /// What a script returns.
-    pub(crate) async fn number(&self, script: &str) -> f64 {
-        let value = self.post("execute/sync", json!({"script": script, "args": []})).await;
-        value.as_f64().expect("the script returns a number")
+    pub(crate) async fn evaluate(&self, script: &str) -> Value {
+        self.post("execute/sync", json!({"script": script, "args": []})).await
     }
 
     /// Keeps a picture of the page under `target/tmp`.
@@ -99,14 +98,17 @@ impl Browser {
         path
     }
 
-    /// What the browser could not do, or what the page may not: errors of its console, but for the icon that nobody has.
+    /// What the browser could not do, or what the page may not: errors of its console, but for the icon that nobody has
+    /// and for conflicts, by which the page says that a proposal is no longer what it was.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let entries = self.post("se/log", json!({"type": "browser"})).await;
         let entries = entries.as_array().expect("the log is a list").iter();
         entries
             .filter(|entry| entry["level"] == "SEVERE")
             .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
-            .filter(|message| !message.contains("/favicon.ico"))
+            .filter(|message| {
+                !message.contains("/favicon.ico") && !message.contains("409 (Conflict)")
+            })
             .collect()
     }
 
