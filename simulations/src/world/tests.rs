@@ -625,10 +625,12 @@ fn others_act_in_the_order_of_time() {
 /// What EC2 says to a call in a state: whether it is accepted.
 fn oracle_accepts(operation: &Operation, state: InstanceState) -> bool {
     use InstanceState::{Pending, Running, Stopped, Stopping};
-    let refused_in: &[InstanceState] = match operation {
-        Operation::StopInstance { .. } => &[Pending],
-        Operation::StartInstance { .. } => &[Stopping],
-        _ => &[Pending, Running, Stopping],
+    let refused_in: &[InstanceState] = if matches!(operation, Operation::StopInstance { .. }) {
+        &[Pending]
+    } else if matches!(operation, Operation::StartInstance { .. }) {
+        &[Stopping]
+    } else {
+        &[Pending, Running, Stopping]
     };
     assert!(matches!(state, Pending | Running | Stopping | Stopped), "{state:?} is not reachable");
     !refused_in.contains(&state)
