@@ -14,7 +14,7 @@ use trimtab_policies::{
     approval::Verdict,
     change::State,
     mode::Mode,
-    operations::Operation,
+    operations::{FailureKind, Operation},
     record::{Entry, Event, Record},
 };
 
@@ -53,13 +53,28 @@ struct Seen {
     ended_at: Option<Timestamp>,
 }
 
+/// A journalled attempt that no write was found for yet.
+#[derive(Debug, Clone)]
+struct Attempt {
+    at: Timestamp,
+    change_id: String,
+    step: String,
+    /// Whether it takes the change back: the steps back may have the names of the steps forward.
+    back: bool,
+    operation: Operation,
+}
+
 /// Follows a run and collects violations.
 #[derive(Debug, Clone, Default)]
 pub struct Checker {
     bounds: Bounds,
     records_seen: usize,
     writes_seen: usize,
-    attempts: Vec<(Timestamp, String, String, Operation)>,
+    attempts: Vec<Attempt>,
+    /// Steps of changes that had an effect: the change, the step, and whether it was a step back.
+    effects: BTreeSet<(String, String, bool)>,
+    /// Instances by ARN that the agent stopped and did not start since, with their ids and the change that did it.
+    off: BTreeMap<String, (String, Option<String>)>,
     changes: BTreeMap<String, Seen>,
     approved: BTreeSet<String>,
     stopped: bool,
@@ -87,7 +102,7 @@ impl Checker {
         }
         self.records_seen = records.len();
         let new_writes = world.log()[self.writes_seen..].to_vec();
-        for write in &new_writes {
+        for write in new_writes.iter().filter(|write| !write.foreign) {
             self.write(&write.operation, &write.arn, write.at);
         }
         self.writes_seen = world.log().len();
@@ -165,7 +180,7 @@ impl Checker {
         let others: Vec<_> =
             self.changes.values().filter(|other| other.arn == seen.arn).cloned().collect();
         for other in others {
-            let open = matches!(other.state, State::Queued | State::Executing | State::Undoing);
+            let open = other.state.is_open();
             let recent = other.ended_at.is_some_and(|ended| at.duration_since(ended) < pause);
             let touched = other.state != State::Undone || recent;
             if open || (seen.kind != Kind::Volume && recent && touched) {
@@ -208,7 +223,25 @@ impl Checker {
     fn event(&mut self, change_id: &str, event: &Event, at: Timestamp, world: &World) {
         match event {
             Event::Attempted { step, operation } => {
-                self.attempts.push((at, change_id.to_owned(), step.clone(), operation.clone()));
+                let back =
+                    self.changes.get(change_id).is_some_and(|seen| seen.state == State::Undoing);
+                self.attempts.push(Attempt {
+                    at,
+                    change_id: change_id.to_owned(),
+                    step: step.clone(),
+                    back,
+                    operation: operation.clone(),
+                });
+            }
+            // Nothing happened, so that this attempt excuses no later write.
+            Event::Refused { step, failure } if failure.kind != FailureKind::Uncertain => {
+                let refused = self
+                    .attempts
+                    .iter()
+                    .rposition(|attempt| attempt.change_id == change_id && attempt.step == *step);
+                if let Some(index) = refused {
+                    self.attempts.remove(index);
+                }
             }
             Event::UndoBegun { .. } => self.move_to(change_id, State::Undoing, None),
             Event::Applied => self.move_to(change_id, State::Watching, Some(at)),
@@ -259,43 +292,94 @@ impl Checker {
 
     /// Every accepted write has its own journalled attempt before it, and is never a second effect of one step.
     fn write(&mut self, operation: &Operation, arn: &str, at: Timestamp) {
-        let attempt =
-            self.attempts.iter().position(|(when, _, _, asked)| asked == operation && *when <= at);
-        match attempt {
-            Some(index) => {
-                self.attempts.remove(index);
-            }
+        let attempt = self
+            .attempts
+            .iter()
+            .position(|attempt| attempt.operation == *operation && attempt.at <= at)
+            .map(|index| self.attempts.remove(index));
+        match &attempt {
+            Some(attempt) => self.check_once(attempt),
             None => self.violate(format!(
                 "{} on {arn} at {at} has no journalled attempt before it",
                 operation.iam_action()
             )),
         }
-        if let Operation::ModifyVolume { spec, .. } = operation {
-            let grew = self.changes.values().any(|seen| {
-                seen.arn.0 == arn && matches!(&seen.expected, Spec::Volume(before) if before.size_gib != spec.size_gib)
-            });
-            if grew {
-                self.violate(format!("the size of {arn} changed"));
+        let change_id = attempt.map(|attempt| attempt.change_id);
+        match operation {
+            Operation::ModifyVolume { spec, .. } => {
+                self.check_size(arn, spec.size_gib, change_id.as_deref());
             }
+            Operation::StopInstance { instance_id } => {
+                self.off.insert(arn.to_owned(), (instance_id.clone(), change_id));
+            }
+            Operation::StartInstance { .. } => {
+                self.off.remove(arn);
+            }
+            Operation::SetInstanceType { .. }
+            | Operation::CreateSnapshot { .. }
+            | Operation::DeleteVolume { .. }
+            | Operation::CreateVolume { .. }
+            | Operation::SetFunctionMemory { .. }
+            | Operation::SetGroupBounds { .. } => {}
+        }
+    }
+
+    /// A step has one effect. Stops and starts are idempotent, and the type is set anew on each rung of the ladder.
+    fn check_once(&mut self, attempt: &Attempt) {
+        let repeatable = matches!(
+            attempt.operation,
+            Operation::StopInstance { .. }
+                | Operation::StartInstance { .. }
+                | Operation::SetInstanceType { .. }
+        );
+        let effect = (attempt.change_id.clone(), attempt.step.clone(), attempt.back);
+        if !repeatable && !self.effects.insert(effect) {
+            self.violate(format!(
+                "{} was a second effect of step {} of {}",
+                attempt.operation.iam_action(),
+                attempt.step,
+                attempt.change_id
+            ));
+        }
+    }
+
+    /// A volume keeps the size from which its change began; what others did to it before is not the agent's.
+    fn check_size(&mut self, arn: &str, size_gib: u32, change_id: Option<&str>) {
+        let of_change = change_id.and_then(|change_id| self.changes.get(change_id));
+        let changed = of_change.is_some_and(
+            |seen| matches!(&seen.expected, Spec::Volume(before) if before.size_gib != size_gib),
+        );
+        if changed {
+            self.violate(format!("the size of {arn} changed"));
         }
     }
 
     /// No machine that the agent stopped is off without an open change, unless it was meant to stay off.
     fn machines(&mut self, world: &World, now: Timestamp) {
         let off: Vec<_> = self
-            .changes
+            .off
             .iter()
-            .filter(|(_, seen)| seen.action == Action::ResizeInstance)
-            .filter(|(_, seen)| {
-                let open = matches!(seen.state, State::Queued | State::Executing | State::Undoing);
-                !open
-                    && matches!(
-                        world.true_state(&seen.id, now),
-                        Some(InstanceState::Stopped | InstanceState::Stopping)
-                    )
+            .filter(|(_, (id, _))| {
+                matches!(
+                    world.true_state(id, now),
+                    Some(InstanceState::Stopped | InstanceState::Stopping)
+                )
             })
-            .map(|(id, seen)| format!("{} is off although {id} is no longer open", seen.arn))
+            .filter(|(arn, _)| {
+                !self.changes.values().any(|seen| seen.arn.0 == **arn && seen.state.is_open())
+            })
+            .filter_map(|(arn, (_, change_id))| {
+                let change_id = change_id.as_deref().unwrap_or("no change");
+                let meant = self
+                    .changes
+                    .get(change_id)
+                    .is_some_and(|seen| seen.action == Action::StopIdleInstance);
+                (!meant).then(|| format!("{arn} is off although {change_id} is no longer open"))
+            })
             .collect();
         self.violations.extend(off);
     }
 }
+
+#[cfg(test)]
+mod tests;

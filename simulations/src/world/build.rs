@@ -243,7 +243,7 @@ impl Placing<'_> {
         let body = FunctionBody {
             memory: Timeline::new(*memory_mb),
             updating_until_s: 0,
-            revision: mix(self.stream),
+            revision: Timeline::new(mix(self.stream)),
             used_mb: *used_mb * (0.9 + 0.2 * unit(self.stream, 4)),
             insights: *insights,
             peak_invocations: *peak_invocations,

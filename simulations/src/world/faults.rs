@@ -81,7 +81,7 @@ impl World {
 
     /// Lets everything happen that somebody else does until `now`.
     pub(crate) fn let_others_act(&mut self, now: Timestamp) {
-        let due: Vec<_> = self
+        let mut due: Vec<_> = self
             .faults
             .foreign
             .iter()
@@ -89,6 +89,8 @@ impl World {
             .filter(|(index, change)| change.at <= now && !self.foreign_done.contains(index))
             .map(|(index, change)| (index, change.clone()))
             .collect();
+        // In the order of time, whatever the order of the list: what is set at a time drops everything after it.
+        due.sort_by_key(|(_, change)| change.at);
         for (index, change) in due {
             self.foreign_done.insert(index);
             self.force(&change);

@@ -49,7 +49,7 @@ impl Entity {
             }
             (Detail::Function(function), Body::Function(body)) => {
                 function.memory_mb = *body.memory.at(second);
-                function.revision_id = Some(body.revision_id());
+                function.revision_id = Some(body.revision_id(second));
                 let updating = second < body.updating_until_s;
                 function.last_update_status =
                     if updating { "InProgress" } else { "Successful" }.to_owned();
@@ -91,8 +91,8 @@ impl VolumeBody {
 }
 
 impl FunctionBody {
-    pub(crate) fn revision_id(&self) -> String {
-        format!("{:016x}", self.revision)
+    pub(crate) fn revision_id(&self, second: i64) -> String {
+        format!("{:016x}", self.revision.at(second))
     }
 }
 
@@ -155,6 +155,7 @@ impl World {
         id: &str,
         now: Timestamp,
     ) -> Result<Option<InstanceStatus>, Failure> {
+        self.let_others_act(now);
         self.refuse("ec2:DescribeInstanceStatus", id, false)?;
         let Body::Instance(body) = &self.entity(id, "ec2:DescribeInstanceStatus")?.body else {
             return Ok(None);

@@ -34,17 +34,21 @@ impl World {
         let mut values = vec![f32::NAN; slots];
         let published_s = now.as_second() - PUBLISHED_AFTER_S - step;
         let silent = self.faults.silent.contains(id);
+        let flat_zero = self.faults.flat_zero.contains(id);
+        self.let_others_act(now);
         if let Some(entity) = self.entities.get(id).filter(|_| !silent) {
             let first = self.history_s.max(from_s);
             for (index, value) in values.iter_mut().enumerate() {
                 let second = from_s + step * i64::try_from(index).unwrap_or(i64::MAX);
                 if second >= first && second <= published_s {
-                    *value = self.value(entity, measure, second, f64::from(step_s));
+                    // What is all zero is so only where it is published already.
+                    *value = if flat_zero {
+                        0.0
+                    } else {
+                        self.value(entity, measure, second, f64::from(step_s))
+                    };
                 }
             }
-        }
-        if self.faults.flat_zero.contains(id) {
-            values.fill(0.0);
         }
         Ok(Series { start_s: from_s, step_s, values })
     }
@@ -54,7 +58,7 @@ impl World {
         let value = match &entity.body {
             Body::Instance(body) => self.instance_value(demand, body, measure, second, step_s),
             Body::Volume(body) => volume_value(demand, body, measure.metric, second, step_s),
-            Body::Function(body) => function_value(demand, body, measure, second),
+            Body::Function(body) => function_value(demand, body, measure, second, step_s),
             Body::Group(body) => group_value(demand, body, measure, second),
         };
         value.map_or(f32::NAN, |value| value as f32)
@@ -171,9 +175,11 @@ fn function_value(
     body: &FunctionBody,
     measure: Measure,
     second: i64,
+    step_s: f64,
 ) -> Option<f64> {
     let memory = *body.memory.at(second);
-    let invocations = (body.peak_invocations * demand.at(second)).round();
+    // The peak is a figure for five minutes.
+    let invocations = (body.peak_invocations * demand.at(second) * step_s / 300.0).round();
     let killed = body.used_mb > f64::from(memory);
     match measure.metric {
         Metric::FunctionInvocations => Some(invocations),

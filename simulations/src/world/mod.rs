@@ -7,6 +7,8 @@ mod faults;
 mod look;
 mod metrics;
 mod perform;
+#[cfg(test)]
+mod tests;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +103,7 @@ pub(crate) struct VolumeBody {
 pub(crate) struct FunctionBody {
     pub(crate) memory: Timeline<u32>,
     pub(crate) updating_until_s: i64,
-    pub(crate) revision: u64,
+    pub(crate) revision: Timeline<u64>,
     pub(crate) used_mb: f64,
     pub(crate) insights: bool,
     pub(crate) peak_invocations: f64,

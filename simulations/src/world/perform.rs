@@ -5,13 +5,20 @@
 
 use jiff::Timestamp;
 use trimtab_models::{
-    resource::InstanceState,
-    spec::{Spec, VolumeSpec},
+    catalog::ApiWord,
+    resource::{Detail, InstanceState},
+    spec::{PowerState, Spec, VolumeSpec},
 };
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
 
-use super::{Body, Entity, ForeignChange, ModificationBody, Snapshot, World, Write};
-use crate::noise::{mix, unit};
+use super::{
+    Body, Entity, ForeignChange, FunctionBody, InstanceBody, ModificationBody, Snapshot,
+    VolumeBody, World, Write,
+};
+use crate::{
+    noise::{mix, unit},
+    timeline::Timeline,
+};
 
 /// A rolling day, seconds.
 const DAY_S: i64 = 86_400;
@@ -32,6 +39,7 @@ impl World {
         self.let_others_act(now);
         let (call, target) = Self::name(operation);
         self.refuse(call, &target, true)?;
+        self.check_region(region, call, &target)?;
         let receipt = self.effect(region, operation, now.as_second())?;
         let arn = match self.entities.get(&target) {
             Some(entity) => entity.resource.reference.arn.0.clone(),
@@ -47,6 +55,20 @@ impl World {
             ));
         }
         Ok(receipt)
+    }
+
+    /// A resource is known only to the endpoint of its own region.
+    fn check_region(&self, region: &str, call: &str, target: &str) -> Result<(), Failure> {
+        let home = match (self.entities.get(target), self.snapshots.get(target)) {
+            (Some(entity), _) => &entity.resource.reference.region,
+            (None, Some(snapshot)) => &snapshot.region,
+            (None, None) => return Ok(()),
+        };
+        if home == region {
+            return Ok(());
+        }
+        let message = format!("there is no such resource in {region}");
+        Err(failure(FailureKind::NotFound, call, target, &message))
     }
 
     fn effect(
@@ -88,6 +110,11 @@ impl World {
     }
 
     fn stop(&mut self, id: &str, call: &str, now_s: i64, draw: f64) -> Result<Receipt, Failure> {
+        let instance = self.entity(id, call)?.resource.instance();
+        if instance.is_some_and(|instance| instance.lifecycle.as_deref() == Some("spot")) {
+            let message = "UnsupportedOperation: a one-time Spot instance cannot be stopped";
+            return Err(failure(FailureKind::Rejected, call, id, message));
+        }
         let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
         match body.states.at(now_s) {
             InstanceState::Running => {
@@ -143,9 +170,18 @@ impl World {
         name: &str,
         now_s: i64,
     ) -> Result<Receipt, Failure> {
-        if self.catalog.instance_type(name).is_none() {
-            let message = format!("InvalidInstanceAttributeValue: {name} is no instance type");
-            return Err(failure(FailureKind::Rejected, call, id, &message));
+        let rejected = |message: &str| Err(failure(FailureKind::Rejected, call, id, message));
+        let Some(row) = self.catalog.instance_type(name) else {
+            return rejected(&format!("InvalidInstanceAttributeValue: {name} is no instance type"));
+        };
+        let architectures = row.architectures.clone();
+        if let Some(instance) = self.entity(id, call)?.resource.instance()
+            && !architectures.iter().any(|one| one.as_str() == instance.architecture)
+        {
+            return rejected(&format!(
+                "InvalidInstanceAttributeValue: {name} does not run {} images",
+                instance.architecture
+            ));
         }
         let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
         if *body.states.at(now_s) != InstanceState::Stopped {
@@ -169,6 +205,9 @@ impl World {
         draw: f64,
     ) -> Result<Receipt, Failure> {
         let Body::Volume(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        if let Some(refusal) = body.reason_not_there(id, call, now_s) {
+            return Err(refusal);
+        }
         let recent = body.modifications.iter().filter(|one| now_s - one.started_s < DAY_S);
         let (count, oldest) = (recent.clone().count(), recent.map(|one| one.started_s).min());
         if body.modifications.last().is_some_and(|one| now_s < one.completed_s) {
@@ -205,6 +244,10 @@ impl World {
         now_s: i64,
         draw: f64,
     ) -> Result<Receipt, Failure> {
+        let Body::Volume(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        if let Some(refusal) = body.reason_not_there(id, call, now_s) {
+            return Err(refusal);
+        }
         let volume = self.entity(id, call)?.clone();
         let snapshot_id = format!("snap-0{:016x}", mix(self.stream(mark) ^ self.calls));
         let completed_s = now_s + 120 + (1_800.0 * draw) as i64;
@@ -225,6 +268,10 @@ impl World {
             "deleting" | "deleted" => {
                 Err(failure(FailureKind::NotFound, call, id, "InvalidVolume.NotFound"))
             }
+            "creating" => {
+                let message = "IncorrectState: it is still being created";
+                Err(failure(FailureKind::Conflict, call, id, message))
+            }
             _ => Err(failure(FailureKind::Rejected, call, id, "VolumeInUse: it is attached")),
         }
     }
@@ -244,6 +291,10 @@ impl World {
                 "InvalidSnapshot.NotFound",
             ));
         };
+        if now_s < snapshot.completed_s {
+            let message = "IncorrectState: the snapshot is pending";
+            return Err(failure(FailureKind::Conflict, call, snapshot_id, message));
+        }
         let id = format!("vol-0{:016x}", mix(self.stream(mark) ^ self.calls));
         let Entity { mut resource, demand, body } = snapshot.volume;
         resource.id.clone_from(&id);
@@ -251,8 +302,20 @@ impl World {
         resource.reference.arn.0 =
             format!("arn:aws:ec2:{}:{}:volume/{id}", snapshot.region, self.account);
         resource.reference.tags.insert("trimtab:change".to_owned(), mark.to_owned());
+        resource.created_at = Timestamp::from_second(now_s).ok();
+        if let Detail::Volume(volume) = &mut resource.detail {
+            volume.attachments.clear();
+            volume.snapshot_id = Some(snapshot_id.to_owned());
+        }
         let Body::Volume(mut body) = body else { return Err(not_of_kind(call, snapshot_id)) };
-        body.specs.set(now_s, as_reported(spec));
+        if spec.size_gib < body.specs.at(now_s).size_gib {
+            let message = "InvalidParameterValue: the volume is smaller than the snapshot";
+            return Err(failure(FailureKind::Rejected, call, snapshot_id, message));
+        }
+        // A new volume has no past: a describe that lags does not find it, and no modification counts against it.
+        body.specs = Timeline::new(as_reported(spec));
+        body.modifications.clear();
+        body.states = Timeline::new("deleted");
         body.states.set(now_s, "creating");
         body.states.then(now_s + 20, "available");
         self.entities.insert(id.clone(), Entity { resource, demand, body: Body::Volume(body) });
@@ -282,7 +345,7 @@ impl World {
                 "ResourceConflictException: an update is in progress",
             ));
         }
-        if revision.is_some_and(|revision| revision != body.revision_id()) {
+        if revision.is_some_and(|revision| revision != body.revision_id(now_s)) {
             return Err(failure(
                 FailureKind::Conflict,
                 call,
@@ -292,7 +355,7 @@ impl World {
         }
         body.memory.set(now_s, memory_mb);
         body.updating_until_s = now_s + 1 + (4.0 * draw) as i64;
-        body.revision = mix(body.revision);
+        body.revise(now_s);
         Ok(Receipt::default())
     }
 
@@ -322,13 +385,14 @@ impl World {
         let second = change.at.as_second();
         let Some(entity) = self.entities.get_mut(&change.id) else { return };
         match (&mut entity.body, &change.spec) {
-            (Body::Instance(body), Some(Spec::Instance { instance_type, .. })) => {
+            (Body::Instance(body), Some(Spec::Instance { instance_type, state })) => {
                 body.types.set(second, instance_type.clone());
+                body.switch(second, *state);
             }
             (Body::Volume(body), Some(Spec::Volume(spec))) => body.specs.set(second, spec.clone()),
             (Body::Function(body), Some(Spec::Function { memory_mb })) => {
                 body.memory.set(second, *memory_mb);
-                body.revision = mix(body.revision);
+                body.revise(second);
             }
             (Body::Group(body), Some(Spec::Group { min_size, max_size, desired_capacity })) => {
                 body.bounds.set(second, (*min_size, *max_size, *desired_capacity));
@@ -352,6 +416,10 @@ fn as_reported(spec: &VolumeSpec) -> VolumeSpec {
             spec.iops = spec.iops.or(Some(3_000));
             spec.throughput_mibps = spec.throughput_mibps.or(Some(125));
         }
+        "io1" | "io2" => {
+            spec.iops = spec.iops.or(Some(3_000));
+            spec.throughput_mibps = None;
+        }
         _ => spec.throughput_mibps = None,
     }
     spec
@@ -364,14 +432,57 @@ fn reason_not_modifiable(from: &VolumeSpec, to: &VolumeSpec) -> Option<String> {
             to.size_gib, from.size_gib
         ));
     }
-    let range = match to.volume_type.as_str() {
-        "gp3" => 3_000..=80_000,
-        "io1" => 100..=64_000,
-        "io2" => 100..=256_000,
+    // The range, and the most for each GiB (EBS user guide, "Amazon EBS volume types").
+    let (least, most, per_gib) = match to.volume_type.as_str() {
+        "gp3" => (3_000, 80_000, 500),
+        "io1" => (100, 64_000, 50),
+        "io2" => (100, 256_000, 1_000),
         _ => return None,
     };
     let iops = to.iops.unwrap_or(3_000);
-    (!range.contains(&iops)).then(|| format!("InvalidParameterValue: {iops} IOPS is out of range"))
+    let most = most.min(to.size_gib.saturating_mul(per_gib).max(least));
+    if !(least..=most).contains(&iops) {
+        return Some(format!("InvalidParameterValue: {iops} IOPS is not within {least}–{most}"));
+    }
+    // gp3 alone has a throughput of its own: 0.25 MiB/s for each IOPS.
+    let mibps = to.throughput_mibps.filter(|_| to.volume_type == "gp3")?;
+    let most = 2_000.min(iops / 4);
+    (!(125..=most).contains(&mibps))
+        .then(|| format!("InvalidParameterValue: {mibps} MiB/s is not within 125–{most}"))
+}
+
+impl VolumeBody {
+    fn reason_not_there(&self, id: &str, call: &str, now_s: i64) -> Option<Failure> {
+        matches!(*self.states.at(now_s), "deleting" | "deleted")
+            .then(|| failure(FailureKind::NotFound, call, id, "InvalidVolume.NotFound"))
+    }
+}
+
+impl FunctionBody {
+    /// Every change makes another revision.
+    fn revise(&mut self, second: i64) {
+        let revision = mix(*self.revision.at(second));
+        self.revision.set(second, revision);
+    }
+}
+
+impl InstanceBody {
+    /// Somebody else starts or stops it; what it is already stays as it is.
+    fn switch(&mut self, second: i64, to: PowerState) {
+        let off =
+            matches!(self.states.at(second), InstanceState::Stopping | InstanceState::Stopped);
+        match to {
+            PowerState::Running if off => {
+                self.states.set(second, InstanceState::Running);
+                self.reasons.set(second, None);
+            }
+            PowerState::Stopped if !off => {
+                self.states.set(second, InstanceState::Stopped);
+                self.reasons.set(second, Some("Client.UserInitiatedShutdown".to_owned()));
+            }
+            PowerState::Running | PowerState::Stopped => {}
+        }
+    }
 }
 
 fn not_of_kind(call: &str, id: &str) -> Failure {

@@ -160,9 +160,11 @@ impl World {
     /// The configuration that is truly in force.
     #[must_use]
     pub fn true_spec(&self, id: &str, now: Timestamp) -> Option<trimtab_models::spec::Spec> {
-        // A describe shows what was true up to 8 s ago: look from that much later.
-        let later = now.saturating_add(jiff::SignedDuration::from_secs(9)).unwrap_or(now);
-        self.entities.get(id)?.seen_at(later).map(|resource| resource.spec())
+        // A describe lags by a fixed time for each resource: look from exactly that much later.
+        let entity = self.entities.get(id)?;
+        let lag_s = now.as_second() - entity.visible_s(now.as_second());
+        let later = now.saturating_add(jiff::SignedDuration::from_secs(lag_s)).unwrap_or(now);
+        entity.seen_at(later).map(|resource| resource.spec())
     }
 
     /// The life-cycle state that an instance is truly in.

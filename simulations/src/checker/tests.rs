@@ -1,0 +1,635 @@
+//! Every rule fires on a run that breaks it, names it, and is silent on one that does not.
+
+use trimtab_models::{
+    catalog::Catalog,
+    recommendation::{Evidence, Recommendation, SavingBasis},
+    spec::{PowerState, VolumeSpec},
+};
+use trimtab_policies::{
+    approval::Decision,
+    change::{Change, Opening},
+    operations::Failure,
+    steps::steps,
+};
+
+use super::*;
+use crate::{
+    scenario::Scenario,
+    world::{Faults, ForeignChange},
+};
+
+const REGION: &str = "us-east-1";
+const DAY_S: i64 = 86_400;
+const FLEET: &str = "
+name = 'rules'
+description = 'one of each, and many functions'
+start = '2026-03-02T00:00:00Z'
+history_days = 3
+[fleet]
+windows = 1
+opted-out = 1
+volume-gp3-over = 1
+volume-unattached = 1
+function-oversized = 6
+group-fixed-over = 1
+";
+
+/// A world, a journal, and a checker that looks at both.
+struct Stage {
+    world: World,
+    journal: Vec<Record>,
+    checker: Checker,
+}
+
+fn at(second: i64) -> Timestamp {
+    let start: Timestamp = "2026-03-02T00:00:00Z".parse().expect("a time");
+    start + SignedDuration::from_secs(second)
+}
+
+fn function(memory_mb: u32) -> Spec {
+    Spec::Function { memory_mb }
+}
+
+fn memory(name: &str, memory_mb: u32) -> Operation {
+    Operation::SetFunctionMemory { function_name: name.to_owned(), memory_mb, revision_id: None }
+}
+
+fn instance(instance_type: &str, state: PowerState) -> Spec {
+    Spec::Instance { instance_type: instance_type.to_owned(), state }
+}
+
+fn gp3(size_gib: u32) -> VolumeSpec {
+    VolumeSpec {
+        volume_type: "gp3".to_owned(),
+        size_gib,
+        iops: Some(3_000),
+        throughput_mibps: Some(125),
+    }
+}
+
+fn stop(instance_id: &str) -> Operation {
+    Operation::StopInstance { instance_id: instance_id.to_owned() }
+}
+
+fn start(instance_id: &str) -> Operation {
+    Operation::StartInstance { instance_id: instance_id.to_owned() }
+}
+
+fn set_type(instance_id: &str, instance_type: &str) -> Operation {
+    Operation::SetInstanceType {
+        instance_id: instance_id.to_owned(),
+        instance_type: instance_type.to_owned(),
+    }
+}
+
+fn modify(volume_id: &str, spec: VolumeSpec) -> Operation {
+    Operation::ModifyVolume { volume_id: volume_id.to_owned(), spec }
+}
+
+fn evidence(second: i64) -> Evidence {
+    Evidence {
+        from: at(second - DAY_S),
+        until: at(second),
+        days_seen: 30.0,
+        series: Vec::new(),
+        dimensions: Vec::new(),
+        seasons: Vec::new(),
+        replay: None,
+        capacity_ratio: 0.5,
+        lowers_performance: true,
+        invocations: None,
+        invocation_days: None,
+        unseen: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        let scenario = Scenario::parse(FLEET).expect("a scenario");
+        let world = World::new(&scenario, 7, Catalog::embedded());
+        Self { world, journal: Vec::new(), checker: Checker::new() }
+    }
+
+    /// The id of the first resource of an archetype, by its name.
+    fn id(&mut self, name: &str) -> String {
+        let kinds = [Kind::Instance, Kind::Volume, Kind::Function, Kind::Group];
+        let mut all = kinds
+            .into_iter()
+            .flat_map(|kind| self.world.discover(REGION, kind, at(0)).expect("no faults"));
+        let wanted = format!("{name}-1");
+        all.find(|one| one.tag("Name") == Some(wanted.as_str())).expect("it is in the fleet").id
+    }
+
+    fn record(&mut self, second: i64, entry: Entry) {
+        self.journal.push(Record { at: at(second), by: "trimtab".to_owned(), entry });
+    }
+
+    /// A change that is not journalled yet.
+    fn change(&self, second: i64, id: &str, action: Action, desired: Spec, mode: Mode) -> Change {
+        let mut looker = self.world.clone();
+        looker.faults = Faults::default();
+        let resource = looker.describe(id, at(second + 9)).expect("it is there");
+        let recommendation = Recommendation {
+            resource: resource.reference.clone(),
+            resource_id: id.to_owned(),
+            action,
+            expected: resource.spec(),
+            desired,
+            alternates: Vec::new(),
+            reason: "it is too large".to_owned(),
+            evidence: evidence(second),
+            risk: None,
+            saving: None,
+            cost_today: None,
+            price_basis: None,
+            saving_basis: SavingBasis::List,
+        };
+        let opening = Opening {
+            recommendation_id: "rec".to_owned(),
+            digest: format!("digest-{id}-{second}"),
+            group: id.to_owned(),
+            zone: resource.zone.clone(),
+            mode,
+            approver: None,
+            steps: steps(&recommendation, &resource),
+        };
+        Change::open(opening, recommendation, at(second))
+    }
+
+    fn begin(&mut self, second: i64, change: &Change) {
+        self.record(second, Entry::Opened { change: Box::new(change.clone()) });
+    }
+
+    /// A change that begins in autopilot.
+    fn open(&mut self, second: i64, id: &str, action: Action, desired: Spec) -> String {
+        let change = self.change(second, id, action, desired, Mode::Autopilot);
+        self.begin(second, &change);
+        change.id
+    }
+
+    fn decide(&mut self, second: i64, change: &Change, verdict: Verdict) {
+        let decision = Decision {
+            digest: change.digest.clone(),
+            by: "ada".to_owned(),
+            at: at(second),
+            verdict,
+            reason: None,
+            until: None,
+            now: false,
+        };
+        let entry = Entry::Decided {
+            recommendation_id: "rec".to_owned(),
+            arn: change.recommendation.resource.arn.0.clone(),
+            action: change.recommendation.action,
+            decision,
+        };
+        self.record(second, entry);
+    }
+
+    fn event(&mut self, second: i64, change_id: &str, event: Event) {
+        self.record(second, Entry::Change { change_id: change_id.to_owned(), event });
+    }
+
+    fn intend(&mut self, second: i64, change_id: &str, step: &str, operation: &Operation) {
+        let event = Event::Attempted { step: step.to_owned(), operation: operation.clone() };
+        self.event(second, change_id, event);
+    }
+
+    fn write(&mut self, second: i64, operation: &Operation) {
+        self.world.perform(REGION, operation, at(second)).expect("accepted");
+    }
+
+    /// Journals, then writes: as it should be.
+    fn act(&mut self, second: i64, change_id: &str, step: &str, operation: &Operation) {
+        self.intend(second, change_id, step, operation);
+        self.write(second, operation);
+    }
+
+    fn undo(&mut self, second: i64, change_id: &str) {
+        let reason = "errors".to_owned();
+        self.event(second, change_id, Event::UndoBegun { reason, steps: Vec::new() });
+    }
+
+    fn finish(&mut self, second: i64, change_id: &str, state: State) {
+        let reason = "so it is".to_owned();
+        self.event(second, change_id, Event::Finished { state, reason, provisional: false });
+    }
+
+    /// Tunes a function and has it watched.
+    fn tune(&mut self, second: i64, name: &str, memory_mb: u32) -> String {
+        let id = self.open(second, name, Action::TuneFunctionMemory, function(memory_mb));
+        self.act(second, &id, "set-memory", &memory(name, memory_mb));
+        self.event(second + 20, &id, Event::Applied);
+        id
+    }
+
+    /// Stops, resizes and starts an instance.
+    fn resize(&mut self, second: i64, instance_id: &str, instance_type: &str) -> String {
+        let desired = instance(instance_type, PowerState::Running);
+        let id = self.open(second, instance_id, Action::ResizeInstance, desired);
+        self.act(second, &id, "stop", &stop(instance_id));
+        self.act(second + 200, &id, "set-type", &set_type(instance_id, instance_type));
+        self.act(second + 210, &id, "start", &start(instance_id));
+        self.event(second + 600, &id, Event::Applied);
+        id
+    }
+
+    /// What the checkers say at `second`.
+    fn verdict(&mut self, second: i64) -> Vec<String> {
+        self.checker.observe(&self.world, &self.journal, at(second));
+        self.checker.violations()
+    }
+
+    fn clean(&mut self, second: i64) {
+        assert_eq!(self.verdict(second), Vec::<String>::new());
+    }
+
+    /// Exactly one violation, which says this.
+    fn fires(&mut self, second: i64, words: &str) {
+        let found = self.verdict(second);
+        assert_eq!(found.len(), 1, "not one violation that says {words:?}: {found:?}");
+        assert!(found[0].contains(words), "{words:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn an_orderly_run_breaks_nothing() {
+    let mut stage = Stage::new();
+    stage.clean(0);
+    stage.tune(0, "resize-1", 512);
+    let desk = stage.id("desk");
+    let desired = instance("m5.large", PowerState::Running);
+    let change = stage.change(30, &desk, Action::ResizeInstance, desired, Mode::Copilot);
+    stage.decide(30, &change, Verdict::Approved);
+    stage.begin(30, &change);
+    stage.act(30, &change.id, "stop", &stop(&desk));
+    stage.clean(200);
+    stage.act(200, &change.id, "set-type", &set_type(&desk, "m5.large"));
+    stage.act(210, &change.id, "start", &start(&desk));
+    stage.event(600, &change.id, Event::Applied);
+    stage.finish(200_000, &change.id, State::Kept);
+    stage.clean(200_000);
+    let log = stage.id("log");
+    let id = stage.open(200_000, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.act(200_000, &id, "modify-volume", &modify(&log, gp3(500)));
+    stage.event(220_000, &id, Event::Applied);
+    let orphan = stage.id("orphan");
+    let gone = Spec::Gone { state: trimtab_models::spec::Gone::Deleted };
+    let id = stage.open(220_000, &orphan, Action::DeleteUnattachedVolume, gone);
+    let take = Operation::CreateSnapshot { volume_id: orphan.clone(), mark: id.clone() };
+    stage.act(220_000, &id, "snapshot", &take);
+    stage.act(230_000, &id, "delete-volume", &Operation::DeleteVolume { volume_id: orphan });
+    stage.event(231_000, &id, Event::Applied);
+    stage.clean(240_000);
+}
+
+#[test]
+fn a_write_needs_an_attempt_before_it() {
+    let mut stage = Stage::new();
+    stage.write(0, &memory("resize-1", 512));
+    stage.fires(1, "no journalled attempt before it");
+
+    let mut stage = Stage::new();
+    let id = stage.open(0, "resize-1", Action::TuneFunctionMemory, function(512));
+    stage.write(5, &memory("resize-1", 512));
+    stage.intend(6, &id, "set-memory", &memory("resize-1", 512));
+    stage.fires(10, "no journalled attempt before it");
+
+    let mut stage = Stage::new();
+    let id = stage.open(0, "resize-1", Action::TuneFunctionMemory, function(512));
+    stage.intend(5, &id, "set-memory", &memory("resize-1", 512));
+    stage.write(5, &memory("resize-1", 640));
+    stage.fires(10, "no journalled attempt before it");
+}
+
+#[test]
+fn a_refused_attempt_excuses_no_later_write() {
+    for (kind, excused) in [(FailureKind::Throttled, false), (FailureKind::Uncertain, true)] {
+        let mut stage = Stage::new();
+        let id = stage.open(0, "resize-1", Action::TuneFunctionMemory, function(512));
+        let operation = memory("resize-1", 512);
+        stage.intend(5, &id, "set-memory", &operation);
+        let failure = Failure {
+            kind,
+            call: operation.iam_action().to_owned(),
+            target: "resize-1".to_owned(),
+            message: "it failed".to_owned(),
+        };
+        let step = "set-memory".to_owned();
+        stage.event(6, &id, Event::Refused { step, failure });
+        stage.write(10, &operation);
+        if excused {
+            // The effect of a call without an answer may come late.
+            stage.clean(20);
+        } else {
+            stage.fires(20, "no journalled attempt before it");
+        }
+    }
+}
+
+#[test]
+fn a_step_has_one_effect() {
+    let mut stage = Stage::new();
+    let id = stage.tune(0, "resize-1", 512);
+    stage.clean(50);
+    stage.act(100, &id, "set-memory", &memory("resize-1", 640));
+    stage.fires(200, "second effect of step set-memory");
+
+    let mut stage = Stage::new();
+    let orphan = stage.id("orphan");
+    let gone = Spec::Gone { state: trimtab_models::spec::Gone::Deleted };
+    let id = stage.open(0, &orphan, Action::DeleteUnattachedVolume, gone);
+    let take = Operation::CreateSnapshot { volume_id: orphan, mark: id.clone() };
+    stage.act(0, &id, "snapshot", &take);
+    stage.act(100, &id, "snapshot", &take);
+    stage.fires(200, "second effect of step snapshot");
+
+    let mut stage = Stage::new();
+    let desk = stage.id("desk");
+    let id = stage.resize(0, &desk, "m5.large");
+    stage.act(300, &id, "start", &start(&desk));
+    stage.clean(700);
+}
+
+#[test]
+fn an_undone_change_is_as_it_was() {
+    for (back, expect) in [(3_008, None), (768, Some("was undone, but"))] {
+        let mut stage = Stage::new();
+        let id = stage.tune(0, "resize-1", 512);
+        stage.undo(3_600, &id);
+        stage.act(3_600, &id, "set-memory", &memory("resize-1", back));
+        stage.finish(3_600, &id, State::Undone);
+        match expect {
+            Some(words) => stage.fires(3_700, words),
+            None => stage.clean(3_700),
+        }
+    }
+    let mut stage = Stage::new();
+    let id = stage.tune(0, "resize-1", 512);
+    stage.undo(3_600, &id);
+    stage.finish(3_600, &id, State::Undone);
+    stage.fires(3_700, "was undone, but");
+}
+
+#[test]
+fn undone_bounds_are_compared_without_the_desired_capacity() {
+    for (max_size, broken) in [(8, false), (9, true)] {
+        let mut stage = Stage::new();
+        let set = |min_size, max_size, desired_capacity| Operation::SetGroupBounds {
+            group_name: "workers-1".to_owned(),
+            min_size,
+            max_size,
+            desired_capacity,
+        };
+        let desired = Spec::Group { min_size: 4, max_size: 8, desired_capacity: 4 };
+        let id = stage.open(0, "workers-1", Action::TuneGroupCapacity, desired);
+        stage.act(0, &id, "set-bounds", &set(4, 8, Some(4)));
+        stage.undo(600, &id);
+        stage.act(600, &id, "set-bounds", &set(8, max_size, None));
+        stage.finish(700, &id, State::Undone);
+        if broken {
+            stage.fires(800, "was undone, but");
+        } else {
+            stage.clean(800);
+        }
+    }
+}
+
+#[test]
+fn datapilot_begins_nothing_and_copilot_needs_an_approval() {
+    use Verdict::{Approved, Rejected};
+    let table: [(Mode, &[Verdict], Option<&str>); 6] = [
+        (Mode::Datapilot, &[], Some("began in datapilot")),
+        (Mode::Datapilot, &[Approved], Some("began in datapilot")),
+        (Mode::Copilot, &[], Some("without an approval")),
+        (Mode::Copilot, &[Approved, Rejected], Some("without an approval")),
+        (Mode::Copilot, &[Approved], None),
+        (Mode::Autopilot, &[], None),
+    ];
+    for (mode, verdicts, expect) in table {
+        let mut stage = Stage::new();
+        let action = Action::TuneFunctionMemory;
+        let change = stage.change(0, "resize-1", action, function(512), mode);
+        for verdict in verdicts {
+            stage.decide(0, &change, *verdict);
+        }
+        stage.begin(1, &change);
+        match expect {
+            Some(words) => stage.fires(2, words),
+            None => stage.clean(2),
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_good_for_its_digest_and_for_one_change() {
+    let mut stage = Stage::new();
+    let action = Action::TuneFunctionMemory;
+    let first = stage.change(0, "resize-1", action, function(512), Mode::Copilot);
+    let other = stage.change(1, "resize-2", action, function(512), Mode::Copilot);
+    stage.decide(0, &first, Verdict::Approved);
+    stage.begin(2, &other);
+    stage.fires(3, "without an approval of its digest");
+
+    let mut stage = Stage::new();
+    stage.decide(0, &first, Verdict::Approved);
+    stage.begin(1, &first);
+    stage.finish(2, &first.id, State::Undone);
+    stage.clean(3);
+    let again = Change { id: "again".to_owned(), ..first };
+    stage.begin(30 * DAY_S, &again);
+    stage.fires(30 * DAY_S, "again began in copilot without an approval");
+}
+
+#[test]
+fn the_stop_switch_holds_until_it_is_released() {
+    let mut stage = Stage::new();
+    stage.tune(0, "resize-1", 512);
+    stage.record(5, Entry::Stopped { reason: "an incident".to_owned() });
+    stage.clean(6);
+    stage.tune(10, "resize-2", 512);
+    stage.fires(20, "began while the stop switch was set");
+
+    let mut stage = Stage::new();
+    stage.record(0, Entry::Stopped { reason: "an incident".to_owned() });
+    stage.record(5, Entry::Resumed);
+    stage.tune(10, "resize-1", 512);
+    stage.clean(20);
+}
+
+#[test]
+fn what_opted_out_is_left_alone() {
+    let mut stage = Stage::new();
+    let legacy = stage.id("legacy");
+    stage.open(0, &legacy, Action::ResizeInstance, instance("m5.large", PowerState::Running));
+    stage.fires(1, "which opted out");
+}
+
+#[test]
+fn what_shows_no_usage_is_left_alone() {
+    let mut stage = Stage::new();
+    stage.world.faults.silent.insert("resize-1".to_owned());
+    stage.tune(0, "resize-2", 512);
+    stage.clean(50);
+    stage.tune(60, "resize-1", 512);
+    stage.fires(100, "which shows no usage");
+    let mut stage = Stage::new();
+    let orphan = stage.id("orphan");
+    stage.world.faults.silent.insert(orphan.clone());
+    let gone = Spec::Gone { state: trimtab_models::spec::Gone::Deleted };
+    stage.open(0, &orphan, Action::DeleteUnattachedVolume, gone);
+    stage.clean(1);
+}
+
+#[test]
+fn budgets_hold_for_any_hour() {
+    // The fifth disruptive change, within the hour of the first or after it.
+    for (second, over) in [(3_599, true), (3_600, false)] {
+        let mut stage = Stage::new();
+        for number in 1..=4 {
+            stage.tune((number - 1) * 60, &format!("resize-{number}"), 512);
+        }
+        stage.clean(1_000);
+        stage.tune(second, "resize-5", 512);
+        if over {
+            stage.fires(4_000, "one more than 4 changes in an hour");
+        } else {
+            stage.clean(4_000);
+        }
+    }
+    // What disrupts nothing has a budget of its own.
+    let mut stage = Stage::new();
+    for number in 1..=4 {
+        stage.tune(number * 60, &format!("resize-{number}"), 512);
+    }
+    let log = stage.id("log");
+    for number in 0..20 {
+        let second = 300 + number;
+        let id = stage.open(second, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+        stage.finish(second, &id, State::Undone);
+    }
+    stage.clean(1_000);
+    stage.open(2_000, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.fires(2_000, "one more than 20 changes in an hour");
+}
+
+#[test]
+fn a_resource_rests_for_a_week_and_takes_one_change_at_a_time() {
+    for (second, early) in [(7 * DAY_S - 1, true), (7 * DAY_S + 20, false)] {
+        let mut stage = Stage::new();
+        let id = stage.tune(0, "resize-1", 512);
+        stage.finish(3_600, &id, State::Kept);
+        stage.tune(second, "resize-1", 256);
+        if early {
+            stage.fires(second + 60, "too soon after another change");
+        } else {
+            stage.clean(second + 60);
+        }
+    }
+    // A change that never ends keeps its resource, a volume's as well.
+    let mut stage = Stage::new();
+    let log = stage.id("log");
+    stage.open(0, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.open(30 * DAY_S, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.fires(30 * DAY_S, "too soon after another change");
+    // A volume's next change may come once the last is through: AWS's own rule holds it.
+    let mut stage = Stage::new();
+    let id = stage.open(0, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.event(20_000, &id, Event::Applied);
+    stage.open(DAY_S, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.clean(DAY_S);
+}
+
+#[test]
+fn a_machine_is_never_left_off() {
+    use State::{Conflicted, Kept, Stuck};
+    let table = [
+        (Action::ResizeInstance, None, false),
+        (Action::ResizeInstance, Some(Stuck), true),
+        (Action::ResizeInstance, Some(Conflicted), true),
+        (Action::StopIdleInstance, Some(Kept), false),
+    ];
+    for (action, end, left) in table {
+        let mut stage = Stage::new();
+        let desk = stage.id("desk");
+        let desired = instance("m5.xlarge", PowerState::Stopped);
+        let id = stage.open(0, &desk, action, desired);
+        stage.act(0, &id, "stop", &stop(&desk));
+        if let Some(state) = end {
+            stage.finish(600, &id, state);
+        }
+        if left {
+            stage.fires(700, "is off although");
+        } else {
+            stage.clean(700);
+        }
+    }
+    let mut stage = Stage::new();
+    let desk = stage.id("desk");
+    stage.intend(0, "chg-of-nobody", "stop", &stop(&desk));
+    stage.write(0, &stop(&desk));
+    stage.fires(700, "is off although chg-of-nobody is no longer open");
+}
+
+#[test]
+fn a_machine_that_is_off_for_another_reason_is_not_the_old_changes_fault() {
+    // The next change, a week and more later, has it off in its turn.
+    let mut stage = Stage::new();
+    let desk = stage.id("desk");
+    let first = stage.resize(0, &desk, "m5.large");
+    stage.finish(2 * DAY_S, &first, State::Kept);
+    let desired = instance("t3.medium", PowerState::Running);
+    let id = stage.open(8 * DAY_S, &desk, Action::ResizeInstance, desired);
+    stage.act(8 * DAY_S, &id, "stop", &stop(&desk));
+    stage.clean(8 * DAY_S + 200);
+    // Somebody else switches it off after the change.
+    let mut stage = Stage::new();
+    let first = stage.resize(0, &desk, "m5.large");
+    stage.finish(2 * DAY_S, &first, State::Kept);
+    let off = instance("m5.large", PowerState::Stopped);
+    stage.world.faults.foreign =
+        vec![ForeignChange { at: at(3 * DAY_S), id: desk.clone(), spec: Some(off) }];
+    let shown = stage.world.describe(&desk, at(4 * DAY_S)).expect("it is there");
+    assert_eq!(shown.spec(), instance("m5.large", PowerState::Stopped));
+    stage.clean(4 * DAY_S);
+}
+
+#[test]
+fn a_volume_keeps_its_size() {
+    let mut stage = Stage::new();
+    let log = stage.id("log");
+    let id = stage.open(0, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.act(0, &id, "modify-volume", &modify(&log, gp3(520)));
+    stage.fires(1, "the size of");
+    // The owner lets it grow between two changes.
+    let mut stage = Stage::new();
+    let id = stage.open(0, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.act(0, &id, "modify-volume", &modify(&log, gp3(500)));
+    stage.event(20_000, &id, Event::Applied);
+    stage.world.faults.foreign =
+        vec![ForeignChange { at: at(DAY_S), id: log.clone(), spec: Some(Spec::Volume(gp3(600))) }];
+    stage.world.describe(&log, at(2 * DAY_S)).expect("it is there");
+    let spec = VolumeSpec { iops: Some(4_000), ..gp3(600) };
+    let id = stage.open(2 * DAY_S, &log, Action::TuneVolume, Spec::Volume(spec.clone()));
+    stage.act(2 * DAY_S, &id, "modify-volume", &modify(&log, spec));
+    stage.clean(3 * DAY_S);
+}
+
+#[test]
+fn looking_often_and_looking_once_find_the_same() {
+    let run = |often: bool| {
+        let mut stage = Stage::new();
+        for number in 1..=6 {
+            let second = number * 60;
+            stage.tune(second, &format!("resize-{number}"), 512);
+            if often {
+                stage.verdict(second + 30);
+            }
+        }
+        stage.write(500, &memory("resize-1", 256));
+        stage.verdict(1_000)
+    };
+    assert_eq!(run(true), run(false));
+    assert_eq!(run(true).len(), 3, "two over the budget, one without an attempt");
+}
