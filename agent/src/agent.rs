@@ -69,6 +69,7 @@ pub struct Agent {
     last_cycle: RwLock<Option<Arc<CycleView>>>,
     baselines: Mutex<BTreeMap<String, Usage>>,
     catalog_refreshed_at: Mutex<Option<Timestamp>>,
+    held: Mutex<BTreeMap<String, Timestamp>>,
     state_dir: PathBuf,
 }
 
@@ -112,6 +113,7 @@ impl Agent {
             last_cycle: RwLock::new(None),
             baselines: Mutex::default(),
             catalog_refreshed_at: Mutex::default(),
+            held: Mutex::default(),
             state_dir,
         })
     }
@@ -152,6 +154,11 @@ impl Agent {
     /// Puts a refreshed catalogue in force.
     pub fn set_catalog(&self, catalog: Catalog) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    /// When each approved recommendation that was held back is tried again, by id.
+    pub fn held(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the catalogue was last refreshed from the cloud, if it was since the start.

@@ -45,6 +45,8 @@ use crate::{
 const PROBES_AT_ONCE: usize = 16;
 /// An open proposal keeps its desired spec unless the new one saves this much more.
 const CALM_RATIO: f64 = 1.1;
+/// How long an approved recommendation that was held back waits for its next try.
+const HELD_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 /// How old the catalogue's instance types may be.
 const CATALOG_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// How long a recommendation that is no longer open stays visible, days.
@@ -435,6 +437,9 @@ pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
     let approved: Vec<String> = agent.ledger().book().approved(now).map(id).collect();
     let mut begun = Vec::new();
     for id in approved {
+        if agent.held().get(&id).is_some_and(|again_at| now < *again_at) {
+            continue;
+        }
         let Some(view) = agent.store().recommendation(&id)? else { continue };
         if view.state == RecommendationState::Approved {
             begun.extend(begin_one(agent, view).await?);
@@ -463,13 +468,17 @@ async fn begin_one(
     let opened = (entry.decision == Disposition::Apply)
         .then(|| open(agent, &entry, view.zone.clone()))
         .transpose()?;
+    if opened.is_none() {
+        let pause = agent.ports().clock.now().saturating_add(HELD_PAUSE);
+        agent.held().insert(entry.id.clone(), pause.unwrap_or(Timestamp::MAX));
+    }
     match &opened {
         Some(change) => {
             tracing::info!(change, recommendation = entry.id, arn = %entry.recommendation.resource.arn, "a change begins");
             view.state = RecommendationState::Changed;
             view.change_id = Some(change.clone());
         }
-        // Tried again every minute: only news is written and told.
+        // Tried again and again: only news is written and told.
         None if held_by(&entry) == view.held_by() => return Ok(None),
         None => tracing::info!(recommendation = entry.id, held = ?held_by(&entry), "not begun"),
     }

@@ -99,6 +99,7 @@ pub async fn approve(
         )));
     }
     journal(agent, &view, by, decision)?;
+    agent.held().remove(&view.entry.id);
     view.state = RecommendationState::Approved;
     view.decided = Some(format!("approved by {by}"));
     view.entry.checks = entry.checks;

@@ -13,7 +13,7 @@ use crate::{agent::Agent, stage::Stage};
 /// How often watched changes are looked at.
 const VERIFY_SCHEDULE: &str = "30 */5 * * * *";
 /// How often approved recommendations are tried again (a window may have opened).
-const BEGIN_SCHEDULE: &str = "15 * * * * *";
+const BEGIN_SCHEDULE: &str = "15 */5 * * * *";
 /// The expression and stage of every schedule.
 pub type Schedules = Vec<(String, Stage)>;
 

@@ -1,6 +1,7 @@
 //! Goldens of scenarios: the real flow on the simulated account, and what came of it.
 //!
-//! Not here: single rules (they have their own tables) and the wire.
+//! A golden is written anew with `INSTA_UPDATE=always` and reviewed in the diff. Not here: single rules (they have their own
+//! tables), faults (`swarm`) and the wire.
 
 use trimtab::simulate::{Rehearsal, RehearsalReport, rehearse};
 use trimtab_policies::mode::Mode;
@@ -17,7 +18,38 @@ async fn run(name: &str, seed: u64, days: u32, mode: Option<Mode>) -> RehearsalR
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_look_saves_and_breaks_nothing() {
-    let report = run("first-look", 7, 3, None).await;
+    let report = run("first-look", 7, 4, None).await;
     assert_eq!(report.invariant_violations, Vec::<String>::new());
-    assert!(report.changes_applied > 0, "{report:#?}");
+    assert!(report.changes_applied > 0 && report.saving_usd_monthly.is_positive(), "{report:?}");
+    insta::assert_json_snapshot!("first-look", report);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let bytes = |report: RehearsalReport| serde_json::to_string(&report).expect("a report is JSON");
+    let first = bytes(run("first-look", 3, 1, None).await);
+    assert_eq!(first, bytes(run("first-look", 3, 1, None).await));
+    assert_ne!(first, bytes(run("first-look", 4, 1, None).await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datapilot_recommends_and_writes_nothing() {
+    let report = run("first-look", 7, 2, Some(Mode::Datapilot)).await;
+    assert!(report.recommendations > 20, "{report:?}");
+    assert_eq!((report.writes, report.changes_applied), (0, 0));
+    assert_eq!(report.invariant_violations, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saturated_fleet_is_given_more() {
+    let report = run("saturated", 7, 2, None).await;
+    assert!(report.changes_applied >= 2, "{report:?}");
+    assert!(!report.saving_usd_monthly.is_positive(), "more capacity costs more: {report:?}");
+    assert_eq!(report.invariant_violations, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_fleet_is_left_alone() {
+    let report = run("steady", 7, 2, None).await;
+    assert_eq!((report.writes, report.changes_applied), (0, 0), "{report:?}");
 }
