@@ -53,7 +53,9 @@ impl Run {
                 self.change.apply(self.at, &event);
                 operation
             }
-            other => panic!("a call should follow {seen:?}, not {other:?}"),
+            other @ (Next::Record(_) | Next::Poll(_) | Next::Rest) => {
+                panic!("a call should follow {seen:?}, not {other:?}")
+            }
         }
     }
 
@@ -76,7 +78,9 @@ impl Run {
                 self.change.apply(self.at, &event);
                 event
             }
-            other => panic!("an event should follow {seen:?}, not {other:?}"),
+            other @ (Next::Act { .. } | Next::Poll(_) | Next::Rest) => {
+                panic!("an event should follow {seen:?}, not {other:?}")
+            }
         }
     }
 
