@@ -86,14 +86,17 @@ impl Agent {
         if let Err(error) = crate::disk::require_room(&state_dir, settings.store.min_free_bytes) {
             tracing::error!(%error, "nothing new begins until there is room");
         }
-        let ledger = Ledger::open(&state_dir.join("journal"))?;
+        let mut ledger = Ledger::open(&state_dir.join("journal"))?;
         if let Some(torn) = ledger.torn_tail() {
             tracing::warn!(
                 torn,
                 "the journal ended in the middle of a record, which was set aside"
             );
         }
-        let store = Store::open(&state_dir, ledger.last_seq(), settings.store.cache_bytes)?;
+        // Taken as it was found: a journal that lost records must not catch up before the store is compared with it.
+        let found_seq = ledger.last_seq();
+        execute::void_unwritten(&mut ledger, ports.clock.now())?;
+        let store = Store::open(&state_dir, found_seq, settings.store.cache_bytes)?;
         let series = SeriesStore::open(&state_dir.join("series"))?;
         for damage in series.damage() {
             tracing::warn!(

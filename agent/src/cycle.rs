@@ -464,6 +464,12 @@ async fn begin_one(
         );
         return Ok(None);
     }
+    if let Some(change_id) = open_change_of(agent, &view) {
+        // Approved again, or shown as approved after a crash, while the first intent has not written anything yet: the
+        // review takes that one for its own, so that it would be begun twice.
+        tracing::debug!(recommendation = view.entry.id, change_id, "already begun");
+        return Ok(None);
+    }
     let entry = review_one(agent, &view, Moment::FirstWrite, None).await;
     let opened = (entry.decision == Disposition::Apply)
         .then(|| open(agent, &entry, view.zone.clone()))
@@ -488,6 +494,17 @@ async fn begin_one(
     store.put_recommendation(&view)?;
     store.commit(seq)?;
     Ok(opened)
+}
+
+/// The open change of the same digest, if there is one.
+fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
+    let ledger = agent.ledger();
+    ledger
+        .book()
+        .changes()
+        .values()
+        .find(|change| change.state.is_open() && change.digest == view.entry.digest)
+        .map(|change| change.id.clone())
 }
 
 fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {

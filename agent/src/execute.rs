@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use trimtab_policies::{
     change::{Change, Next, Progress, State, next},
-    facts::InstanceStatus,
     operations::{Failure, FailureKind, Operation, Receipt},
     record::Event,
     steps::{Made, Seen, Sighting, StepKind},
@@ -71,6 +70,29 @@ pub async fn drive(
             Advance::Resting(state) => return Ok(state),
         }
     }
+}
+
+/// Ends every intent that has not written anything, when a process starts: the checks gate the first write, and what they
+/// saw, the stop switch included, was seen by another process. What is still worth doing is proposed again.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn void_unwritten(ledger: &mut Ledger, now: Timestamp) -> Result<(), LedgerError> {
+    let changes = ledger.book().changes().values();
+    let void: Vec<String> = changes
+        .filter(|change| change.state.is_open() && change.is_unwritten())
+        .map(|change| change.id.clone())
+        .collect();
+    for change_id in void {
+        let event = Event::Finished {
+            state: State::Undone,
+            reason: "nothing was changed: the daemon was restarted before the first write"
+                .to_owned(),
+            provisional: false,
+        };
+        ledger.event(now, &change_id, event)?;
+    }
+    Ok(())
 }
 
 fn find(ledger: &Mutex<Ledger>, change_id: &str) -> Option<Change> {
@@ -151,11 +173,22 @@ fn report(change: &Change, event: &Event) {
 /// Reads what the current step of `change` needs to be sorted.
 async fn see(ports: &Ports, change: &Change) -> Seen {
     let place = place_of(&change.recommendation);
-    let resource = sight(ports, change).await;
+    let mut resource = sight(ports, change).await;
     let kind = change.current().map(|progress: &Progress| &progress.step.kind);
     let status = match kind {
         Some(StepKind::AwaitStatusChecks { instance_id }) => {
-            status(ports, &place, instance_id).await
+            match ports.observe.instance_status(&place, instance_id).await {
+                Ok(status) => status,
+                // No answer is not the answer that the checks are still running: after time away, that would make
+                // a healthy machine overdue.
+                Err(failure)
+                    if matches!(failure.kind, FailureKind::Throttled | FailureKind::Uncertain) =>
+                {
+                    resource = Sighting::Unknown(failure.to_string());
+                    None
+                }
+                Err(_) => None,
+            }
         }
         _ => None,
     };
@@ -182,10 +215,6 @@ pub async fn sight(ports: &Ports, change: &Change) -> Sighting {
             Sighting::Unknown(failure.to_string())
         }
     }
-}
-
-async fn status(ports: &Ports, place: &Place, instance_id: &str) -> Option<InstanceStatus> {
-    ports.observe.instance_status(place, instance_id).await.ok().flatten()
 }
 
 async fn made(

@@ -24,6 +24,9 @@ const BACKOFF_MAX_S: i64 = 30;
 /// How long an intent stands before its first write. What the checks saw is older by then than any fact that they
 /// accept, so the gate must be asked again; reads that fail for an hour are no reason to write unasked.
 const INTENT_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How long a step back is repeated while AWS answers with server errors and no machine is kept off by it: an outage of
+/// an API is shorter as a rule, and a person can do no more than repeat the call.
+const UNDO_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 /// How often a limit that AWS names no end for is tried again while undoing.
 const LIMIT_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// The state reasons by which EC2 says that a start fell back for lack of capacity.
@@ -61,6 +64,9 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         let reason = "the checks were asked more than an hour before the first write".to_owned();
         return nothing_changed(&reason);
     }
+    if let Some(reason) = reason_type_foreign(change, progress, seen) {
+        return foreign(change, progress, seen, &reason, now);
+    }
     match sort(&progress.step, seen, change.rung, progress.attempted_at) {
         Sight::Done if change.is_unwritten() => {
             let reason = "it already is what this change would have made of it";
@@ -82,6 +88,22 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
 /// Whether an intent has waited too long for its first write.
 fn is_stale(change: &Change, now: Timestamp) -> bool {
     change.is_unwritten() && now.duration_since(change.opened_at) > INTENT_MAX
+}
+
+/// Whether the machine whose status checks are awaited runs on a type that this change did not leave it on: the checks
+/// would then speak of somebody else's machine.
+fn reason_type_foreign(change: &Change, progress: &Progress, seen: &Seen) -> Option<String> {
+    let StepKind::AwaitStatusChecks { .. } = &progress.step.kind else {
+        return None;
+    };
+    let start = change.direction().iter().find_map(|other| other.step.kind.as_start());
+    let left = start.and_then(|(_, ladder)| ladder.get(change.rung))?;
+    let Sighting::Present(resource) = &seen.resource else {
+        return None;
+    };
+    let instance = resource.instance().filter(|one| one.state == InstanceState::Running)?;
+    (instance.instance_type != *left)
+        .then(|| format!("its type is {}, this change left {left}", instance.instance_type))
 }
 
 fn nothing_changed(reason: &str) -> Next {
@@ -245,7 +267,12 @@ fn limited(
 
 /// After the lag: once more, unless the step has had its tries.
 fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
-    if progress.attempts < ATTEMPTS_MAX {
+    let begun_at = progress.begun_at.unwrap_or(now);
+    let budget = SignedDuration::from_secs(i64::from(progress.step.budget_s));
+    let is_patient = change.undo_reason.is_some()
+        && !change.owes_a_start()
+        && now.duration_since(begun_at) < UNDO_PATIENCE.max(budget);
+    if progress.attempts < ATTEMPTS_MAX || is_patient {
         return act(change, progress, seen);
     }
     again_or_give_up(change, progress, seen, now)

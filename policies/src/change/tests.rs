@@ -53,7 +53,9 @@ impl Run {
                 self.change.apply(self.at, &event);
                 operation
             }
-            other => panic!("a call should follow {seen:?}, not {other:?}"),
+            other @ (Next::Record(_) | Next::Poll(_) | Next::Rest) => {
+                panic!("a call should follow {seen:?}, not {other:?}")
+            }
         }
     }
 
@@ -76,7 +78,9 @@ impl Run {
                 self.change.apply(self.at, &event);
                 event
             }
-            other => panic!("an event should follow {seen:?}, not {other:?}"),
+            other @ (Next::Act { .. } | Next::Poll(_) | Next::Rest) => {
+                panic!("an event should follow {seen:?}, not {other:?}")
+            }
         }
     }
 
@@ -450,6 +454,33 @@ fn what_follows_a_failed_step_back_is_stuck_not_foreign() {
     run.refuse(FailureKind::Denied).settle(&running("m5.large"));
     let (state, reason) = run.ended();
     assert_eq!(state, State::Stuck, "{reason}");
+}
+
+#[test]
+fn a_type_that_changes_during_the_status_checks_is_somebody_elses() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).record(&running("m5.large"));
+    run.wait(60).record(&running("c5.9xlarge"));
+    assert_eq!(run.ended().0, State::Conflicted);
+}
+
+#[test]
+fn an_undo_outlasts_an_outage_while_everything_runs() {
+    let mut run = begin(Action::TuneFunctionMemory);
+    run.act(&seen(function("x-1")));
+    let mut small = function("x-1");
+    function_mut(&mut small).memory_mb = 512;
+    let new = seen(small);
+    run.wait(600).settle(&new);
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    for _ in 0..40 {
+        run.act(&new);
+        run.refuse(FailureKind::Uncertain).wait(90);
+    }
+    run.wait(1).settle(&new);
+    assert_eq!(run.ended().0, State::Stuck, "an hour of server errors is enough");
 }
 
 #[test]

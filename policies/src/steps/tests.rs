@@ -304,10 +304,8 @@ fn a_groups_bounds_are_set() {
 fn what_cannot_be_read_or_is_of_another_kind_is_never_taken_for_an_effect() {
     for action in Action::ALL {
         let resource = fixtures::resource_for(action, "x-1");
-        let wrong = match action {
-            Action::TuneFunctionMemory => group("x-1"),
-            _ => function("x-1"),
-        };
+        let of_function = action == Action::TuneFunctionMemory;
+        let wrong = if of_function { group("x-1") } else { function("x-1") };
         let candidate = fixtures::candidate(action, &resource);
         assert!(!candidate.steps.is_empty(), "{action} has steps");
         for step in &candidate.steps {

@@ -153,6 +153,12 @@ impl World {
         &self.account
     }
 
+    /// The ids of all resources, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.entities.keys().cloned().collect()
+    }
+
     /// Every write that was accepted, in order.
     #[must_use]
     pub fn log(&self) -> &[Write] {

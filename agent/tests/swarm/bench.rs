@@ -1,0 +1,309 @@
+//! One change on one resource of a simulated account, carried out by the real engine on a real journal, through
+//! deaths and restarts, under the checkers' eyes at every move.
+//!
+//! Not here: what goes wrong, and what must hold at the end.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, mpsc::Receiver},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use trimtab::{
+    clock::ManualClock,
+    execute::{Advance, advance, void_unwritten},
+    ledger::{Ledger, SELF},
+    ports::{Clock, Observe, Place},
+    simulated::Simulated,
+};
+use trimtab_models::{
+    catalog::Catalog,
+    recommendation::{Action, Evidence, Recommendation, SavingBasis},
+    resource::{Kind, Resource},
+    spec::{Gone, PowerState, Spec, VolumeSpec},
+};
+use trimtab_policies::{
+    change::{Change, Opening, State, undo_steps},
+    digest::{digest, id},
+    mode::Mode,
+    record::{Entry, Event, Record},
+    steps::steps,
+};
+use trimtab_simulations::{checker::Checker, scenario::Scenario, world::World};
+
+use crate::brittle::{Brittle, Deaths};
+
+/// More moves than any change needs, polls of a large volume included.
+const MOVES_MAX: u32 = 60_000;
+const FLEET: &str = r#"
+name = "one-of-each"
+description = "One resource for each action."
+start = "2026-03-02T00:00:00Z"
+[fleet]
+web-oversized = 1
+idle = 1
+volume-gp2 = 1
+volume-gp3-over = 1
+volume-unattached = 1
+function-oversized = 1
+group-fixed-over = 1
+"#;
+
+/// The account that every run starts from.
+pub(crate) fn account(seed: u64) -> (World, Timestamp) {
+    let scenario = Scenario::parse(FLEET).expect("a scenario that is read");
+    let world = World::new(&scenario, seed, Catalog::embedded());
+    (world, scenario.start)
+}
+
+/// A change being carried out.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) clock: ManualClock,
+    pub(crate) simulated: Simulated,
+    pub(crate) deaths: Arc<Deaths>,
+    pub(crate) recommendation: Recommendation,
+    pub(crate) change_id: String,
+    pub(crate) checker: Checker,
+    folder: tempfile::TempDir,
+    ledger: Option<Mutex<Ledger>>,
+    records: Option<Receiver<Record>>,
+    journal: Vec<Record>,
+    downtime: SignedDuration,
+}
+
+impl Bench {
+    /// Opens a change for `action`; the process is away for `downtime` after each death.
+    pub(crate) async fn open(
+        action: Action,
+        seed: u64,
+        deaths: Arc<Deaths>,
+        downtime: SignedDuration,
+    ) -> Self {
+        let (world, start) = account(seed);
+        let clock = ManualClock::new(start);
+        let simulated = Simulated::new(world, Arc::new(clock.clone()));
+        let resource = resource_for(&simulated, action).await;
+        let recommendation = recommend(action, &resource);
+        let change = change_of(&recommendation, &resource, start);
+        let folder = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .expect("a temporary folder");
+        let mut bench = Self {
+            clock,
+            simulated,
+            deaths,
+            recommendation,
+            change_id: change.id.clone(),
+            checker: Checker::new(),
+            folder,
+            ledger: None,
+            records: None,
+            journal: Vec::new(),
+            downtime,
+        };
+        bench.start();
+        bench.record(Entry::Opened { change: Box::new(change) });
+        bench
+    }
+
+    /// What a process does when it starts: opens the journal and voids what has not written anything.
+    fn start(&mut self) {
+        let mut ledger =
+            Ledger::open(&self.folder.path().join("journal")).expect("a whole journal");
+        self.records = Some(ledger.follow());
+        void_unwritten(&mut ledger, self.clock.now()).expect("a journal that is written");
+        self.ledger = Some(Mutex::new(ledger));
+    }
+
+    fn die(&mut self) {
+        self.observe();
+        self.ledger = None;
+        self.clock.set(self.clock.now() + self.downtime);
+        self.start();
+    }
+
+    fn ledger(&self) -> &Mutex<Ledger> {
+        self.ledger.as_ref().expect("the process runs")
+    }
+
+    fn record(&mut self, entry: Entry) {
+        let now = self.clock.now();
+        trimtab::execute::lock(self.ledger())
+            .record(now, SELF, entry)
+            .expect("a journal that is written");
+        self.observe();
+    }
+
+    /// Lets the checkers look at everything new.
+    fn observe(&mut self) {
+        self.journal.extend(self.records.iter().flat_map(Receiver::try_iter));
+        self.checker.observe(&self.simulated.world(), &self.journal, self.clock.now());
+    }
+
+    /// The change as it stands.
+    pub(crate) fn change(&self) -> Change {
+        let ledger = trimtab::execute::lock(self.ledger());
+        ledger.book().changes().get(&self.change_id).cloned().expect("it was opened")
+    }
+
+    /// Carries the change on until the engine rests, through every death. `tick` may let things happen in between.
+    pub(crate) async fn carry_on(&mut self, mut tick: impl FnMut(&Simulated, Timestamp)) -> State {
+        for _ in 0..MOVES_MAX {
+            tick(&self.simulated, self.clock.now());
+            let ports = Brittle::ports(&self.simulated, &self.deaths);
+            let moved = tokio::select! {
+                biased;
+                () = self.deaths.death() => None,
+                moved = advance(&ports, self.ledger(), &self.change_id) => {
+                    Some(moved.expect("a journal that is written"))
+                }
+            };
+            match moved {
+                None => self.die(),
+                Some(Advance::WakeAt(at)) => {
+                    self.observe();
+                    self.clock.set(at);
+                }
+                Some(Advance::Resting(state)) => {
+                    self.observe();
+                    return state;
+                }
+            }
+        }
+        panic!("the engine never rests: {:#?}", self.change());
+    }
+
+    /// Begins to take the change back.
+    pub(crate) fn undo(&mut self) {
+        let steps = undo_steps(&self.change());
+        let event = Event::UndoBegun { reason: "asked for".to_owned(), steps };
+        self.record(Entry::Change { change_id: self.change_id.clone(), event });
+    }
+
+    /// How often each call had an effect.
+    pub(crate) fn effects(&self) -> BTreeMap<&'static str, u32> {
+        let mut effects = BTreeMap::new();
+        for write in self.simulated.world().log() {
+            *effects.entry(write.operation.iam_action()).or_insert(0) += 1;
+        }
+        effects
+    }
+
+    /// The configuration that is truly in force.
+    pub(crate) fn live(&self) -> Option<Spec> {
+        self.simulated.world().true_spec(&self.recommendation.resource_id, self.clock.now())
+    }
+
+    /// The volume that an undo made again.
+    pub(crate) fn restored(&self) -> Option<Spec> {
+        let later = self.clock.now() + SignedDuration::from_mins(5);
+        let mut world = self.simulated.world();
+        world.faults = trimtab_simulations::world::Faults::default();
+        let found = world.marked_volume(&self.change_id, later).expect("no faults");
+        found.and_then(|(id, _)| world.true_spec(&id, later))
+    }
+}
+
+fn kind_of(action: Action) -> Kind {
+    match action {
+        Action::ResizeInstance | Action::StopIdleInstance => Kind::Instance,
+        Action::MigrateVolumeType | Action::TuneVolume | Action::DeleteUnattachedVolume => {
+            Kind::Volume
+        }
+        Action::TuneFunctionMemory => Kind::Function,
+        Action::TuneGroupCapacity => Kind::Group,
+    }
+}
+
+async fn resource_for(simulated: &Simulated, action: Action) -> Resource {
+    let place = Place { account: "111122223333".to_owned(), region: "us-east-1".to_owned() };
+    let all = simulated.discover(&place, kind_of(action)).await.expect("a quiet account");
+    let fits = |resource: &Resource| match action {
+        Action::MigrateVolumeType => resource
+            .volume()
+            .is_some_and(|volume| volume.spec.volume_type == "gp2" && volume.state == "in-use"),
+        Action::TuneVolume => {
+            resource.volume().is_some_and(|volume| volume.spec.volume_type == "gp3")
+        }
+        Action::DeleteUnattachedVolume => {
+            resource.volume().is_some_and(|volume| volume.state == "available")
+        }
+        Action::ResizeInstance => {
+            resource.instance().is_some_and(|instance| instance.instance_type != "m5.large")
+        }
+        Action::StopIdleInstance | Action::TuneFunctionMemory | Action::TuneGroupCapacity => true,
+    };
+    all.into_iter().find(fits).expect("the fleet has one for each action")
+}
+
+fn desired(action: Action, live: &Spec) -> Spec {
+    match (action, live.clone()) {
+        (Action::StopIdleInstance, Spec::Instance { instance_type, .. }) => {
+            Spec::Instance { instance_type, state: PowerState::Stopped }
+        }
+        (_, Spec::Instance { .. }) => {
+            Spec::Instance { instance_type: "m5.large".to_owned(), state: PowerState::Running }
+        }
+        (Action::DeleteUnattachedVolume, _) => Spec::Gone { state: Gone::Deleted },
+        (_, Spec::Volume(spec)) => Spec::Volume(VolumeSpec {
+            volume_type: "gp3".to_owned(),
+            size_gib: spec.size_gib,
+            iops: Some(3_100),
+            throughput_mibps: Some(130),
+        }),
+        (_, Spec::Function { memory_mb }) => Spec::Function { memory_mb: memory_mb / 2 },
+        (_, Spec::Group { min_size, max_size, desired_capacity }) => {
+            Spec::Group { min_size: min_size - 1, max_size, desired_capacity: desired_capacity - 1 }
+        }
+        (_, gone @ Spec::Gone { .. }) => gone,
+    }
+}
+
+fn recommend(action: Action, resource: &Resource) -> Recommendation {
+    Recommendation {
+        resource: resource.reference.clone(),
+        resource_id: resource.id.clone(),
+        action,
+        expected: resource.spec(),
+        desired: desired(action, &resource.spec()),
+        alternates: vec!["m6i.large".to_owned()],
+        reason: "it is too large".to_owned(),
+        evidence: Evidence {
+            from: resource.observed_at,
+            until: resource.observed_at,
+            days_seen: 30.0,
+            series: Vec::new(),
+            dimensions: Vec::new(),
+            seasons: Vec::new(),
+            replay: None,
+            capacity_ratio: 0.5,
+            lowers_performance: true,
+            invocations: None,
+            invocation_days: None,
+            unseen: Vec::new(),
+            notes: Vec::new(),
+        },
+        risk: None,
+        saving: None,
+        cost_today: None,
+        price_basis: None,
+        saving_basis: SavingBasis::List,
+    }
+}
+
+fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp) -> Change {
+    let steps = steps(recommendation, resource);
+    assert!(!steps.is_empty(), "{recommendation:?} has steps");
+    let digest = digest(recommendation, &steps);
+    let opening = Opening {
+        recommendation_id: id(&digest),
+        digest,
+        group: "group".to_owned(),
+        zone: resource.zone.clone(),
+        mode: Mode::Autopilot,
+        approver: None,
+        steps,
+    };
+    Change::open(opening, recommendation.clone(), at)
+}

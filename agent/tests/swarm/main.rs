@@ -1,0 +1,20 @@
+//! Swarm: seeded runs with faults and deaths, and checkers at every move.
+//!
+//! `TRIMTAB_SWARM_SEEDS=N` runs N seeds of each swarm instead of the few that fit into everybody's test run,
+//! `TRIMTAB_SWARM_SEED=N` only that one. Not here: single rules (their tables) and the wire.
+
+mod bench;
+mod brittle;
+mod crash;
+mod faults;
+mod flow;
+
+/// The seeds to run.
+#[expect(clippy::disallowed_methods, reason = "a test run is steered by its environment only")]
+pub(crate) fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
+    match number("TRIMTAB_SWARM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TRIMTAB_SWARM_SEEDS").unwrap_or(usual),
+    }
+}
