@@ -224,6 +224,11 @@ async fn once_prints_the_plan_and_never_writes() {
     assert_eq!(entry["expected"]["instance_type"], "m5.2xlarge");
     assert!(entry["saving_usd_monthly"].as_f64().is_some_and(|saving| saving > 10.0), "{entry}");
     assert_eq!(writes(&scene), Vec::<String>::new());
+    let calls = scene.proxy.calls();
+    assert!(
+        calls.iter().any(|call| call.operation == "DescribeInstanceTypes"),
+        "the catalogue is renewed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
