@@ -5,7 +5,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -97,12 +97,16 @@ impl Daemon {
 
     /// Asks again and again until there is an answer.
     async fn wait<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        let started = Instant::now();
-        while started.elapsed() < PATIENCE {
-            if let Some(answer) = ask().await {
-                return answer;
+        let asked = tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        });
+        if let Ok(answer) = asked.await {
+            return answer;
         }
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         panic!("waited {PATIENCE:?} until {what}; the daemon's log:\n{log}")
