@@ -224,8 +224,8 @@ impl Archetype {
             }
             Self::ApiRightSized => {
                 let workload = Workload {
-                    base_ratio: 0.30,
-                    day_ratio: 0.34,
+                    base_ratio: 0.24,
+                    day_ratio: 0.28,
                     noise_ratio: 0.05,
                     weekend_factor: 0.8,
                     ..OFFICE
