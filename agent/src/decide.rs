@@ -13,8 +13,8 @@ use trimtab_policies::{
 
 use crate::{
     agent::{Agent, stop_file},
-    cycle::review_one,
     ledger::LedgerError,
+    review::review_one,
     store::StoreError,
     view::{RecommendationState, RecommendationView, held_by},
 };

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_missing_folder_is_an_error_that_names_it() {
         let error =
-            require_room(Path::new("/nonexistent/state")).expect_err("there is no such folder");
+            require_room(Path::new("/nonexistent/state"), 0).expect_err("there is no such folder");
         assert!(matches!(error, DiskError::Measure { .. }), "{error:?}");
         assert!(error.to_string().contains("/nonexistent/state"), "{error}");
     }

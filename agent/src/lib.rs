@@ -7,6 +7,7 @@ pub mod agent;
 pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod begin;
 pub mod cli;
 pub mod clock;
 pub mod cycle;
@@ -20,7 +21,9 @@ pub mod ledger;
 pub mod observe;
 pub mod ports;
 pub mod probe;
+pub mod propose;
 pub mod recommend;
+pub mod review;
 pub mod schedule;
 pub mod sentinel;
 pub mod series_store;

@@ -27,8 +27,9 @@ use trimtab_simulations::{
 
 use crate::{
     agent::Agent,
+    begin::begin_approved,
     clock::ManualClock,
-    cycle::{Begin, begin_approved, run_cycle},
+    cycle::{Begin, run_cycle},
     decide::{Approval, approve},
     execute::{Advance, advance},
     ports::Clock,

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::Runners;
 use crate::{
     agent::Agent,
-    cycle::{Begin, begin_approved, run_cycle},
+    begin::begin_approved,
+    cycle::{Begin, run_cycle},
     stage::Stage,
     verify::verify_all,
 };

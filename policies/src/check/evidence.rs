@@ -98,7 +98,11 @@ fn reason_stale(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason
     let (newest, limit_s) = match subject.context.moment {
         Moment::Proposal | Moment::Approval => {
             let interval_s = subject.context.policy.evidence.collection_interval_s;
-            (series.newest_at, margin_s + i64::from(interval_s))
+            // At an approval newer points may have been fetched since the last collection.
+            let fetched = subject.facts().newest_points.as_ref();
+            let fetched = fetched
+                .and_then(|fact| fact.value.get(&Facts::point_key(measure)).copied().flatten());
+            (series.newest_at.max(fetched), margin_s + i64::from(interval_s))
         }
         Moment::FirstWrite => {
             match subject.fact(&subject.facts().newest_points, "the newest points") {

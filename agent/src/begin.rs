@@ -1,0 +1,149 @@
+//! Beginning: the last gate before the first write, and the journalled intent.
+//!
+//! Not here: carrying out (`execute`).
+
+use jiff::Timestamp;
+use trimtab_policies::{
+    change::{Change, Opening},
+    digest::id,
+    plan::{Disposition, Moment, PlanEntry},
+    record::Entry,
+    scope::group_of,
+};
+
+use crate::{
+    agent::Agent,
+    cycle::CycleError,
+    disk::require_room,
+    ledger::{LedgerError, SELF},
+    review::review_one,
+    view::{RecommendationState, RecommendationView, held_by},
+};
+
+/// How long an approved recommendation that was held back waits for its next try.
+const HELD_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
+/// Begins what the plan says `apply`, one after the other: each is reviewed once more on fresh data and state, and its
+/// intent is journalled before anything is written.
+///
+/// # Errors
+/// When the journal or the store fails; nothing more is begun then.
+pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<String>, CycleError> {
+    let mut begun = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.decision == Disposition::Apply) {
+        let Some(view) = agent.store().recommendation(&entry.id)? else { continue };
+        begun.extend(begin_one(agent, view).await?);
+    }
+    Ok(begun)
+}
+
+/// Begins every recommendation that is approved and whose time has come.
+///
+/// # Errors
+/// As [`begin_all`].
+pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
+    let now = agent.ports().clock.now();
+    let approved: Vec<String> = agent.ledger().book().approved(now).map(id).collect();
+    let mut begun = Vec::new();
+    for id in approved {
+        if agent.held().get(&id).is_some_and(|again_at| now < *again_at) {
+            continue;
+        }
+        let Some(view) = agent.store().recommendation(&id)? else { continue };
+        if view.state == RecommendationState::Approved {
+            begun.extend(begin_one(agent, view).await?);
+        }
+    }
+    Ok(begun)
+}
+
+/// The last gate before the first write. Returns the change's id when it was begun.
+async fn begin_one(
+    agent: &Agent,
+    mut view: RecommendationView,
+) -> Result<Option<String>, CycleError> {
+    if agent.ports().act.is_none() {
+        return Ok(None);
+    }
+    if let Some(reason) = agent.store().suspicion() {
+        tracing::warn!(
+            recommendation = view.entry.id,
+            reason,
+            "not begun: the store is still being rebuilt"
+        );
+        return Ok(None);
+    }
+    if let Some(change_id) = open_change_of(agent, &view) {
+        // Approved again, or shown as approved after a crash, while the first intent has not written anything yet: the
+        // review takes that one for its own, so that it would be begun twice.
+        tracing::debug!(recommendation = view.entry.id, change_id, "already begun");
+        return Ok(None);
+    }
+    let entry = review_one(agent, &view, Moment::FirstWrite, None).await;
+    let opened = (entry.decision == Disposition::Apply)
+        .then(|| open(agent, &entry, view.zone.clone()))
+        .transpose()?;
+    if opened.is_none() {
+        let pause = agent.ports().clock.now().saturating_add(HELD_PAUSE);
+        agent.held().insert(entry.id.clone(), pause.unwrap_or(Timestamp::MAX));
+    }
+    match &opened {
+        Some(change) => {
+            tracing::info!(change, recommendation = entry.id, arn = %entry.recommendation.resource.arn, "a change begins");
+            view.state = RecommendationState::Changed;
+            view.change_id = Some(change.clone());
+        }
+        // Tried again and again: only news is written and told.
+        None if held_by(&entry) == view.held_by() => return Ok(None),
+        None => tracing::info!(recommendation = entry.id, held = ?held_by(&entry), "not begun"),
+    }
+    view.entry = entry;
+    let seq = agent.ledger().last_seq();
+    let store = agent.store();
+    store.put_recommendation(&view)?;
+    store.commit(seq)?;
+    Ok(opened)
+}
+
+/// The open change of the same digest, if there is one.
+fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
+    let ledger = agent.ledger();
+    ledger
+        .book()
+        .changes()
+        .values()
+        .find(|change| change.state.is_open() && change.digest == view.entry.digest)
+        .map(|change| change.id.clone())
+}
+
+fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
+    let floor = agent.settings().store.min_free_bytes;
+    require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
+    let now = agent.ports().clock.now();
+    let settings = agent.settings();
+    let inventory = agent.inventory();
+    let recommendation = entry.recommendation.clone();
+    let arn = &recommendation.resource.arn;
+    let group = inventory.get(arn).map_or_else(
+        || arn.0.clone(),
+        |resource| group_of(resource, &inventory, &settings.policy.limits),
+    );
+    let mut ledger = agent.ledger();
+    let approver = ledger
+        .book()
+        .decision(&entry.digest, arn, recommendation.action, now)
+        .map(|decision| decision.by.clone());
+    let opening = Opening {
+        recommendation_id: entry.id.clone(),
+        digest: entry.digest.clone(),
+        group,
+        zone,
+        mode: entry.mode,
+        approver,
+        steps: entry.steps.clone(),
+    };
+    let change = Change::open(opening, recommendation, now);
+    let change_id = change.id.clone();
+    ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
+    Ok(change_id)
+}

@@ -1,0 +1,191 @@
+//! Proposing: from recommendations to candidates with steps, digest and calm ids; and keeping where each stands.
+//!
+//! Not here: what is recommended (`recommend`) and what may be done about it (`review`).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use trimtab_models::{
+    recommendation::{NotSized, Recommendation},
+    resource::{Arn, Resource},
+};
+use trimtab_policies::{
+    approval::Verdict,
+    digest::{digest, id},
+    facts::Facts,
+    plan::{Candidate, Plan, PlanEntry},
+    steps::{reason_not_buildable, steps},
+};
+
+use crate::{
+    agent::Agent,
+    recommend::Findings,
+    store::StoreError,
+    view::{RecommendationState, RecommendationView},
+};
+
+/// An open proposal keeps its desired spec unless the new one saves this much more.
+const CALM_RATIO: f64 = 1.1;
+/// How long a recommendation that is no longer open stays visible, days.
+const KEPT_DAYS: i64 = 90;
+
+/// Turns recommendations into candidates: steps, digest, calm ids, and what people have said so far.
+pub fn propose(
+    agent: &Agent,
+    findings: &Findings,
+    inventory: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Result<(Vec<Candidate>, Vec<NotSized>), StoreError> {
+    let open: BTreeMap<_, _> = agent
+        .store()
+        .recommendations()?
+        .into_values()
+        .filter(|view| view.state.is_open())
+        .map(|view| {
+            let recommendation = &view.entry.recommendation;
+            (
+                (recommendation.resource.arn.clone(), recommendation.action),
+                view.entry.recommendation.clone(),
+            )
+        })
+        .collect();
+    let (mut candidates, mut unbuildable) = (Vec::new(), Vec::new());
+    for recommendation in &findings.recommendations {
+        let arn = &recommendation.resource.arn;
+        let Some(resource) = inventory.get(arn) else { continue };
+        let recommendation = calm(recommendation, open.get(&(arn.clone(), recommendation.action)));
+        match reason_not_buildable(&recommendation, resource) {
+            Some(reason) => unbuildable.push(NotSized { arn: arn.clone(), reason }),
+            None => candidates.push(candidate(agent, recommendation, resource, now)),
+        }
+    }
+    Ok((candidates, unbuildable))
+}
+
+/// An open proposal stays what it is while the new one asks for less capacity but hardly saves more: ids stay calm.
+///
+/// One that asks for *more* capacity is taken at once.
+fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
+    let Some(open) =
+        open.filter(|open| open.expected == new.expected && open.desired != new.desired)
+    else {
+        return new.clone();
+    };
+    let (Some(new_saving), Some(open_saving)) = (new.saving, open.saving) else {
+        return new.clone();
+    };
+    let hardly_more =
+        new_saving >= open_saving && new_saving.dollars() < open_saving.dollars() * CALM_RATIO;
+    if !hardly_more {
+        return new.clone();
+    }
+    let mut kept = open.clone();
+    // What was seen is today's; what it was compared with stays the proposal's own.
+    kept.evidence.series.clone_from(&new.evidence.series);
+    (kept.evidence.from, kept.evidence.until) = (new.evidence.from, new.evidence.until);
+    kept.evidence.days_seen = new.evidence.days_seen;
+    kept.evidence.seasons.clone_from(&new.evidence.seasons);
+    kept.resource = new.resource.clone();
+    kept
+}
+
+fn candidate(
+    agent: &Agent,
+    recommendation: Recommendation,
+    resource: &Resource,
+    now: Timestamp,
+) -> Candidate {
+    let steps = steps(&recommendation, resource);
+    let digest = digest(&recommendation, &steps);
+    let book = agent.ledger();
+    let decision = book
+        .book()
+        .decision(&digest, &recommendation.resource.arn, recommendation.action, now)
+        .cloned();
+    Candidate {
+        id: id(&digest),
+        digest,
+        recommendation,
+        steps,
+        confirmed_at: now,
+        facts: Facts::default(),
+        decision,
+    }
+}
+
+/// Keeps every recommendation with where it now stands; what is not confirmed any more is closed, not forgotten.
+pub fn keep_plan(
+    agent: &Agent,
+    plan: &Plan,
+    inventory: &BTreeMap<Arn, Resource>,
+) -> Result<(), StoreError> {
+    let mut all = agent.store().recommendations()?;
+    for entry in &plan.entries {
+        let view = view_of(agent, entry, all.get(&entry.id), inventory, plan.at);
+        all.insert(entry.id.clone(), view);
+    }
+    for view in all.values_mut().filter(|view| view.state.is_open() && view.confirmed_at < plan.at)
+    {
+        let recommendation = &view.entry.recommendation;
+        let replaced = plan.entries.iter().any(|entry| {
+            entry.recommendation.resource.arn == recommendation.resource.arn
+                && entry.recommendation.action == recommendation.action
+        });
+        view.state =
+            if replaced { RecommendationState::Superseded } else { RecommendationState::Expired };
+    }
+    let oldest =
+        plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
+    all.retain(|_, view| view.state.is_open() || view.confirmed_at >= oldest);
+    let seq = agent.ledger().last_seq();
+    let mut store = agent.store();
+    store.replace_recommendations(&all)?;
+    store.commit(seq)?;
+    store.trust();
+    Ok(())
+}
+
+fn view_of(
+    agent: &Agent,
+    entry: &PlanEntry,
+    known: Option<&RecommendationView>,
+    inventory: &BTreeMap<Arn, Resource>,
+    at: Timestamp,
+) -> RecommendationView {
+    let recommendation = &entry.recommendation;
+    let ledger = agent.ledger();
+    let decision = ledger.book().decision(
+        &entry.digest,
+        &recommendation.resource.arn,
+        recommendation.action,
+        at,
+    );
+    let verdict = decision.map(|decision| decision.verdict);
+    // While its change is being carried out or watched, the resource may still look as it did before.
+    let change_id = known.and_then(|view| view.change_id.clone()).filter(|id| {
+        ledger.book().changes().get(id).is_some_and(|change| change.state.in_flight())
+    });
+    let state = if change_id.is_some() {
+        RecommendationState::Changed
+    } else {
+        RecommendationView::state_of(
+            entry.decision,
+            verdict == Some(Verdict::Approved),
+            verdict == Some(Verdict::Rejected),
+        )
+    };
+    RecommendationView {
+        entry: entry.clone(),
+        state,
+        first_seen_at: known.map_or(at, |view| view.first_seen_at),
+        confirmed_at: at,
+        zone: inventory
+            .get(&recommendation.resource.arn)
+            .and_then(|resource| resource.zone.clone()),
+        decided: decision.map(|decision| match decision.verdict {
+            Verdict::Approved => format!("approved by {}", decision.by),
+            Verdict::Rejected => format!("rejected by {}", decision.by),
+        }),
+        change_id,
+    }
+}
