@@ -12,7 +12,7 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use trimtab_config::{Account, Settings, Trust};
-use trimtab_models::{catalog::Catalog, money::Usd};
+use trimtab_models::{catalog::Catalog, money::Usd, recommendation::Action, spec::Spec};
 use trimtab_policies::{
     change::{Change, State},
     mode::Mode,
@@ -72,6 +72,8 @@ pub struct RehearsalReport {
     pub changes_by_state: BTreeMap<String, u64>,
     /// How changes ended that did not end well, in words.
     pub troubles: Vec<String>,
+    /// The changes that stay, by ARN.
+    pub changes: Vec<RehearsedChange>,
     /// Distinct recommendations that were ever withheld.
     pub withheld: u64,
     /// Cost a month at the start.
@@ -98,6 +100,23 @@ pub fn account_of(scenario: &Scenario) -> Account {
         trust: Trust::ExternalId,
         regions: scenario.regions.clone(),
     }
+}
+
+/// A change of a rehearsal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RehearsedChange {
+    /// The resource.
+    pub arn: String,
+    /// What was done.
+    pub action: Action,
+    /// The configuration before.
+    pub from: Spec,
+    /// The configuration asked for.
+    pub to: Spec,
+    /// Where it stands.
+    pub state: State,
+    /// What was promised.
+    pub predicted_saving_usd_monthly: Option<Usd>,
 }
 
 /// Settings of a scenario, for a state folder.
@@ -304,7 +323,8 @@ impl Run {
         let ledger = self.agent.ledger();
         let (mut saving, mut breaches) = (Usd::ZERO, Breaches::default());
         let (mut applied, mut undone) = (0, 0);
-        let (mut by_state, mut troubles) = (BTreeMap::new(), Vec::new());
+        let (mut by_state, mut first_opened) = (BTreeMap::new(), BTreeMap::new());
+        let (mut troubles, mut changes) = (Vec::new(), Vec::new());
         for change in ledger.book().changes().values() {
             *by_state.entry(change.state.to_string()).or_insert(0) += 1;
             troubles.extend(trouble(change));
@@ -314,11 +334,26 @@ impl Run {
                 undone += 1;
                 continue;
             }
-            let arn = &change.recommendation.resource.arn.0;
+            let recommendation = &change.recommendation;
+            let arn = &recommendation.resource.arn.0;
             breaches += world.breaches(arn, applied_at, end);
-            let since = world.saving_since(arn, change.opened_at, end).unwrap_or(Usd::ZERO);
+            // A resource that was changed twice has saved since the first time.
+            let first = first_opened.entry(arn.clone()).or_insert(change.opened_at);
+            *first = change.opened_at.min(*first);
+            changes.push(RehearsedChange {
+                arn: arn.clone(),
+                action: recommendation.action,
+                from: recommendation.expected.clone(),
+                to: recommendation.desired.clone(),
+                state: change.state,
+                predicted_saving_usd_monthly: recommendation.saving,
+            });
+        }
+        for (arn, opened_at) in &first_opened {
+            let since = world.saving_since(arn, *opened_at, end).unwrap_or(Usd::ZERO);
             saving = saving.saturating_add(since);
         }
+        changes.sort_by(|left, right| left.arn.cmp(&right.arn));
         RehearsalReport {
             scenario: scenario.name.clone(),
             seed: rehearsal.seed,
@@ -329,6 +364,7 @@ impl Run {
             changes_undone: undone,
             changes_by_state: by_state,
             troubles,
+            changes,
             withheld: self.seen.withheld.len() as u64,
             cost_usd_monthly: cost,
             saving_usd_monthly: saving,

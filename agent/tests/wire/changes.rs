@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use trimtab::cycle::begin_approved;
+use trimtab::begin::begin_approved;
 use trimtab::decide::{Approval, DecideError, approve, undo};
 use trimtab::execute::drive;
 use trimtab::view::RecommendationState;
