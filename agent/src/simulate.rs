@@ -350,7 +350,9 @@ impl Run {
             });
         }
         for (arn, opened_at) in &first_opened {
-            let since = world.saving_since(arn, *opened_at, end).unwrap_or(Usd::ZERO);
+            // Virtual time stands still during a move: what was before is what was a second ago.
+            let before = *opened_at - SignedDuration::from_secs(1);
+            let since = world.saving_since(arn, before, end).unwrap_or(Usd::ZERO);
             saving = saving.saturating_add(since);
         }
         changes.sort_by(|left, right| left.arn.cmp(&right.arn));
