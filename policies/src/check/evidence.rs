@@ -95,14 +95,15 @@ fn reason_stale(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason
     let measure = series.measure;
     let period_s = i64::from(series.step_s);
     let margin_s = PERIODS * period_s + PUBLICATION_DELAY_S;
+    let interval_s = i64::from(subject.context.policy.evidence.collection_interval_s);
     let (newest, limit_s) = match subject.context.moment {
-        Moment::Proposal | Moment::Approval => {
-            let interval_s = subject.context.policy.evidence.collection_interval_s;
-            // At an approval newer points may have been fetched since the last collection.
+        Moment::Proposal => (series.newest_at, margin_s + interval_s),
+        // Newer points may have been fetched since the last collection.
+        Moment::Approval => {
             let fetched = subject.facts().newest_points.as_ref();
-            let fetched = fetched
-                .and_then(|fact| fact.value.get(&Facts::point_key(measure)).copied().flatten());
-            (series.newest_at.max(fetched), margin_s + i64::from(interval_s))
+            let key = Facts::point_key(measure);
+            let fetched = fetched.and_then(|fact| fact.value.get(&key).copied().flatten());
+            (series.newest_at.max(fetched), margin_s + interval_s)
         }
         Moment::FirstWrite => {
             match subject.fact(&subject.facts().newest_points, "the newest points") {

@@ -133,6 +133,20 @@ fn evidence_is_present_covered_and_fresh() {
 }
 
 #[test]
+fn at_an_approval_a_fresh_point_outweighs_a_stale_collection() {
+    let stale = |c: &mut Candidate| {
+        c.recommendation
+            .evidence
+            .series
+            .iter_mut()
+            .for_each(|s| s.newest_at = Some(seconds_ago(4_801)));
+    };
+    let approval = || trial(Resize).at(Moment::Approval).with(|_, c| stale(c));
+    approval().check(CheckName::Evidence, "Pass");
+    approval().with(|_, c| c.facts.newest_points = None).check(CheckName::Evidence, "Fail min old");
+}
+
+#[test]
 fn evidence_is_fetched_again_before_the_first_write() {
     let case = |change: fn(&mut Candidate), expect: &str| {
         let trial = trial(Resize).at(Moment::FirstWrite).with(|_, c| change(c));
