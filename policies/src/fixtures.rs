@@ -22,7 +22,7 @@ use trimtab_models::{
 
 use crate::{
     approval::{Decision, Verdict},
-    change::{Change, Opening, Outcome, State},
+    change::{Access, Change, Opening, Outcome, State},
     digest::{digest, id},
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
@@ -446,6 +446,7 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
         zone: None,
         mode: Mode::Autopilot,
         approver: None,
+        access: Access::default(),
         steps: candidate.steps.clone(),
     };
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);

@@ -23,7 +23,7 @@ use trimtab_models::{
     spec::{Gone, PowerState, Spec, VolumeSpec},
 };
 use trimtab_policies::{
-    change::{Change, Opening, State, undo_steps},
+    change::{Access, Change, Opening, State, undo_steps},
     digest::{digest, id},
     mode::Mode,
     record::{Entry, Event, Record},
@@ -303,6 +303,7 @@ fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp
         zone: resource.zone.clone(),
         mode: Mode::Autopilot,
         approver: None,
+        access: Access::default(),
         steps,
     };
     Change::open(opening, recommendation.clone(), at)

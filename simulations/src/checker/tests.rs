@@ -7,7 +7,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     approval::Decision,
-    change::{Change, Opening},
+    change::{Access, Change, Opening},
     operations::Failure,
     steps::steps,
 };
@@ -152,6 +152,7 @@ impl Stage {
             zone: resource.zone.clone(),
             mode,
             approver: None,
+            access: Access::default(),
             steps: steps(&recommendation, &resource),
         };
         Change::open(opening, recommendation, at(second))
