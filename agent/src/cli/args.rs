@@ -8,7 +8,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use trimtab_config::LogFormat;
 use trimtab_models::{recommendation::Action, resource::Kind};
-use trimtab_policies::mode::Mode;
+use trimtab_policies::{
+    circuit::{Circuit, NoCircuit},
+    mode::Mode,
+};
 
 /// Where packages install the configuration.
 const DEFAULT_CONFIG: &str = "/etc/trimtab/trimtab.toml";
@@ -174,6 +177,12 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: ModeCommand,
     },
+    /// Circuits: where too much went wrong, and less is done by itself since.
+    Circuit {
+        /// What to do; `list` by default.
+        #[command(subcommand)]
+        command: Option<CircuitCommand>,
+    },
     /// Set the stop switch: no change begins until `resume`.
     Stop {
         /// Why, for whoever finds it set.
@@ -249,6 +258,23 @@ pub enum ModeCommand {
         /// The resource's ARN.
         arn: String,
     },
+}
+
+/// What to do with circuits.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CircuitCommand {
+    /// The open ones.
+    List,
+    /// Close one, after looking at what went wrong.
+    Reset {
+        /// `overall` or ACCOUNT/REGION/ACTION, as listed.
+        #[arg(value_parser = circuit)]
+        scope: Circuit,
+    },
+}
+
+fn circuit(text: &str) -> Result<Circuit, String> {
+    text.parse().map_err(|error: NoCircuit| error.to_string())
 }
 
 fn one_of<T: Copy>(text: &str, all: &[T], name: fn(&T) -> String) -> Result<T, String> {
