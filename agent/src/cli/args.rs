@@ -124,13 +124,19 @@ pub struct SimulateArgs {
     pub mode: Option<Mode>,
 }
 
-/// The commands that ask a running daemon, and `check`, which asks a file.
+/// The commands that ask a running daemon, and `check` and `audit`, which ask files.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClientCommand {
     /// Validate a configuration; show accounts, effective modes and limits.
     Check {
         /// The configuration.
         file: PathBuf,
+    },
+    /// The audit log: the journal's files, without a daemon.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// What should change, and why.
     #[command(visible_alias = "recs")]
@@ -257,6 +263,26 @@ pub enum ModeCommand {
     Explain {
         /// The resource's ARN.
         arn: String,
+    },
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the chain of hashes; name the first record that is not what was written.
+    Verify {
+        /// The journal's folder, instead of that of the configuration's state folder.
+        #[arg(long, value_name = "DIR")]
+        journal: Option<PathBuf>,
+        /// A head that was noted earlier: it must be one of the records.
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+    /// Write every record as a line of JSON.
+    Export {
+        /// The journal's folder, instead of that of the configuration's state folder.
+        #[arg(long, value_name = "DIR")]
+        journal: Option<PathBuf>,
     },
 }
 

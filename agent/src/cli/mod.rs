@@ -4,6 +4,7 @@
 //! `simulate`).
 
 pub mod args;
+mod audit;
 mod check;
 mod client;
 pub mod daemon_commands;
@@ -64,6 +65,7 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     let json = globals.json;
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
+        ClientCommand::Audit { command } => return audit::run(command, globals),
         ClientCommand::Recommendations { command } => {
             recommendations(command, &Client::new(globals)?, json).await?
         }
