@@ -4,6 +4,71 @@
 
 use crate::metric::Metric;
 
+/// How much risk of too little a size may take for what it saves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Preset {
+    /// Saves more, and accepts more.
+    Frugal,
+    /// The default.
+    Balanced,
+    /// Saves less, and accepts little.
+    Cautious,
+    /// AWS Compute Optimizer's maximum savings: the 90th percentile, without headroom.
+    CoP90,
+    /// AWS Compute Optimizer's balance: the 95th percentile with 30 % headroom.
+    CoP95_30,
+    /// AWS Compute Optimizer's default: the 99.5th percentile with 20 % headroom.
+    CoP99_5_20,
+    /// AWS Compute Optimizer's most cautious: the 99.5th percentile with 30 % headroom.
+    CoP99_5_30,
+}
+
+impl Preset {
+    /// Every preset.
+    pub const ALL: [Self; 7] = [
+        Self::Frugal,
+        Self::Balanced,
+        Self::Cautious,
+        Self::CoP90,
+        Self::CoP95_30,
+        Self::CoP99_5_20,
+        Self::CoP99_5_30,
+    ];
+
+    /// The name used in configuration and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Frugal => "frugal",
+            Self::Balanced => "balanced",
+            Self::Cautious => "cautious",
+            Self::CoP90 => "co-p90",
+            Self::CoP95_30 => "co-p95-30",
+            Self::CoP99_5_20 => "co-p99-5-20",
+            Self::CoP99_5_30 => "co-p99-5-30",
+        }
+    }
+
+    /// The preset of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+
+    /// The published rule that the preset is, if it is one: the quantile of usage that must fit, and the headroom
+    /// above it as a ratio of the capacity.
+    #[must_use]
+    pub const fn published_rule(self) -> Option<(f64, f64)> {
+        match self {
+            Self::Frugal | Self::Balanced | Self::Cautious => None,
+            Self::CoP90 => Some((0.9, 0.0)),
+            Self::CoP95_30 => Some((0.95, 0.3)),
+            Self::CoP99_5_20 => Some((0.995, 0.2)),
+            Self::CoP99_5_30 => Some((0.995, 0.3)),
+        }
+    }
+}
+
 /// Settings of every sizer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SizingSettings {
