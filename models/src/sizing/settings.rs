@@ -4,14 +4,24 @@
 
 use crate::metric::Metric;
 
-/// How much risk of too little a size may take for what it saves.
+/// Which risk of too small a size is taken for what it saves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RiskRule {
+    /// Probability at most that the size is too small in the coming week (see [`crate::risk`]), 0–1.
+    pub risk_max: f64,
+    /// What one size too small counts for, in vCPU that are paid for as long; 0 takes the cheapest size within
+    /// `risk_max`.
+    pub breach_cost_vcpu: f64,
+}
+
+/// How a size is weighed against its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Preset {
-    /// Saves more, and accepts more.
+    /// Saves where a smaller size is worth the risk.
     Frugal,
     /// The default.
     Balanced,
-    /// Saves less, and accepts little.
+    /// Saves less, and risks less.
     Cautious,
     /// AWS Compute Optimizer's maximum savings: the 90th percentile, without headroom.
     CoP90,
@@ -53,6 +63,21 @@ impl Preset {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+
+    /// The risk that the preset takes; `None` for a published rule, which knows none.
+    ///
+    /// Chosen on plateaus of back-tests: from 0.12 to 0.15, and from 0.08 to 0.10, neither cost nor violations move
+    /// much. `frugal` takes a size that is likelier to fail than not where that saves two and a half vCPU a failure.
+    #[must_use]
+    pub const fn risk_rule(self) -> Option<RiskRule> {
+        let (risk_max, breach_cost_vcpu) = match self {
+            Self::Frugal => (0.75, 2.5),
+            Self::Balanced => (0.14, 0.0),
+            Self::Cautious => (0.10, 0.0),
+            Self::CoP90 | Self::CoP95_30 | Self::CoP99_5_20 | Self::CoP99_5_30 => return None,
+        };
+        Some(RiskRule { risk_max, breach_cost_vcpu })
     }
 
     /// The published rule that the preset is, if it is one: the quantile of usage that must fit, and the headroom
