@@ -51,7 +51,7 @@ pub fn choose(
     }
 }
 
-/// Chooses the step with the least of cost and counted risk among those whose risk the rule allows, else the largest.
+/// Chooses the smallest step whose risk the rule allows, else the largest; then a smaller one yet if that is a bargain.
 ///
 /// The arguments and the cases without points or steps are those of [`choose`]. Demand of a saturated machine is
 /// censored: it gets more than its cores wherever there is more.
@@ -68,12 +68,13 @@ pub fn choose_by_risk(
     let quantile = at_quantile(usage_percent, SATURATED_QUANTILE);
     let saturated = quantile.is_some_and(|percent| percent >= f64::from(SATURATED_PERCENT));
     let open = ladder_vcpu.iter().filter(|vcpu| !saturated || **vcpu > cores);
-    let choices = open.map(|vcpu| choice(Some(&demand), cores, *vcpu));
-    let loss = |one: &LadderChoice| one.vcpu + rule.breach_cost_vcpu * one.risk;
-    choices
-        .filter(|one| one.risk <= rule.risk_max)
-        .min_by(|one, other| loss(one).total_cmp(&loss(other)))
-        .unwrap_or_else(|| choice(Some(&demand), cores, smallest(ladder_vcpu, |_| false, cores)))
+    let choices: Vec<LadderChoice> = open.map(|vcpu| choice(Some(&demand), cores, *vcpu)).collect();
+    let safe = choices.iter().find(|one| one.risk <= rule.risk_max).copied();
+    let safe = safe
+        .unwrap_or_else(|| choice(Some(&demand), cores, smallest(ladder_vcpu, |_| false, cores)));
+    let bargain = |one: &LadderChoice| rule.bargain?.gain(safe.vcpu - one.vcpu, one.risk);
+    let gains = choices.iter().filter_map(|one| Some((bargain(one)?, one)));
+    gains.max_by(|one, other| one.0.total_cmp(&other.0)).map_or(safe, |(_, one)| *one)
 }
 
 /// The smallest step that fits, else the largest, else `cores`.
