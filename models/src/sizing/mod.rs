@@ -9,6 +9,7 @@ mod function;
 mod group;
 mod idle;
 mod instance;
+pub mod ladder;
 pub mod settings;
 mod volume;
 
