@@ -148,7 +148,13 @@ pub struct Replay {
     pub breaching_points: u64,
     /// The breaching stretches, longest first, at most 50.
     pub breaches: Vec<Breach>,
-    /// Upper 95 % bound on the share of breaching slots (rule of three when none was seen).
+    /// Days of which enough was seen to judge them, counted back from the last slot.
+    #[serde(default)]
+    pub days: u64,
+    /// Days among them with a breaching slot.
+    #[serde(default)]
+    pub breaching_days: u64,
+    /// Upper 95 % bound on the probability that the next day has a breaching slot (Clopper and Pearson's, over days).
     pub breach_upper_bound: f64,
 }
 
