@@ -188,6 +188,10 @@ pub struct Evidence {
     pub capacity_ratio: f64,
     /// Whether any performance dimension gets smaller.
     pub lowers_performance: bool,
+    /// Whether every limit of the resource stays or rises by the provider's own figures, so that nothing is lost whatever
+    /// the use is: the change then needs no use to have been seen, only the resource as it is.
+    #[serde(default)]
+    pub keeps_every_limit: bool,
     /// Invocations in the look-back (functions only).
     pub invocations: Option<u64>,
     /// Distinct days with invocations (functions only).
