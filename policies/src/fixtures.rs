@@ -347,6 +347,7 @@ fn evidence(action: Action) -> Evidence {
         replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
+        keeps_every_limit: false,
         invocations: function.then_some(50_000),
         invocation_days: function.then_some(30),
         unseen: Vec::new(),

@@ -279,6 +279,7 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
             replay: None,
             capacity_ratio: 0.5,
             lowers_performance: true,
+            keeps_every_limit: false,
             invocations: None,
             invocation_days: None,
             unseen: Vec::new(),

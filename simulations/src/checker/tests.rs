@@ -97,6 +97,7 @@ fn evidence(second: i64) -> Evidence {
         replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
+        keeps_every_limit: false,
         invocations: None,
         invocation_days: None,
         unseen: Vec::new(),
