@@ -8,11 +8,13 @@ mod fourier;
 mod level;
 mod naive;
 mod select;
+mod slot;
 mod time_of_day;
 
 use serde::{Deserialize, Serialize};
 
 pub use select::{LEVELS, Quantiles};
+pub use slot::{SlotQuantiles, slot_quantiles};
 
 use crate::{
     metric::Measure,
