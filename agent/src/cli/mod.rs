@@ -4,6 +4,7 @@
 //! `simulate`).
 
 pub mod args;
+pub mod backtest;
 mod check;
 mod client;
 pub mod daemon_commands;

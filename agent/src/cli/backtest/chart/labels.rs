@@ -1,0 +1,132 @@
+//! Where a label stands so that it keeps clear of everything else.
+//!
+//! Not here: what is drawn.
+
+/// Height of a line of text, and how far its base line is above the foot, pixels.
+const HEIGHT_PX: f64 = 15.0;
+const DESCENT_PX: f64 = 4.0;
+/// Mean width of a letter at 12 pixels; a wide font's, since the reader's is not known.
+const LETTER_PX: f64 = 7.0;
+/// Room around a label, pixels.
+const ROOM_PX: f64 = 2.0;
+/// How far labels are tried from their points, pixels: near ones first.
+const DISTANCES_PX: [f64; 10] = [8.0, 14.0, 22.0, 32.0, 44.0, 58.0, 76.0, 98.0, 124.0, 156.0];
+/// From which distance a line leads from the point to the label.
+const LEADER_FROM_PX: f64 = 20.0;
+/// Directions around the point, the right one first, where people look for a label.
+const DIRECTIONS: usize = 24;
+
+/// An upright rectangle, pixels; down is positive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Box2 {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) right: f64,
+    pub(super) bottom: f64,
+}
+
+impl Box2 {
+    /// A square around a point.
+    pub(super) fn around(x: f64, y: f64, half: f64) -> Self {
+        Self { left: x - half, top: y - half, right: x + half, bottom: y + half }
+    }
+
+    /// The area that two boxes share.
+    fn shared(&self, other: &Self) -> f64 {
+        let across = self.right.min(other.right) - self.left.max(other.left);
+        let down = self.bottom.min(other.bottom) - self.top.max(other.top);
+        across.max(0.0) * down.max(0.0)
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        other.left >= self.left
+            && other.right <= self.right
+            && other.top >= self.top
+            && other.bottom <= self.bottom
+    }
+}
+
+/// A label in its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Label {
+    /// Where its text begins, on the base line.
+    pub(super) at: (f64, f64),
+    /// Where a line from the point ends, for a label that is not right beside it.
+    pub(super) from: Option<(f64, f64)>,
+    /// What it takes up.
+    pub(super) boundary: Box2,
+}
+
+/// The width of a line of text, pixels.
+pub(super) fn width_px(words: &str) -> f64 {
+    words.chars().count() as f64 * LETTER_PX
+}
+
+/// Finds a place for `words` near a point: the nearest within `frame` that shares nothing with what is `taken`, else
+/// the one that shares least.
+pub(super) fn place(words: &str, point: (f64, f64), taken: &[Box2], frame: Box2) -> Label {
+    let mut best: Option<(f64, Label)> = None;
+    for distance in DISTANCES_PX {
+        for direction in 0..DIRECTIONS {
+            let label = candidate(words, point, distance, direction);
+            if !frame.holds(&label.boundary) {
+                continue;
+            }
+            let shared: f64 = taken.iter().map(|other| label.boundary.shared(other)).sum();
+            if shared <= 0.0 {
+                return label;
+            }
+            if best.is_none_or(|(least, _)| shared < least) {
+                best = Some((shared, label));
+            }
+        }
+    }
+    best.map_or_else(|| candidate(words, point, DISTANCES_PX[0], 0), |(_, label)| label)
+}
+
+/// The label whose nearest edge is `distance` from the point in a direction: right, then by turns below and above.
+fn candidate(words: &str, point: (f64, f64), distance: f64, direction: usize) -> Label {
+    let turn = direction.div_ceil(2) as f64 * if direction.is_multiple_of(2) { -1.0 } else { 1.0 };
+    let angle = turn / DIRECTIONS as f64 * std::f64::consts::TAU;
+    let (across, down) = (angle.cos(), angle.sin());
+    let (x, y) = (point.0 + across * distance, point.1 + down * distance);
+    let (width, height) = (width_px(words), HEIGHT_PX);
+    // The box hangs from (x, y) by the side that faces the point.
+    let left = x - width * (1.0 - across) / 2.0;
+    let top = y - height * (1.0 - down) / 2.0;
+    let boundary = Box2 {
+        left: left - ROOM_PX,
+        top: top - ROOM_PX,
+        right: left + width + ROOM_PX,
+        bottom: top + height + ROOM_PX,
+    };
+    let from = (distance >= LEADER_FROM_PX).then_some((x, y));
+    Label { at: (left, top + height - DESCENT_PX), from, boundary }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Box2 = Box2 { left: 0.0, top: 0.0, right: 800.0, bottom: 400.0 };
+
+    #[test]
+    fn labels_at_one_point_keep_apart() {
+        for point in [(400.0, 200.0), (3.0, 200.0), (797.0, 10.0)] {
+            let mut taken = vec![Box2::around(point.0, point.1, 4.5)];
+            for index in 0..12 {
+                let label = place("Compute Optimizer P99.5 / 0.8", point, &taken, FRAME);
+                assert!(FRAME.holds(&label.boundary), "{label:?}");
+                let shared = taken.iter().map(|other| label.boundary.shared(other)).sum::<f64>();
+                assert!(shared <= 0.0, "label {index} at {point:?} covers something");
+                taken.push(label.boundary);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lonely_label_stands_right_of_its_point() {
+        let label = place("P99", (100.0, 100.0), &[], FRAME);
+        assert!(label.from.is_none() && label.boundary.left > 100.0 && label.at.1 > 100.0);
+    }
+}
