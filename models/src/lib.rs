@@ -15,6 +15,7 @@ pub mod quantile;
 pub mod recommendation;
 pub mod replay;
 pub mod resource;
+pub mod risk;
 pub mod season;
 pub mod series;
 pub mod sizing;

@@ -4,14 +4,44 @@
 
 use crate::metric::Metric;
 
-/// How much risk of too little a size may take for what it saves.
+/// Which risk of too small a size is taken for what it saves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RiskRule {
+    /// Probability at most that the size is too small in the coming week (see [`crate::risk`]), 0–1.
+    pub risk_max: f64,
+    /// What a smaller size yet must save, if one is taken at all.
+    pub bargain: Option<Bargain>,
+}
+
+/// When a size is taken that is smaller than the one within `risk_max`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bargain {
+    /// Probability at most that this size is too small, 0–1.
+    pub risk_max: f64,
+    /// What it must save for each failure to be expected, in vCPU.
+    pub vcpu_per_failure: f64,
+    /// What it must save in any case, in vCPU.
+    pub vcpu_min: f64,
+}
+
+impl Bargain {
+    /// What the bargain gains, in vCPU; `None` when it is none.
+    #[must_use]
+    pub fn gain(&self, saved_vcpu: f64, risk: f64) -> Option<f64> {
+        let gain = saved_vcpu - self.vcpu_per_failure * risk;
+        let holds = risk <= self.risk_max && saved_vcpu >= self.vcpu_min && gain >= 0.0;
+        holds.then_some(gain)
+    }
+}
+
+/// How a size is weighed against its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Preset {
-    /// Saves more, and accepts more.
+    /// Saves where a smaller size is worth the risk.
     Frugal,
     /// The default.
     Balanced,
-    /// Saves less, and accepts little.
+    /// Saves less, and risks less.
     Cautious,
     /// AWS Compute Optimizer's maximum savings: the 90th percentile, without headroom.
     CoP90,
@@ -53,6 +83,24 @@ impl Preset {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+
+    /// The risk that the preset takes; `None` for a published rule, which knows none.
+    ///
+    /// Chosen on plateaus of back-tests: from 0.135 to 0.155, and from 0.09 to 0.10, neither cost nor failures move
+    /// much. `frugal` takes from the balanced size on whatever saves half a vCPU and three quarters for each failure,
+    /// unless the failure is all but certain.
+    #[must_use]
+    pub const fn risk_rule(self) -> Option<RiskRule> {
+        const BALANCED: f64 = 0.14;
+        const CAUTIOUS: f64 = 0.10;
+        const BARGAIN: Bargain = Bargain { risk_max: 0.85, vcpu_per_failure: 0.75, vcpu_min: 0.5 };
+        match self {
+            Self::Frugal => Some(RiskRule { risk_max: BALANCED, bargain: Some(BARGAIN) }),
+            Self::Balanced => Some(RiskRule { risk_max: BALANCED, bargain: None }),
+            Self::Cautious => Some(RiskRule { risk_max: CAUTIOUS, bargain: None }),
+            Self::CoP90 | Self::CoP95_30 | Self::CoP99_5_20 | Self::CoP99_5_30 => None,
+        }
     }
 
     /// The published rule that the preset is, if it is one: the quantile of usage that must fit, and the headroom
