@@ -371,7 +371,8 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 fn step_s(text: &str) -> Result<u32, String> {
-    let step_s = text.parse::<u32>().ok().filter(|step| *step > 0 && 86_400 % step == 0);
+    let step_s =
+        text.parse::<u32>().ok().filter(|step| *step > 0 && 86_400_u32.is_multiple_of(*step));
     step_s.ok_or_else(|| {
         "not a number of seconds that a day is a multiple of, such as 60, 300 or 3600".to_owned()
     })

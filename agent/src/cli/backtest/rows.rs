@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::error::{BacktestError, Place};
 
@@ -70,12 +70,7 @@ impl Rows {
 
 /// With rows of any length only reading itself fails.
 fn reading(path: &Path, error: csv::Error) -> BacktestError {
-    let text = error.to_string();
-    let source = match error.into_kind() {
-        ErrorKind::Io(source) => source,
-        _ => std::io::Error::other(text),
-    };
-    BacktestError::Read { path: path.to_owned(), source }
+    BacktestError::Read { path: path.to_owned(), source: error.into() }
 }
 
 fn names(path: &Path, header: &ByteRecord) -> Result<Vec<String>, BacktestError> {

@@ -108,7 +108,6 @@ impl SeriesFile {
             self.grid.slots.get(rows.end).copied().unwrap_or_else(|| self.slot(rows.end - 1) + 1);
         let mut values = vec![f32::NAN; end - first];
         for row in rows {
-            #[expect(clippy::cast_possible_truncation, reason = "a series has 32 bits")]
             let value = self.columns[column][row] as f32;
             values[self.slot(row) - first] = value;
         }
@@ -155,7 +154,8 @@ impl Grid {
                 format!("{problem}, or take the rows as they come with --step-s {}", usual.max(1));
             return Err((at(line), problem));
         }
-        let step_s = u32::try_from(usual).ok().filter(|step| *step > 0 && DAY_S % step == 0);
+        let step_s =
+            u32::try_from(usual).ok().filter(|step| *step > 0 && DAY_S.is_multiple_of(*step));
         let Some(step_s) = step_s else {
             let problem = format!(
                 "rows are {usual} s apart, and a day is no multiple of that: use a step such as 60, 300 or 3600 s"
@@ -207,7 +207,6 @@ fn time_s(cell: &str) -> Result<i64, String> {
         let seconds = if number.abs() >= MILLISECONDS_FROM { number / 1_000.0 } else { number };
         // Whole seconds are exact in 64 bits up to 2^53; years beyond that are no times.
         let whole = seconds.is_finite() && seconds.abs() < 9e15 && seconds.fract().abs() < 1e-9;
-        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
         return if whole { Ok(seconds as i64) } else { Err(unreadable()) };
     }
     let text = cell.strip_suffix(" UTC").unwrap_or(cell);

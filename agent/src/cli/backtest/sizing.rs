@@ -14,8 +14,8 @@ use trimtab_models::{
         windows::{Split, SplitDays},
     },
     sizing::{
-        ladder::{LadderChoice, choose},
-        settings::Preset,
+        ladder::{LadderChoice, choose, choose_by_risk},
+        settings::{Preset, RiskRule},
     },
 };
 
@@ -32,8 +32,16 @@ use crate::cli::{
     out::{print, print_json},
 };
 
-/// Trimtab's own presets, the points of its curve.
-const CURVE: [Preset; 3] = [Preset::Frugal, Preset::Balanced, Preset::Cautious];
+/// Trimtab's own presets, which are always judged.
+const OWN: [Preset; 3] = [Preset::Frugal, Preset::Balanced, Preset::Cautious];
+
+/// Risk targets of Trimtab's curve, 0–1: from where hardly any machine may fail to where most may.
+const RISK_TARGETS: [f64; 12] =
+    [0.01, 0.02, 0.035, 0.05, 0.075, 0.10, 0.14, 0.20, 0.30, 0.45, 0.60, 0.80];
+
+/// The names of what is known in hindsight and of what is there.
+const ORACLE: &str = "oracle";
+pub(super) const AS_PROVISIONED: &str = "as provisioned";
 
 /// Values of which none is above this are likely ratios: no fleet of any size stays below 1 % for weeks.
 const LIKELY_RATIO: f64 = 1.0;
@@ -57,6 +65,8 @@ pub(super) struct SizingReport {
     /// The preset's own mean probability, before the fact, that a judged machine exceeds its size in more than 1 % of rows.
     pub(super) stated_risk: Option<f64>,
     pub(super) policies: Vec<PolicyReport>,
+    /// Trimtab's curve: the smallest size within each risk target.
+    pub(super) curve: Vec<CurvePoint>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -69,6 +79,14 @@ pub(super) struct PolicyReport {
     pub(super) preset: Option<&'static str>,
     /// `None` when no machine could be judged.
     pub(super) score: Option<SizesScore>,
+}
+
+/// How sizes within one risk target did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct CurvePoint {
+    /// Probability at most that a machine exceeds its size in more than 1 % of the rows of the coming week.
+    pub(super) risk_target: f64,
+    pub(super) score: SizesScore,
 }
 
 /// Whose policy it is.
@@ -85,6 +103,8 @@ pub(super) enum PolicyKind {
 struct Case {
     recorded: Option<RecordedMachine>,
     choices: Vec<LadderChoice>,
+    /// The size for each of [`RISK_TARGETS`], vCPU.
+    curve_vcpu: Vec<f64>,
 }
 
 pub(super) fn run(args: &BacktestSizingArgs, json: bool) -> Result<(), BacktestError> {
@@ -96,7 +116,7 @@ pub(super) fn run(args: &BacktestSizingArgs, json: bool) -> Result<(), BacktestE
     let mut out = args.out.as_deref().map(create).transpose()?;
     let mut svg = args.svg.as_deref().map(create).transpose()?;
 
-    let mut presets = CURVE.to_vec();
+    let mut presets = OWN.to_vec();
     if !presets.contains(&args.preset) {
         presets.push(args.preset);
     }
@@ -165,7 +185,10 @@ fn case(
     let series = file.series(column, split.train.clone());
     let choices =
         presets.iter().map(|preset| choose(&series, cores, ladder_vcpu, *preset)).collect();
-    Case { recorded, choices }
+    let within = |risk_max| {
+        choose_by_risk(&series, cores, ladder_vcpu, RiskRule { risk_max, bargain: None }).vcpu
+    };
+    Case { recorded, choices, curve_vcpu: RISK_TARGETS.map(within).to_vec() }
 }
 
 fn summarize(
@@ -178,34 +201,10 @@ fn summarize(
     let judged: Vec<(&RecordedMachine, &Case)> =
         cases.iter().filter_map(|case| Some((case.recorded.as_ref()?, case))).collect();
     let saturated = judged.iter().filter(|(machine, _)| machine.saturated).count();
-    let policy = |policy: String, kind, size: &dyn Fn(&RecordedMachine, &Case) -> f64| {
-        let sized: Vec<_> =
-            judged.iter().map(|(machine, case)| (*machine, size(machine, case))).collect();
-        PolicyReport { policy, kind, preset: None, score: score(&sized) }
-    };
-    let mut policies = Vec::new();
-    for (index, rule) in PublishedRule::ALL.into_iter().enumerate() {
-        let size = |machine: &RecordedMachine, _: &Case| machine.published_vcpu[index];
-        policies.push(policy(rule.name().to_owned(), PolicyKind::Published, &size));
-    }
-    let (mut decided, mut risks) = (0, Vec::new());
-    for (index, preset) in presets.iter().enumerate() {
-        let size = |_: &RecordedMachine, case: &Case| case.choices[index].vcpu;
-        let name = format!("Trimtab {}", preset.as_str());
-        let own = policy(name, PolicyKind::Trimtab, &size);
-        policies.push(PolicyReport { preset: Some(preset.as_str()), ..own });
-        if *preset == args.preset {
-            decided = index;
-        }
-    }
-    for (machine, case) in &judged {
-        if !machine.saturated {
-            risks.push(case.choices[decided].risk);
-        }
-    }
-    let reference = PolicyKind::Reference;
-    policies.push(policy("oracle".to_owned(), reference, &|machine, _| machine.oracle_vcpu));
-    policies.push(policy("as provisioned".to_owned(), reference, &|machine, _| machine.cores));
+    let decided = presets.iter().position(|preset| *preset == args.preset);
+    let open = judged.iter().filter(|(machine, _)| !machine.saturated);
+    let risks: Vec<f64> =
+        open.filter_map(|(_, case)| Some(case.choices.get(decided?)?.risk)).collect();
     let unmeasured = file.ids.iter().zip(cases).filter(|(_, case)| case.recorded.is_none());
     let mut report = SizingReport {
         machines_judged: judged.len() - saturated,
@@ -217,11 +216,54 @@ fn summarize(
         ladder_vcpu: args.ladder.0.clone(),
         preset: args.preset.as_str(),
         stated_risk: (!risks.is_empty()).then(|| risks.iter().sum::<f64>() / risks.len() as f64),
-        policies,
+        policies: policies(&judged, presets),
+        curve: curve(&judged),
         warnings: Vec::new(),
     };
     report.warnings = warnings(args, file, &report);
     report
+}
+
+/// The scores of a size for each machine.
+fn score_by(
+    judged: &[(&RecordedMachine, &Case)],
+    size: impl Fn(&RecordedMachine, &Case) -> f64,
+) -> Option<SizesScore> {
+    let sized: Vec<_> =
+        judged.iter().map(|(machine, case)| (*machine, size(machine, case))).collect();
+    score(&sized)
+}
+
+fn policies(judged: &[(&RecordedMachine, &Case)], presets: &[Preset]) -> Vec<PolicyReport> {
+    let report = |policy: &str, kind, preset, score| PolicyReport {
+        policy: policy.to_owned(),
+        kind,
+        preset,
+        score,
+    };
+    let published = PublishedRule::ALL.into_iter().enumerate().map(|(index, rule)| {
+        let score = score_by(judged, |machine, _| machine.published_vcpu[index]);
+        report(rule.name(), PolicyKind::Published, None, score)
+    });
+    let own = presets.iter().enumerate().map(|(index, preset)| {
+        let score = score_by(judged, |_, case| case.choices[index].vcpu);
+        let name = format!("Trimtab {}", preset.as_str());
+        report(&name, PolicyKind::Trimtab, Some(preset.as_str()), score)
+    });
+    let oracle = score_by(judged, |machine, _| machine.oracle_vcpu);
+    let provisioned = score_by(judged, |machine, _| machine.cores);
+    let references = [(ORACLE, oracle), (AS_PROVISIONED, provisioned)]
+        .map(|(name, score)| report(name, PolicyKind::Reference, None, score));
+    published.chain(own).chain(references).collect()
+}
+
+fn curve(judged: &[(&RecordedMachine, &Case)]) -> Vec<CurvePoint> {
+    let targets = RISK_TARGETS.into_iter().enumerate();
+    let points = targets.filter_map(|(index, risk_target)| {
+        let score = score_by(judged, |_, case| case.curve_vcpu[index])?;
+        Some(CurvePoint { risk_target, score })
+    });
+    points.collect()
 }
 
 fn warnings(args: &BacktestSizingArgs, file: &SeriesFile, report: &SizingReport) -> Vec<String> {

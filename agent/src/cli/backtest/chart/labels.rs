@@ -10,7 +10,8 @@ const LETTER_PX: f64 = 7.0;
 /// Room around a label, pixels.
 const ROOM_PX: f64 = 2.0;
 /// How far labels are tried from their points, pixels: near ones first.
-const DISTANCES_PX: [f64; 10] = [8.0, 14.0, 22.0, 32.0, 44.0, 58.0, 76.0, 98.0, 124.0, 156.0];
+const DISTANCES_PX: [f64; 12] =
+    [8.0, 14.0, 22.0, 32.0, 44.0, 58.0, 76.0, 98.0, 124.0, 156.0, 196.0, 244.0];
 /// From which distance a line leads from the point to the label.
 const LEADER_FROM_PX: f64 = 20.0;
 /// Directions around the point, the right one first, where people look for a label.
@@ -38,7 +39,7 @@ impl Box2 {
         across.max(0.0) * down.max(0.0)
     }
 
-    fn holds(&self, other: &Self) -> bool {
+    pub(super) fn holds(&self, other: &Self) -> bool {
         other.left >= self.left
             && other.right <= self.right
             && other.top >= self.top
@@ -62,26 +63,38 @@ pub(super) fn width_px(words: &str) -> f64 {
     words.chars().count() as f64 * LETTER_PX
 }
 
-/// Finds a place for `words` near a point: the nearest within `frame` that shares nothing with what is `taken`, else
-/// the one that shares least.
+/// Finds a place for `words` near a point: the nearest within `frame` that shares nothing with what is `taken`. In a
+/// frame that is full it stands right of its point, over whatever is there.
 pub(super) fn place(words: &str, point: (f64, f64), taken: &[Box2], frame: Box2) -> Label {
-    let mut best: Option<(f64, Label)> = None;
-    for distance in DISTANCES_PX {
-        for direction in 0..DIRECTIONS {
-            let label = candidate(words, point, distance, direction);
-            if !frame.holds(&label.boundary) {
-                continue;
-            }
-            let shared: f64 = taken.iter().map(|other| label.boundary.shared(other)).sum();
-            if shared <= 0.0 {
-                return label;
-            }
-            if best.is_none_or(|(least, _)| shared < least) {
-                best = Some((shared, label));
-            }
-        }
-    }
-    best.map_or_else(|| candidate(words, point, DISTANCES_PX[0], 0), |(_, label)| label)
+    let is_free = |label: &Label| {
+        frame.holds(&label.boundary)
+            && taken.iter().all(|other| label.boundary.shared(other) <= 0.0)
+    };
+    let around = DISTANCES_PX.into_iter().flat_map(|distance| {
+        (0..DIRECTIONS).map(move |direction| candidate(words, point, distance, direction))
+    });
+    let away = |label: &Label| (label.at.0 - point.0).hypot(label.at.1 - point.1);
+    let mut around = around;
+    around
+        .find(is_free)
+        .or_else(|| {
+            let free = anywhere(words, frame).filter(is_free);
+            free.min_by(|one, other| away(one).total_cmp(&away(other)))
+        })
+        .unwrap_or_else(|| candidate(words, point, DISTANCES_PX[0], 0))
+}
+
+/// Labels all over the frame, each led to at its left end.
+fn anywhere(words: &str, frame: Box2) -> impl Iterator<Item = Label> {
+    let steps = |from: f64, to: f64, by: f64| {
+        let count = ((to - from) / by).max(0.0) as u32;
+        (0..=count).map(move |step| from + f64::from(step) * by)
+    };
+    let lines = steps(frame.top + ROOM_PX, frame.bottom, HEIGHT_PX + 2.0 * ROOM_PX);
+    lines.flat_map(move |top| {
+        steps(frame.left + ROOM_PX, frame.right, HEIGHT_PX)
+            .map(move |left| at(words, left, top, Some((left, top + HEIGHT_PX / 2.0))))
+    })
 }
 
 /// The label whose nearest edge is `distance` from the point in a direction: right, then by turns below and above.
@@ -90,18 +103,21 @@ fn candidate(words: &str, point: (f64, f64), distance: f64, direction: usize) ->
     let angle = turn / DIRECTIONS as f64 * std::f64::consts::TAU;
     let (across, down) = (angle.cos(), angle.sin());
     let (x, y) = (point.0 + across * distance, point.1 + down * distance);
-    let (width, height) = (width_px(words), HEIGHT_PX);
     // The box hangs from (x, y) by the side that faces the point.
-    let left = x - width * (1.0 - across) / 2.0;
-    let top = y - height * (1.0 - down) / 2.0;
+    let left = x - width_px(words) * (1.0 - across) / 2.0;
+    let top = y - HEIGHT_PX * (1.0 - down) / 2.0;
+    at(words, left, top, (distance >= LEADER_FROM_PX).then_some((x, y)))
+}
+
+/// The label whose text has this corner.
+fn at(words: &str, left: f64, top: f64, from: Option<(f64, f64)>) -> Label {
     let boundary = Box2 {
         left: left - ROOM_PX,
         top: top - ROOM_PX,
-        right: left + width + ROOM_PX,
-        bottom: top + height + ROOM_PX,
+        right: left + width_px(words) + ROOM_PX,
+        bottom: top + HEIGHT_PX + ROOM_PX,
     };
-    let from = (distance >= LEADER_FROM_PX).then_some((x, y));
-    Label { at: (left, top + height - DESCENT_PX), from, boundary }
+    Label { at: (left, top + HEIGHT_PX - DESCENT_PX), from, boundary }
 }
 
 #[cfg(test)]
@@ -126,6 +142,8 @@ mod tests {
 
     #[test]
     fn a_lonely_label_stands_right_of_its_point() {
+        let full = place("P99", (100.0, 100.0), &[FRAME], FRAME);
+        assert!(full.boundary.left > 100.0, "also where all is full: {full:?}");
         let label = place("P99", (100.0, 100.0), &[], FRAME);
         assert!(label.from.is_none() && label.boundary.left > 100.0 && label.at.1 > 100.0);
     }

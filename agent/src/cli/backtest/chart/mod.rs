@@ -14,16 +14,18 @@ use self::{
     axis::{Axis, Scale},
     labels::{Box2, Label, place},
 };
-use super::sizing::{PolicyKind, PolicyReport, SizingReport};
+use super::sizing::{AS_PROVISIONED, CurvePoint, PolicyKind, PolicyReport, SizingReport};
 
 /// The picture, pixels.
 const WIDTH: f64 = 920.0;
 const HEIGHT: f64 = 600.0;
 /// Where the plot is in it, pixels: room for the title above, for axes and notes below.
 const PLOT: Box2 = Box2 { left: 76.0, top: 76.0, right: 892.0, bottom: 484.0 };
-/// Radius of a point and half the width of an interval's end, pixels.
+/// Radius of a policy's point and half the width of an interval's end, pixels.
 const POINT_PX: f64 = 4.5;
 const CAP_PX: f64 = 4.0;
+/// Radius of the curve's own points, pixels.
+const DOT_PX: f64 = 2.0;
 /// The risk axis reaches at least this far, percent of machines, so that a fleet without violations has an axis too.
 const RISK_MIN_PERCENT: f64 = 2.0;
 /// Room beyond the last point, as a ratio of the axis.
@@ -77,8 +79,9 @@ pub(super) fn draw(report: &SizingReport) -> String {
     if points.is_empty() {
         text(&mut svg, "text", (PLOT.left + 16.0, PLOT.top + 28.0), "No machine could be judged.");
     }
+    let curve = curve(&mut svg, &report.curve, &plane);
     marks(&mut svg, &points, &plane);
-    names(&mut svg, &points, &plane);
+    names(&mut svg, &points, &curve, &plane);
     notes(&mut svg, report);
     svg.push_str("</svg>\n");
     svg
@@ -126,7 +129,7 @@ fn head(svg: &mut String, report: &SizingReport) {
     line(svg, format_args!("<title>{title}</title>\n<style>{STYLE}</style>"));
     line(svg, format_args!("<rect class=\"ground\" width=\"{WIDTH}\" height=\"{HEIGHT}\"/>"));
     text(svg, "text title", (PLOT.left, 32.0), &title);
-    let how = "Lower and further left is better. Bars: 90 % bootstrap interval of the cost.";
+    let how = "Lower and further left is better. Line: Trimtab over its risk targets. Bars: 90 % bootstrap interval of the cost.";
     text(svg, "faint", (PLOT.left, 54.0), how);
 }
 
@@ -165,16 +168,37 @@ fn axes(svg: &mut String, plane: &Plane) {
 /// What stands at the oracle's line.
 const ORACLE: &str = "oracle: 1";
 
-fn marks(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
-    let curve: Vec<String> =
-        own(points).map(|point| format!("{:.1},{:.1}", point.x, point.y)).collect();
+/// Draws Trimtab's curve as far as it is on the plane, and says where it runs.
+fn curve(svg: &mut String, curve: &[CurvePoint], plane: &Plane) -> Vec<(f64, f64)> {
+    let on_plane = curve.iter().filter_map(|point| {
+        let risk = point.score.violating_ratio * 100.0;
+        let at = (plane.risk.px(risk), plane.cost.px(point.score.cost_to_oracle.value));
+        PLOT.holds(&Box2::around(at.0, at.1, 0.0)).then_some((point, at))
+    });
+    let on_plane: Vec<(&CurvePoint, (f64, f64))> = on_plane.collect();
+    let places: Vec<(f64, f64)> = on_plane.iter().map(|(_, at)| *at).collect();
+    let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    let path = path.join(" ");
+    // The class fills points; a curve has nothing to fill, in either theme.
     line(
         svg,
-        format_args!(
-            "<polyline class=\"own curve\" style=\"fill:none\" points=\"{}\"/>",
-            curve.join(" ")
-        ),
+        format_args!("<polyline class=\"own curve\" style=\"fill:none\" points=\"{path}\"/>"),
     );
+    for (CurvePoint { risk_target, score }, (x, y)) in on_plane {
+        line(
+            svg,
+            format_args!(
+                "<circle class=\"own\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{DOT_PX}\"><title>risk target {:.1} %: {:.3} × oracle, {:.1} % of machines</title></circle>",
+                risk_target * 100.0,
+                score.cost_to_oracle.value,
+                score.violating_ratio * 100.0
+            ),
+        );
+    }
+    places
+}
+
+fn marks(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
     for point in points {
         let (low, high) = (plane.cost.px(point.cost.low), plane.cost.px(point.cost.high));
         let class = if point.is_own { "own" } else { "rule" };
@@ -205,13 +229,8 @@ fn marks(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
     }
 }
 
-/// The points of Trimtab's curve, by risk.
-fn own<'a>(points: &'a [Point<'a>]) -> impl Iterator<Item = &'a Point<'a>> {
-    points.iter().filter(|point| point.is_own)
-}
-
 /// Writes the name of each point where it keeps clear of all else, Trimtab's first.
-fn names(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
+fn names(svg: &mut String, points: &[Point<'_>], curve: &[(f64, f64)], plane: &Plane) {
     let mut taken: Vec<Box2> = Vec::new();
     for point in points {
         let (low, high) = (plane.cost.px(point.cost.low), plane.cost.px(point.cost.high));
@@ -219,9 +238,8 @@ fn names(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
         taken.push(Box2 { left: point.x - 1.0, right: point.x + 1.0, top: high, bottom: low });
         taken.extend([low, high].map(|at| Box2::around(point.x, at, CAP_PX)));
     }
-    let curve: Vec<&Point<'_>> = own(points).collect();
     for pair in curve.windows(2) {
-        taken.extend(segment((pair[0].x, pair[0].y), (pair[1].x, pair[1].y)));
+        taken.extend(segment(pair[0], pair[1]));
     }
     let oracle = plane.cost.px(1.0);
     let width = labels::width_px(ORACLE);
@@ -237,7 +255,8 @@ fn names(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
         top: oracle - 20.0,
         bottom: oracle,
     });
-    for point in own(points).chain(points.iter().filter(|point| !point.is_own)) {
+    let (own, published): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.is_own);
+    for point in own.into_iter().chain(published) {
         let Label { at, from, boundary } = place(point.name, (point.x, point.y), &taken, PLOT);
         let class = if point.is_own { "own" } else { "rule" };
         if let Some((x, y)) = from {
@@ -274,7 +293,7 @@ fn notes(svg: &mut String, report: &SizingReport) {
         "Oracle: the smallest size that at most 1 % of the samples judged exceed, known in hindsight."
             .to_owned(),
     ];
-    if let Some(provisioned) = score("as provisioned") {
+    if let Some(provisioned) = score(AS_PROVISIONED) {
         notes.push(format!(
             "As provisioned (not drawn): cost {:.3} × oracle, {:.1} % of machines.",
             provisioned.cost_to_oracle.value,
