@@ -122,7 +122,7 @@ fn a_test_that_ends_early_is_judged_as_far_as_it_goes() {
     let args = [&args[..], &["--skip-days", "1", "--test-days", "9"]].concat();
     let said = backtest(folder.path(), &args);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.contains("the file ends after 2.00 of the 9 days"), "{}", said.out);
+    assert!(said.out.contains("ends 168 rows before the last of the 9 days"), "{}", said.out);
 }
 
 #[test]

@@ -85,13 +85,35 @@ fn row(policy: &PolicyReport) -> Vec<Cell> {
 /// The table of forecasts.
 pub(super) fn forecast(report: &ForecastReport) -> String {
     let mut text = format!(
-        "{} series judged at {} origins of {} rows, look-back {} days; {} flat series left out\n\n",
+        "{} series judged at {} origins of {} rows, look-back {} days; {} flat series left out\n",
         report.series_judged,
         report.origins,
         report.horizon_rows,
         report.lookback_days,
         report.series_flat,
     );
+    if report.forecasters.is_empty() {
+        text.push_str("Nothing is judged: no series moves enough from day to day.\n");
+    } else {
+        text.push_str(&forecasters(report));
+    }
+    if !report.series_left_out.is_empty() {
+        text.push_str(&format!(
+            "warning: {} series are not in the file, too short or with too few values: {}\n",
+            report.series_left_out.len(),
+            names(&report.series_left_out)
+        ));
+    }
+    if report.windows_left_out > 0 {
+        text.push_str(&format!(
+            "warning: {} origins of other series are not in the file, with too few values before them\n",
+            report.windows_left_out
+        ));
+    }
+    text
+}
+
+fn forecasters(report: &ForecastReport) -> String {
     let mut table = table(&[
         "Forecaster",
         "Loss",
@@ -120,26 +142,11 @@ pub(super) fn forecast(report: &ForecastReport) -> String {
         table.add_row(cells);
     }
     keep_figures_whole(&mut table);
-    text.push_str(&table.to_string());
-    text.push_str(
-        "\n\nLoss: scaled pinball loss, lower is better. In, Up: share of rows within that interval,\n\
+    format!(
+        "\n{table}\n\nLoss: scaled pinball loss, lower is better. In, Up: share of rows within that interval,\n\
          up to that quantile. Low: share, in percent, of series of which less than 90 % lay up to\n\
          the 0.95 quantile. Best: share of series with the lowest loss.\n",
-    );
-    if !report.series_left_out.is_empty() {
-        text.push_str(&format!(
-            "warning: {} series are not in the file, too short or with too few values: {}\n",
-            report.series_left_out.len(),
-            names(&report.series_left_out)
-        ));
-    }
-    if report.windows_left_out > 0 {
-        text.push_str(&format!(
-            "warning: {} origins of other series are not in the file, with too few values before them\n",
-            report.windows_left_out
-        ));
-    }
-    text
+    )
 }
 
 /// The first of some names, and how many more there are.

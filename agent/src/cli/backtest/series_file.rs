@@ -150,9 +150,7 @@ impl Grid {
             } else {
                 continue;
             };
-            let problem =
-                format!("{problem}, or take the rows as they come with --step-s {}", usual.max(1));
-            return Err((at(line), problem));
+            return Err((at(line), format!("{problem}, {}", as_they_come(usual))));
         }
         let step_s =
             u32::try_from(usual).ok().filter(|step| *step > 0 && DAY_S.is_multiple_of(*step));
@@ -168,13 +166,20 @@ impl Grid {
         let whole = slots.last().copied().unwrap_or(0);
         if whole / 2 >= times.len() {
             let problem = format!(
-                "{} rows in a time of {whole} steps of {usual} s: more than half are missing, so the times or the step are wrong",
-                times.len()
+                "{} rows in a time of {whole} steps of {usual} s: more than half are missing, so correct the times, {}",
+                times.len(),
+                as_they_come(usual)
             );
             return Err((Box::new(|path, time| Place::file(path).column(time)), problem));
         }
         Ok(Self { start_s: first_s.div_euclid(usual) * usual, step_s, slots })
     }
+}
+
+/// The way around times that are no grid.
+fn as_they_come(usual_s: i64) -> String {
+    let step = if usual_s > 0 { usual_s.to_string() } else { "SECONDS".to_owned() };
+    format!("or take the rows as they come with --step-s {step}")
 }
 
 /// A value, or NaN for a gap.

@@ -220,7 +220,7 @@ fn summarize(
         curve: curve(&judged),
         warnings: Vec::new(),
     };
-    report.warnings = warnings(args, file, &report);
+    report.warnings = warnings(args, file, split, &report);
     report
 }
 
@@ -266,12 +266,19 @@ fn curve(judged: &[(&RecordedMachine, &Case)]) -> Vec<CurvePoint> {
     points.collect()
 }
 
-fn warnings(args: &BacktestSizingArgs, file: &SeriesFile, report: &SizingReport) -> Vec<String> {
+fn warnings(
+    args: &BacktestSizingArgs,
+    file: &SeriesFile,
+    split: &Split,
+    report: &SizingReport,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    if report.test_days < f64::from(args.test_days) {
+    let asked = args.test_days as usize * file.rows_per_day();
+    if split.test.len() < asked {
         warnings.push(format!(
-            "the file ends after {:.2} of the {} days to judge",
-            report.test_days, args.test_days
+            "the file ends {} rows before the last of the {} days to judge",
+            asked - split.test.len(),
+            args.test_days
         ));
     }
     if !report.machines_unmeasured.is_empty() {

@@ -14,6 +14,8 @@ const DISTANCES_PX: [f64; 12] =
     [8.0, 14.0, 22.0, 32.0, 44.0, 58.0, 76.0, 98.0, 124.0, 156.0, 196.0, 244.0];
 /// From which distance a line leads from the point to the label.
 const LEADER_FROM_PX: f64 = 20.0;
+/// Pixels between the boxes that stand for a line when labels keep clear of it.
+const LINE_STEP_PX: f64 = 4.0;
 /// Directions around the point, the right one first, where people look for a label.
 const DIRECTIONS: usize = 24;
 
@@ -63,25 +65,51 @@ pub(super) fn width_px(words: &str) -> f64 {
     words.chars().count() as f64 * LETTER_PX
 }
 
-/// Finds a place for `words` near a point: the nearest within `frame` that shares nothing with what is `taken`. In a
-/// frame that is full it stands right of its point, over whatever is there.
-pub(super) fn place(words: &str, point: (f64, f64), taken: &[Box2], frame: Box2) -> Label {
-    let is_free = |label: &Label| {
-        frame.holds(&label.boundary)
-            && taken.iter().all(|other| label.boundary.shared(other) <= 0.0)
+/// What is on the picture already.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Points, lines and solid: a label may cover none of them.
+    pub(super) all: Vec<Box2>,
+    /// The points and solid of them, which the line to a label may not cross either.
+    pub(super) solid: Vec<Box2>,
+}
+
+/// Finds a place for `words` near a point: the nearest within `frame` that covers nothing and whose line crosses no
+/// text or other point, else the nearest that covers nothing. In a frame that is full the label stands right of its
+/// point, over whatever is there.
+pub(super) fn place(words: &str, point: (f64, f64), taken: &Taken, frame: Box2) -> Label {
+    let covers = |one: &Box2, boxes: &[Box2]| boxes.iter().any(|other| one.shared(other) > 0.0);
+    let is_free =
+        |label: &Label| frame.holds(&label.boundary) && !covers(&label.boundary, &taken.all);
+    let own = Box2::around(point.0, point.1, DISTANCES_PX[0]);
+    let is_clear = |label: &Label| {
+        let mut line = label.from.into_iter().flat_map(|end| segment(point, end));
+        line.all(|one| own.shared(&one) > 0.0 || !covers(&one, &taken.solid))
     };
-    let around = DISTANCES_PX.into_iter().flat_map(|distance| {
-        (0..DIRECTIONS).map(move |direction| candidate(words, point, distance, direction))
-    });
+    let around = || {
+        DISTANCES_PX.into_iter().flat_map(|distance| {
+            (0..DIRECTIONS).map(move |direction| candidate(words, point, distance, direction))
+        })
+    };
     let away = |label: &Label| (label.at.0 - point.0).hypot(label.at.1 - point.1);
-    let mut around = around;
-    around
-        .find(is_free)
+    around()
+        .find(|label| is_free(label) && is_clear(label))
+        .or_else(|| around().find(is_free))
         .or_else(|| {
             let free = anywhere(words, frame).filter(is_free);
             free.min_by(|one, other| away(one).total_cmp(&away(other)))
         })
         .unwrap_or_else(|| candidate(words, point, DISTANCES_PX[0], 0))
+}
+
+/// Small boxes along a line.
+pub(super) fn segment(from: (f64, f64), to: (f64, f64)) -> impl Iterator<Item = Box2> {
+    let (across, down) = (to.0 - from.0, to.1 - from.1);
+    let count = (across.hypot(down) / LINE_STEP_PX).ceil().max(1.0);
+    (0..=count as usize).map(move |step| {
+        let way = step as f64 / count;
+        Box2::around(from.0 + across * way, from.1 + down * way, 1.0)
+    })
 }
 
 /// Labels all over the frame, each led to at its left end.
@@ -129,22 +157,26 @@ mod tests {
     #[test]
     fn labels_at_one_point_keep_apart() {
         for point in [(400.0, 200.0), (3.0, 200.0), (797.0, 10.0)] {
-            let mut taken = vec![Box2::around(point.0, point.1, 4.5)];
+            let mut taken =
+                Taken { all: vec![Box2::around(point.0, point.1, 4.5)], solid: Vec::new() };
             for index in 0..12 {
                 let label = place("Compute Optimizer P99.5 / 0.8", point, &taken, FRAME);
                 assert!(FRAME.holds(&label.boundary), "{label:?}");
-                let shared = taken.iter().map(|other| label.boundary.shared(other)).sum::<f64>();
+                let shared =
+                    taken.all.iter().map(|other| label.boundary.shared(other)).sum::<f64>();
                 assert!(shared <= 0.0, "label {index} at {point:?} covers something");
-                taken.push(label.boundary);
+                taken.all.push(label.boundary);
+                taken.solid.push(label.boundary);
             }
         }
     }
 
     #[test]
     fn a_lonely_label_stands_right_of_its_point() {
-        let full = place("P99", (100.0, 100.0), &[FRAME], FRAME);
+        let full =
+            place("P99", (100.0, 100.0), &Taken { all: vec![FRAME], solid: Vec::new() }, FRAME);
         assert!(full.boundary.left > 100.0, "also where all is full: {full:?}");
-        let label = place("P99", (100.0, 100.0), &[], FRAME);
+        let label = place("P99", (100.0, 100.0), &Taken::default(), FRAME);
         assert!(label.from.is_none() && label.boundary.left > 100.0 && label.at.1 > 100.0);
     }
 }

@@ -12,7 +12,7 @@ use trimtab_models::backtest::{Interval, sizes::SizesScore};
 
 use self::{
     axis::{Axis, Scale},
-    labels::{Box2, Label, place},
+    labels::{Box2, Label, Taken, place, segment},
 };
 use super::sizing::{AS_PROVISIONED, CurvePoint, PolicyKind, PolicyReport, SizingReport};
 
@@ -28,10 +28,10 @@ const CAP_PX: f64 = 4.0;
 const DOT_PX: f64 = 2.0;
 /// The risk axis reaches at least this far, percent of machines, so that a fleet without violations has an axis too.
 const RISK_MIN_PERCENT: f64 = 2.0;
-/// Room beyond the last point, as a ratio of the axis.
-const ROOM_RATIO: f64 = 1.06;
-/// Pixels between the boxes that stand for a line when labels keep clear of it.
-const LINE_STEP_PX: f64 = 6.0;
+/// Room before the first and beyond the last point, as a ratio of the axis: points at zero have a left side, too.
+const ROOM_RATIO: f64 = 0.05;
+/// The cost axis is at least so long, so that policies that hardly differ look so.
+const COST_SPAN_MIN: f64 = 0.2;
 
 /// Colours of both themes; the contrast of every text with its ground is above 4.5.
 const STYLE: &str = "\
@@ -94,12 +94,13 @@ fn plane(scored: &[(&PolicyReport, &SizesScore)]) -> Plane {
     let high = costs().map(|cost| cost.high).fold(1.0, f64::max);
     let risk = scored
         .iter()
-        .map(|(_, score)| score.violating_ratio * 100.0 * ROOM_RATIO)
+        .map(|(_, score)| score.violating_ratio * 100.0)
         .fold(RISK_MIN_PERCENT, f64::max);
-    let room = (high - low).max(0.1) * (ROOM_RATIO - 1.0);
+    let aside = risk * ROOM_RATIO;
+    let room = ((high - low) * ROOM_RATIO).max((COST_SPAN_MIN - (high - low)) / 2.0);
     Plane {
-        risk: Axis::over(0.0, risk.min(100.0)).between(PLOT.left, PLOT.right),
-        cost: Axis::over((low - room).max(0.0), high + room).between(PLOT.bottom, PLOT.top),
+        risk: Axis::over(-aside, risk + aside).between(PLOT.left, PLOT.right),
+        cost: Axis::over(low - room, high + room).between(PLOT.bottom, PLOT.top),
     }
 }
 
@@ -117,8 +118,11 @@ fn point<'a>(policy: &'a PolicyReport, score: &SizesScore, plane: &Plane) -> Poi
 
 fn head(svg: &mut String, report: &SizingReport) {
     let title = format!(
-        "Risk and cost of sizes: {} machines, {} days learnt from, {:.1} judged",
-        report.machines_judged, report.train_days, report.test_days
+        "Risk and cost of sizes: {} machine{}, {} days learnt from, {:.1} judged",
+        report.machines_judged,
+        if report.machines_judged == 1 { "" } else { "s" },
+        report.train_days,
+        report.test_days
     );
     line(
         svg,
@@ -231,30 +235,30 @@ fn marks(svg: &mut String, points: &[Point<'_>], plane: &Plane) {
 
 /// Writes the name of each point where it keeps clear of all else, Trimtab's first.
 fn names(svg: &mut String, points: &[Point<'_>], curve: &[(f64, f64)], plane: &Plane) {
-    let mut taken: Vec<Box2> = Vec::new();
+    let mut taken = Taken::default();
     for point in points {
         let (low, high) = (plane.cost.px(point.cost.low), plane.cost.px(point.cost.high));
-        taken.push(Box2::around(point.x, point.y, POINT_PX));
-        taken.push(Box2 { left: point.x - 1.0, right: point.x + 1.0, top: high, bottom: low });
-        taken.extend([low, high].map(|at| Box2::around(point.x, at, CAP_PX)));
+        let mark = Box2::around(point.x, point.y, POINT_PX);
+        taken.all.push(mark);
+        taken.solid.push(mark);
+        taken.all.push(Box2 { left: point.x - 1.0, right: point.x + 1.0, top: high, bottom: low });
+        taken.all.extend([low, high].map(|at| Box2::around(point.x, at, CAP_PX)));
     }
     for pair in curve.windows(2) {
-        taken.extend(segment(pair[0], pair[1]));
+        taken.all.extend(segment(pair[0], pair[1]));
     }
     let oracle = plane.cost.px(1.0);
-    let width = labels::width_px(ORACLE);
-    taken.push(Box2 {
+    taken.all.push(Box2 {
         left: PLOT.left,
         right: PLOT.right,
         top: oracle - 1.0,
         bottom: oracle + 1.0,
     });
-    taken.push(Box2 {
-        left: PLOT.right - 4.0 - width,
-        right: PLOT.right,
-        top: oracle - 20.0,
-        bottom: oracle,
-    });
+    let text_left = PLOT.right - 4.0 - labels::width_px(ORACLE);
+    let text_box =
+        Box2 { left: text_left, right: PLOT.right, top: oracle - 20.0, bottom: oracle - 2.0 };
+    taken.all.push(text_box);
+    taken.solid.push(text_box);
     let (own, published): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.is_own);
     for point in own.into_iter().chain(published) {
         let Label { at, from, boundary } = place(point.name, (point.x, point.y), &taken, PLOT);
@@ -267,21 +271,12 @@ fn names(svg: &mut String, points: &[Point<'_>], curve: &[(f64, f64)], plane: &P
                     point.x, point.y
                 ),
             );
-            taken.extend(segment((point.x, point.y), (x, y)));
+            taken.all.extend(segment((point.x, point.y), (x, y)));
         }
         text(svg, if point.is_own { "own-text" } else { "text" }, at, point.name);
-        taken.push(boundary);
+        taken.all.push(boundary);
+        taken.solid.push(boundary);
     }
-}
-
-/// Small boxes along a line.
-fn segment(from: (f64, f64), to: (f64, f64)) -> impl Iterator<Item = Box2> {
-    let (across, down) = (to.0 - from.0, to.1 - from.1);
-    let count = (across.hypot(down) / LINE_STEP_PX).ceil().max(1.0);
-    (0..=count as usize).map(move |step| {
-        let way = step as f64 / count;
-        Box2::around(from.0 + across * way, from.1 + down * way, 1.0)
-    })
 }
 
 fn notes(svg: &mut String, report: &SizingReport) {
