@@ -1,13 +1,13 @@
 //! The trimtab command.
 //!
-//! Not here: what the commands do (`cli` asks a running daemon, `start`, `demo` and `simulate` are one).
+//! Not here: what the commands do (`cli` asks a running daemon, `start`, `demo` and `simulate` are one, `backtest` reads files).
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use trimtab::cli::{
     args::{Args, Command},
-    daemon_commands, run_client,
+    backtest, daemon_commands, run_client,
 };
 
 #[tokio::main]
@@ -18,6 +18,7 @@ async fn main() -> ExitCode {
         Command::Run => daemon_commands::run(&globals).await,
         Command::Once => daemon_commands::once(&globals).await,
         Command::Demo(args) => daemon_commands::demo(&args, &globals).await,
+        Command::Backtest(command) => backtest::run(&command, globals.json),
         Command::Simulate(args) => daemon_commands::simulate(&args, &globals).await,
     }
 }

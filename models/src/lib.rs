@@ -4,6 +4,7 @@
 //! recommendation (`trimtab-policies`) and how anything is observed or changed (`trimtab`).
 #![deny(missing_docs)]
 
+pub mod backtest;
 pub mod catalog;
 pub mod demand;
 pub mod evidence;

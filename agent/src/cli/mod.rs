@@ -5,6 +5,7 @@
 
 pub mod args;
 mod audit;
+pub mod backtest;
 mod check;
 mod client;
 pub mod daemon_commands;
