@@ -176,9 +176,9 @@ pub struct RawCollect {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawSizing {
-    /// A named pair of quantile and headroom.
+    /// Which risk of too small a size is taken for what it saves, by name.
     pub preset: Option<String>,
-    /// Overrides the preset's quantile.
+    /// Sizes by this quantile instead of the preset's risk.
     pub quantile: Option<f64>,
     /// Overrides the preset's headroom.
     pub headroom_ratio: Option<f64>,

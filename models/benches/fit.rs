@@ -44,6 +44,7 @@ fn series(scale: f64) -> Series {
 fn settings() -> SizingSettings {
     SizingSettings {
         lookback_days: 30,
+        risk: None,
         quantile: 0.995,
         headroom_ratio: 0.2,
         memory_headroom_ratio: 0.2,

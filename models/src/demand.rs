@@ -14,9 +14,6 @@ use crate::{
 /// CPU at and above this, percent, is all that there is: what was wanted beyond it cannot be seen.
 pub const SATURATED_PERCENT: f32 = 99.0;
 
-/// Seconds of a day.
-const DAY_S: usize = 86_400;
-
 /// The quantile `q` of the points; `None` without points.
 #[must_use]
 pub fn at_quantile(series: &Series, q: f64) -> Option<f64> {
@@ -44,32 +41,6 @@ pub fn saturated_ratio(series: &Series) -> f64 {
     let points = series.points();
     let full = series.present().filter(|(_, value)| *value >= SATURATED_PERCENT).count();
     if points == 0 { 0.0 } else { full as f64 / points as f64 }
-}
-
-/// The highest mean of any 24 hours of which at least half was seen, else the mean of all; `None` without points.
-///
-/// What a CPU-credit baseline must carry: credits even out hours, not days.
-#[must_use]
-pub fn highest_day_mean(series: &Series) -> Option<f64> {
-    let slots = DAY_S.checked_div(series.step_s as usize)?.max(1);
-    let part = |value: f32| if value.is_nan() { (0.0, 0) } else { (f64::from(value), 1_usize) };
-    let (mut sum, mut count) = (0.0_f64, 0_usize);
-    let mut best: Option<f64> = None;
-    for (index, value) in series.values.iter().enumerate() {
-        let (added, present) = part(*value);
-        sum += added;
-        count += present;
-        if let Some(old) = index.checked_sub(slots) {
-            let (removed, present) = part(series.values[old]);
-            sum -= removed;
-            count -= present;
-        }
-        if index + 1 >= slots && 2 * count >= slots {
-            let day = sum / count as f64;
-            best = Some(best.map_or(day, |best| best.max(day)));
-        }
-    }
-    best.or_else(|| mean(series))
 }
 
 /// A counter's sums as rates, per second, slot by slot.
@@ -133,18 +104,6 @@ mod tests {
 
     fn series(step_s: u32, values: &[f32]) -> Series {
         Series { start_s: 0, step_s, values: values.to_vec() }
-    }
-
-    #[test]
-    fn the_highest_day_is_a_day() {
-        // Hourly points: a busy day among idle ones, and a burst of an hour that is no day.
-        let mut values = vec![1.0; 96];
-        values[30..54].fill(10.0);
-        values[80] = 100.0;
-        let found = highest_day_mean(&series(3_600, &values)).expect("there are points");
-        assert!((found - 10.0).abs() < 1e-9, "{found}");
-        assert_eq!(highest_day_mean(&series(3_600, &[2.0, 4.0])), Some(3.0), "less than a day");
-        assert_eq!(highest_day_mean(&series(3_600, &[f32::NAN])), None);
     }
 
     #[test]

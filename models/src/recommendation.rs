@@ -221,7 +221,8 @@ pub struct Recommendation {
     pub reason: String,
     /// What it rests on.
     pub evidence: Evidence,
-    /// Probability of exceeding the target within the next cycle, where a model states one.
+    /// Probability that the proposed size is too small in the coming week, the highest over its dimensions; `None`
+    /// where no model states one.
     pub risk: Option<f64>,
     /// Saving a month; negative when the recommendation costs more; `None` without a price.
     #[serde(rename = "saving_usd_monthly")]

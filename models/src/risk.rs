@@ -38,7 +38,8 @@ const PRIOR_S: f64 = 150.0;
 
 /// How fast that prior falls above the highest demand seen: twice as high is four times as rare.
 ///
-/// The exponent of a Pareto tail; 2 is heavy, as tails of load are.
+/// The exponent of a Pareto tail; 2 is heavy, as tails of load are. It moves no decision, only what is stated of sizes
+/// far above all demand.
 const TAIL_EXPONENT: i32 = 2;
 
 /// The demand of a look-back, ready to be held against many capacities.
@@ -221,22 +222,26 @@ impl Window {
         (of_mean * (1.0 + self.days / CYCLE_DAYS)).ln_1p()
     }
 
-    /// The logarithm of the odds of next week's share is taken to follow Student's distribution with three degrees of
+    /// The logarithm of the odds of next week's share is taken to follow Student's distribution with four degrees of
     /// freedom, whose tails leave room for what no look-back announces; its centre is the lognormal's median.
+    ///
+    /// With four degrees the stated risks and what came of them agree best in the back-tests; three and five do not
+    /// decide otherwise.
     fn risk(&self, tolerance_ratio: f64) -> f64 {
         let log_odds = |share: f64| (share / (1.0 - share)).ln();
         let variance = self.variance();
         let distance = log_odds(self.share()) - log_odds(tolerance_ratio) - variance / 2.0;
-        student_3(distance / (DRIFT * DRIFT + variance).sqrt())
+        student_4(distance / (DRIFT * DRIFT + variance).sqrt())
     }
 }
 
-/// The distribution function of Student's t with three degrees of freedom (closed form; Student, "The probable error
+/// The distribution function of Student's t with four degrees of freedom (closed form; Student, "The probable error
 /// of a mean", 1908).
-fn student_3(t: f64) -> f64 {
-    let x = t / 3.0_f64.sqrt();
-    if x.is_infinite() {
-        return if x > 0.0 { 1.0 } else { 0.0 };
-    }
-    (0.5 + (x / (1.0 + x * x) + x.atan()) / std::f64::consts::PI).clamp(0.0, 1.0)
+fn student_4(t: f64) -> f64 {
+    // The sine of an angle whose tangent is t / 2: finite where t is not.
+    let sine = if t.is_infinite() { t.signum() } else { t / t.hypot(2.0) };
+    (0.5 + 0.75 * sine * (1.0 - sine * sine / 3.0)).clamp(0.0, 1.0)
 }
+
+#[cfg(test)]
+mod tests;

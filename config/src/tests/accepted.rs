@@ -91,15 +91,21 @@ fn an_account_held_in_datapilot_needs_no_apply_role() {
 
 #[test]
 fn presets_and_what_overrides_them() {
-    for (text, quantile, headroom_ratio) in [
-        ("", 0.995, 0.2),
-        ("preset = \"p90-0\"\n", 0.9, 0.0),
-        ("preset = \"p95-30\"\n", 0.95, 0.3),
-        ("preset = \"p99.5-30\"\n", 0.995, 0.3),
-        ("preset = \"p95-30\"\nquantile = 1\n", 1.0, 0.3),
-        ("preset = \"p95-30\"\nheadroom_ratio = 0.1\n", 0.95, 0.1),
+    for (text, risk_max, quantile, headroom_ratio) in [
+        ("", Some(0.135), 0.995, 0.2),
+        ("preset = \"frugal\"\n", Some(0.135), 0.995, 0.2),
+        ("preset = \"cautious\"\nheadroom_ratio = 0.1\n", Some(0.09), 0.995, 0.1),
+        ("preset = \"balanced\"\nquantile = 0.99\n", None, 0.99, 0.2),
+        ("preset = \"co-p90\"\n", None, 0.9, 0.0),
+        ("preset = \"co-p95-30\"\n", None, 0.95, 0.3),
+        ("preset = \"co-p99-5-20\"\n", None, 0.995, 0.2),
+        ("preset = \"co-p99-5-30\"\n", None, 0.995, 0.3),
+        ("preset = \"co-p95-30\"\nquantile = 1\n", None, 1.0, 0.3),
+        ("preset = \"co-p95-30\"\nheadroom_ratio = 0.1\n", None, 0.95, 0.1),
     ] {
         let sizing = accepted(&with(&format!("[sizing]\n{text}"))).sizing;
+        assert_eq!(sizing.risk.map(|rule| rule.risk_max), risk_max, "{text}");
+        assert_eq!(sizing.risk.is_some_and(|rule| rule.bargain.is_some()), text.contains("frugal"));
         assert!((sizing.quantile - quantile).abs() < 1e-12, "{text}");
         assert!((sizing.headroom_ratio - headroom_ratio).abs() < 1e-12, "{text}");
     }

@@ -14,7 +14,8 @@ use serde::{
 use trimtab_models::{
     metric::{Metric, TABLE},
     sizing::settings::{
-        FunctionObjective, FunctionSettings, GroupSettings, InstanceSettings, SizingSettings,
+        FunctionObjective, FunctionSettings, GroupSettings, InstanceSettings, Preset,
+        SizingSettings,
     },
 };
 
@@ -25,16 +26,9 @@ use crate::{
     settings::{CollectSettings, PricingSettings},
 };
 
-/// The presets of AWS Compute Optimizer: the quantile of CPU that must fit, and the headroom above it. `p99.5-20` is
-/// its default, `p90-0` the one that saves most.
-const PRESETS: [(&str, (f64, f64)); 4] = [
-    ("p90-0", (0.9, 0.0)),
-    ("p95-30", (0.95, 0.3)),
-    ("p99.5-20", (0.995, 0.2)),
-    ("p99.5-30", (0.995, 0.3)),
-];
-
-const DEFAULT_PRESET: (f64, f64) = (0.995, 0.2);
+/// The quantile that must fit, where one must, and the room above demand: AWS Compute Optimizer's default. Kinds for
+/// which no risk is weighed go by it under every preset.
+const DEFAULT_RULE: (f64, f64) = (0.995, 0.2);
 
 /// What the size of a function can be chosen for.
 const OBJECTIVES: [(&str, FunctionObjective); 3] = [
@@ -73,17 +67,21 @@ pub(super) fn sizing(
     pricing: &PricingSettings,
     report: &mut Report<'_>,
 ) -> SizingSettings {
+    let presets = Preset::ALL.map(|one| (one.as_str(), one));
     let preset =
-        report.word("sizing.preset", raw.preset.as_deref(), &PRESETS).unwrap_or(DEFAULT_PRESET);
+        report.word("sizing.preset", raw.preset.as_deref(), &presets).unwrap_or(Preset::Balanced);
+    let (quantile, default) = preset.published_rule().unwrap_or(DEFAULT_RULE);
     let mut headroom = |name: &str, value, default| {
         report.number(&format!("sizing.{name}"), value, default, 0.0..=HEADROOM_MAX)
     };
-    let headroom_ratio = headroom("headroom_ratio", raw.headroom_ratio, preset.1);
+    let headroom_ratio = headroom("headroom_ratio", raw.headroom_ratio, default);
     let memory_headroom_ratio = headroom("memory_headroom_ratio", raw.memory_headroom_ratio, 0.2);
     let io_headroom_ratio = headroom("io_headroom_ratio", raw.io_headroom_ratio, 0.2);
     SizingSettings {
         lookback_days: collect.lookback_days,
-        quantile: report.number("sizing.quantile", raw.quantile, preset.0, 0.5..=1.0),
+        // Who names a quantile wants to be sized by it.
+        risk: preset.risk_rule().filter(|_| raw.quantile.is_none()),
+        quantile: report.number("sizing.quantile", raw.quantile, quantile, 0.5..=1.0),
         headroom_ratio,
         memory_headroom_ratio,
         io_headroom_ratio,

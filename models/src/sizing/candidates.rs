@@ -23,7 +23,7 @@ const BYTES_PER_GBPS: f64 = 125_000_000.0;
 pub(super) struct Need {
     /// Compute, as a ratio of today's type's.
     pub(super) cpu_ratio: f64,
-    /// Compute that must be there for ever, as a ratio of today's type's.
+    /// Compute that must be there for ever, as a ratio of today's type's; 0 where bursts are judged slot by slot.
     pub(super) sustained_ratio: f64,
     /// Memory, MiB.
     pub(super) memory_mib: f64,
@@ -73,7 +73,8 @@ pub(super) fn carries(need: &Need, today: &InstanceType, target: &InstanceType) 
     // A bandwidth that is not known carries nothing that is needed.
     let at_least = |offer: Option<f64>, need: f64| offer.unwrap_or(0.0) + ROUNDING >= need;
     at_least(Some(compute), need.cpu_ratio)
-        && at_least(sustained, need.sustained_ratio)
+        // A limited type whose baseline is not known must not pass for a full one.
+        && sustained.is_some_and(|sustained| at_least(Some(sustained), need.sustained_ratio))
         && at_least(Some(target.memory_mib as f64), need.memory_mib)
         && at_least(network_bytes_s(target), need.network_bytes_s)
         && at_least(ebs_bytes_s(target), need.ebs_bytes_s)

@@ -52,6 +52,8 @@ pub(super) struct Finding {
     pub(super) decisive: Vec<Measure>,
     pub(super) dimensions: Vec<Dimension>,
     pub(super) replay: Option<Replay>,
+    /// Probability that the proposed size is too small in the coming week; `None` where none is stated.
+    pub(super) risk: Option<f64>,
     pub(super) capacity_ratio: f64,
     pub(super) lowers_performance: bool,
     pub(super) keeps_every_limit: bool,
@@ -196,8 +198,8 @@ impl<'a> Case<'a> {
             desired: proposal.desired,
             alternates: proposal.alternates,
             reason: proposal.reason,
+            risk: finding.risk,
             evidence: self.evidence(finding, seasons),
-            risk: None,
             saving: saving.and_then(|(today, proposed)| today.checked_sub(proposed)),
             cost_today,
             price_basis: proposal.costs.map(|costs| costs.basis),

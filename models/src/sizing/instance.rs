@@ -2,25 +2,28 @@
 //!
 //! Not here: idle instances (`idle`) and what a type can be replaced by (`candidates`).
 
+use std::cmp::Reverse;
+
 use super::{
     candidates::{
         Need, carries, compute_ratio, ebs_bytes_s, generation, is_limited, is_open, network_bytes_s,
     },
-    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, SEEN_S_MIN, STEP_MIN},
+    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
+    credits::slowed,
+    settings::RiskRule,
+    usage::{CPU, MEMORY, Risk, Usage},
 };
 use crate::{
     catalog::{ApiWord, Architecture, InstanceType, Price},
-    demand::{at_quantile, highest, highest_day_mean, rates, saturated_ratio, total},
-    metric::{Measure, Metric, Statistic},
+    demand::highest,
+    metric::Statistic,
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
     replay::{ReplayDimension, replay},
     resource::{Instance, InstanceState},
+    risk::{Demand, TOLERANCE_RATIO},
     series::Series,
     spec::{PowerState, Spec},
 };
-
-/// Memory in use, percent, from which an instance needs more: beyond it the kernel begins to reclaim and kill.
-const MEMORY_FULL_PERCENT: f64 = 95.0;
 
 /// The compute that a saturated instance gets at least, as a ratio of today's, when its family has no larger size.
 const RELIEF_MIN: f64 = 1.25;
@@ -28,26 +31,28 @@ const RELIEF_MIN: f64 = 1.25;
 /// The tenancy whose prices the catalogue has.
 const SHARED_TENANCY: &str = "default";
 
-const CPU: Measure = Measure { metric: Metric::InstanceCpu, statistic: Statistic::Average };
-const MEMORY: Measure = Measure { metric: Metric::InstanceMemory, statistic: Statistic::Maximum };
-
-/// What the look-back shows of an instance.
-struct Usage<'a> {
-    cpu: &'a Series,
-    /// The quantile of CPU that must fit, as a ratio of all vCPUs.
-    cpu_ratio: f64,
-    /// Enough points at the ceiling that the demand beyond it is unknown.
-    cpu_saturated: bool,
-    memory: Option<&'a Series>,
-    memory_full: bool,
-    network: Option<f64>,
-    ebs: Option<f64>,
-}
-
 /// A type that carries the need, with its price where it has one.
 struct Offer<'a> {
     target: &'a InstanceType,
     price: Option<Price>,
+    risks: Vec<Risk>,
+}
+
+impl Offer<'_> {
+    /// The dimension in which the type is likeliest too small.
+    fn worst(&self) -> Risk {
+        let by_risk = |one: &&Risk, other: &&Risk| one.probability.total_cmp(&other.probability);
+        *self.risks.iter().max_by(by_risk).expect("CPU is always among the risks")
+    }
+
+    /// What an hour costs, in dollars or, without a price, in vCPU.
+    fn hourly(&self) -> f64 {
+        hourly(self.target, self.price)
+    }
+}
+
+fn hourly(one: &InstanceType, price: Option<Price>) -> f64 {
+    price.map_or(f64::from(one.vcpu), |price| price.per_hour.dollars())
 }
 
 /// Recommends another type.
@@ -69,15 +74,15 @@ pub(super) fn resize(
     if Architecture::from_api(&instance.architecture).is_none() {
         return Err(format!("architecture {} is not in the catalogue", instance.architecture));
     }
-    let usage = usage(case)?;
-    let saturated = usage.cpu_saturated || usage.memory_full;
+    let usage = Usage::of(case)?;
     let need = need(case, today, &usage);
     let price = price(case, instance, today);
-    let offers = offers(case, instance, today, &need);
-    let worth = |offer: &&Offer<'_>| saturated || is_worth(today, price, offer);
+    let offers =
+        preferred(case, today, price, &usage, offers(case, instance, today, &need, &usage));
+    let worth = |offer: &&Offer<'_>| usage.is_saturated() || is_worth(today, price, offer);
     let mut worthy = offers.iter().filter(worth);
     let Some(best) = worthy.next() else {
-        return Err(reason_fits(name, &usage, saturated, offers.len()));
+        return Err(reason_fits(case, name, &usage, offers.len()));
     };
     let alternates = worthy.take(case.settings.instance.alternates);
     let proposal = Proposal {
@@ -87,10 +92,10 @@ pub(super) fn resize(
             state: PowerState::Running,
         },
         alternates: alternates.map(|offer| offer.target.name.clone()).collect(),
-        reason: reason(case, today, best.target, &usage),
+        reason: reason(case, today, best, &usage),
         costs: costs(case, price, best.price),
     };
-    let finding = finding(case, today, best.target, &usage, &need);
+    let finding = finding(case, today, best, &usage, &need);
     Ok(case.recommendation(proposal, finding, seasons))
 }
 
@@ -110,81 +115,42 @@ pub(super) fn reason_fixed(instance: &Instance) -> Option<String> {
         .then(|| "hibernation is enabled, with which EC2 does not change types".to_owned())
 }
 
-fn usage<'a>(case: &'a Case<'_>) -> Result<Usage<'a>, String> {
-    let cpu = case.judged(CPU.metric, CPU.statistic)?;
-    let percent = at_quantile(cpu, case.settings.quantile).ok_or("CPU has no points")?;
-    let memory = case.judged(MEMORY.metric, MEMORY.statistic).ok();
-    let memory_full = memory.is_some_and(|series| {
-        highest(&of_this_type(case, series)).is_some_and(|most| most >= MEMORY_FULL_PERCENT)
-    });
-    let peak = |series: &Series| rates(series).map(|(_, rate)| rate).max_by(f64::total_cmp);
-    let way = |metric| case.series(metric, Statistic::Sum).and_then(peak);
-    let received = way(Metric::InstanceNetworkIn);
-    let network = received.zip(way(Metric::InstanceNetworkOut));
-    let disk = [Metric::InstanceEbsReadBytes, Metric::InstanceEbsWriteBytes];
-    Ok(Usage {
-        cpu,
-        cpu_ratio: percent / 100.0,
-        cpu_saturated: is_saturated(
-            &of_this_type(case, cpu),
-            case.settings.instance.saturated_ratio,
-        ),
-        memory,
-        memory_full,
-        // Each way has the whole bandwidth, so that the busier one counts.
-        network: network.map(|(received, sent)| received.max(sent)),
-        ebs: total(case.seen(), &disk).as_ref().and_then(peak),
-    })
-}
-
-/// The points since the last start, if they span a day, else all.
-///
-/// A type changes only while the instance is stopped, so that what was full before the last start may have been a
-/// smaller type: it must not be made larger for it twice. As demand the older points still count: there they err on
-/// the side of more.
-fn of_this_type(case: &Case<'_>, series: &Series) -> Series {
-    let launched = case.input.resource.instance().and_then(|instance| instance.launched_at);
-    let newer = launched.map(|at| series.window(at.as_second(), series.end_s()));
-    let a_day = |one: &Series| one.points() * one.step_s as usize >= SEEN_S_MIN;
-    newer.filter(a_day).unwrap_or_else(|| series.clone())
-}
-
-/// Whether CPU is at its ceiling often enough; a threshold of 0 needs one point all the same.
-fn is_saturated(cpu: &Series, threshold: f64) -> bool {
-    let share = saturated_ratio(cpu);
-    share > 0.0 && share >= threshold
-}
-
-/// What a type must offer.
+/// What a type must offer, whatever the risk.
 ///
 /// A saturated instance gets the next larger size at least and loses nothing; otherwise no dimension falls below half,
 /// and what is not seen is not made smaller: memory not at all, bandwidths by half at most, since they shrink with
-/// every size of a family.
+/// every size of a family. Where no risk is weighed, the quantile of CPU and the peaks of bandwidths must fit.
 fn need(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> Need {
     let settings = case.settings;
-    let saturated = usage.cpu_saturated || usage.memory_full;
-    let keep = if saturated || !case.required_unseen().is_empty() { 1.0 } else { STEP_MIN };
+    let keep =
+        if usage.is_saturated() || !case.required_unseen().is_empty() { 1.0 } else { STEP_MIN };
+    let by_quantile = settings.risk.is_none();
     let roomy = |demand: f64, headroom: f64| demand / (1.0 - headroom);
-    let cpu = roomy(usage.cpu_ratio, settings.headroom_ratio).max(keep);
+    let quantile = if by_quantile { roomy(usage.cpu_ratio, settings.headroom_ratio) } else { 0.0 };
+    let cpu = quantile.max(keep);
     let memory_today = today.memory_mib as f64;
-    let memory = usage.memory.and_then(highest).map_or(memory_today, |percent| {
-        roomy(percent / 100.0 * memory_today, settings.memory_headroom_ratio)
+    let memory = usage.memory.as_ref().map_or(memory_today, |(_, demand)| {
+        roomy(demand.highest() / 100.0 * memory_today, settings.memory_headroom_ratio)
     });
-    let bandwidth = |seen: Option<f64>, today: Option<f64>| {
+    let bandwidth = |seen: &Option<Demand>, today: Option<f64>| {
         // What goes beyond today's base is served from bursts, today and tomorrow.
         let today = today.unwrap_or(0.0);
-        let kept = if saturated { today } else { 0.0 };
-        let least = seen.map_or(today * STEP_MIN, |peak| roomy(peak, settings.io_headroom_ratio));
+        let kept = if usage.is_saturated() { today } else { 0.0 };
+        let peak = |demand: &Demand| roomy(demand.highest(), settings.io_headroom_ratio);
+        let least = match seen {
+            None => today * STEP_MIN,
+            Some(demand) if by_quantile => peak(demand),
+            Some(_) => 0.0,
+        };
         least.min(today).max(kept)
     };
-    // Even where a month of credits or of load beyond the baseline was fine, the target's baseline must do.
-    let sustained = highest_day_mean(usage.cpu).map_or(0.0, |percent| percent / 100.0);
     Need {
         cpu_ratio: if usage.cpu_saturated { cpu.max(next_larger(case, today)) } else { cpu },
-        sustained_ratio: roomy(sustained, settings.headroom_ratio),
+        // A limited type's allowance is part of the risk, or of `is_sustained`.
+        sustained_ratio: 0.0,
         memory_mib: memory.max(memory_today * keep),
-        network_bytes_s: bandwidth(usage.network, network_bytes_s(today)),
-        ebs_bytes_s: bandwidth(usage.ebs, ebs_bytes_s(today)),
+        network_bytes_s: bandwidth(&usage.network, network_bytes_s(today)),
+        ebs_bytes_s: bandwidth(&usage.ebs, ebs_bytes_s(today)),
     }
 }
 
@@ -210,15 +176,21 @@ fn offers<'a>(
     instance: &Instance,
     today: &InstanceType,
     need: &Need,
+    usage: &Usage<'_>,
 ) -> Vec<Offer<'a>> {
     let priced = price(case, instance, today).is_some();
     let open = |target: &&InstanceType| {
         (priced || target.family == today.family)
             && carries(need, today, target)
             && is_open(instance, today, target, &case.settings.instance)
+            && is_sustained(case, today, target, usage)
     };
     let types = case.catalog.instance_types().filter(open);
-    let offered = types.map(|target| Offer { target, price: price(case, instance, target) });
+    let offered = types.map(|target| Offer {
+        target,
+        price: price(case, instance, target),
+        risks: usage.risks(today, target, case.settings),
+    });
     let mut offers: Vec<Offer<'_>> =
         offered.filter(|offer| offer.price.is_some() == priced).collect();
     offers.sort_by_cached_key(|offer| {
@@ -226,9 +198,56 @@ fn offers<'a>(
         let cost = offer.price.map(|price| price.per_hour);
         let size = if priced { 0 } else { target.vcpu };
         let moved = target.family != today.family;
-        (cost, size, moved, std::cmp::Reverse(generation(target)), target.name.clone())
+        (cost, size, moved, Reverse(generation(target)), target.name.clone())
     });
     offers
+}
+
+/// Whether a burstable or flex type runs out of its allowance no more often than the quantile leaves out.
+///
+/// Where risk is weighed, that is part of it.
+fn is_sustained(
+    case: &Case<'_>,
+    today: &InstanceType,
+    target: &InstanceType,
+    usage: &Usage<'_>,
+) -> bool {
+    let settings = case.settings;
+    if settings.risk.is_some() || !is_limited(target) {
+        return true;
+    }
+    let compute = compute_ratio(today, target);
+    slowed(usage.cpu, target, compute, settings.headroom_ratio).is_some_and(|points| {
+        let breaching = points.iter().filter(|(_, breaching)| *breaching).count();
+        breaching as f64 <= (1.0 - settings.quantile) * points.len() as f64
+    })
+}
+
+/// The offers that the risk rule takes, best first.
+///
+/// What is saturated gets more, whatever its demand turns out to be.
+fn preferred<'a>(
+    case: &Case<'_>,
+    today: &InstanceType,
+    price: Option<Price>,
+    usage: &Usage<'_>,
+    offers: Vec<Offer<'a>>,
+) -> Vec<Offer<'a>> {
+    let Some(rule) = case.settings.risk.filter(|_| !usage.is_saturated()) else { return offers };
+    let (mut safe, risky): (Vec<_>, Vec<_>) =
+        offers.into_iter().partition(|offer| offer.worst().probability <= rule.risk_max);
+    let cost = hourly(today, price);
+    let vcpu_cost = cost / f64::from(today.vcpu.max(1));
+    let safe_cost = safe.first().map_or(cost, |offer| offer.hourly().min(cost));
+    let gain = |offer: &Offer<'_>| {
+        rule.bargain?.gain((safe_cost - offer.hourly()) / vcpu_cost, offer.worst().probability)
+    };
+    let gains = risky.into_iter().filter_map(|offer| Some((gain(&offer)?, offer)));
+    let best = gains.reduce(|best, one| if one.0 > best.0 { one } else { best });
+    if let Some((_, bargain)) = best {
+        safe.insert(0, bargain);
+    }
+    safe
 }
 
 /// Whether the change pays: the cost falls by more than a tenth or, without prices, the number of vCPUs does.
@@ -250,56 +269,66 @@ fn costs(case: &Case<'_>, today: Option<Price>, proposed: Option<Price>) -> Opti
     })
 }
 
-fn reason(
-    case: &Case<'_>,
-    today: &InstanceType,
-    target: &InstanceType,
-    usage: &Usage<'_>,
-) -> String {
-    let (name, other) = (&today.name, &target.name);
-    let quantile = case.settings.quantile * 100.0;
-    let percent = usage.cpu_ratio * 100.0;
+fn reason(case: &Case<'_>, today: &InstanceType, offer: &Offer<'_>, usage: &Usage<'_>) -> String {
+    let (name, other) = (&today.name, &offer.target.name);
     if usage.cpu_saturated {
         return format!(
             "CPU of {name} is saturated, what it lacks cannot be seen: {other} is larger"
         );
     }
     if usage.memory_full {
+        return format!("memory of {name} is all but used up: {other} has more");
+    }
+    let settings = case.settings;
+    if settings.risk.is_some() {
+        let worst = offer.worst();
         return format!(
-            "memory of {name} is used up to {MEMORY_FULL_PERCENT} % and more: {other} has more"
+            "{other} would do: the risk that it is too small in the coming week is {:.1} % ({}), with {:.0} % of CPU to \
+             spare",
+            worst.probability * 100.0,
+            worst.dimension,
+            settings.headroom_ratio * 100.0
         );
     }
-    let room = case.settings.headroom_ratio * 100.0;
     format!(
-        "{quantile} % of the time CPU stays below {percent:.1} % of {name}: {other} carries all that was seen with \
-         {room:.0} % of CPU to spare"
+        "{} % of the time CPU stays below {:.1} % of {name}: {other} carries all that was seen with {:.0} % of CPU to \
+         spare",
+        settings.quantile * 100.0,
+        usage.cpu_ratio * 100.0,
+        settings.headroom_ratio * 100.0
     )
 }
 
-fn reason_fits(name: &str, usage: &Usage<'_>, saturated: bool, offers: usize) -> String {
-    if saturated {
+fn reason_fits(case: &Case<'_>, name: &str, usage: &Usage<'_>, offers: usize) -> String {
+    if usage.is_saturated() {
         return format!("{name} is saturated, but no type that it can move to is larger");
     }
-    let percent = usage.cpu_ratio * 100.0;
     let offered = if offers == 0 { "no other type" } else { "no type that costs a tenth less" };
-    format!("{name} fits: {offered} carries what was seen ({percent:.1} % of CPU at the quantile)")
+    let carried = case.settings.risk.map_or_else(
+        || format!("what was seen ({:.1} % of CPU at the quantile)", usage.cpu_ratio * 100.0),
+        |rule| format!("the coming week at a risk of {:.0} % at most", rule.risk_max * 100.0),
+    );
+    format!("{name} fits: {offered} carries {carried}")
 }
 
 fn finding(
     case: &Case<'_>,
     today: &InstanceType,
-    target: &InstanceType,
+    offer: &Offer<'_>,
     usage: &Usage<'_>,
     need: &Need,
 ) -> Finding {
+    let target = offer.target;
     let compute = compute_ratio(today, target);
     let memory = target.memory_mib as f64 / (today.memory_mib as f64).max(1.0);
     let bandwidth = |of: fn(&InstanceType) -> Option<f64>| of(today).zip(of(target));
     let slower = |pair: Option<(f64, f64)>| pair.is_some_and(|(old, new)| new < old);
     let mut decisive = vec![CPU];
-    decisive.extend(usage.memory.map(|_| MEMORY));
+    decisive.extend(usage.memory.as_ref().map(|_| MEMORY));
     Finding {
         decisive,
+        // What a saturated instance lacks is unknown, and so is the risk that more is not enough.
+        risk: (!usage.is_saturated()).then(|| offer.worst().probability),
         dimensions: dimensions(case, today, target, usage, need),
         replay: replay(&replayed(today, target, usage)),
         capacity_ratio: compute.min(memory),
@@ -308,7 +337,7 @@ fn finding(
             || slower(bandwidth(network_bytes_s))
             || slower(bandwidth(ebs_bytes_s)),
         unseen: unseen(usage),
-        notes: notes(case, today, target, usage),
+        notes: notes(case, today, offer, usage),
         ..Finding::default()
     }
 }
@@ -330,22 +359,36 @@ fn dimensions(
         capacity_today,
         capacity_proposed,
     };
-    let cpu = usage.cpu_ratio / (1.0 - settings.headroom_ratio);
-    let cpu = if usage.cpu_saturated { need.cpu_ratio } else { cpu };
+    let cpu = if usage.cpu_saturated {
+        need.cpu_ratio
+    } else {
+        cpu_demand_ratio(usage, settings.risk) / (1.0 - settings.headroom_ratio)
+    };
     let proposed = vcpu * compute_ratio(today, target);
     let mut rows = vec![row("cpu", &format!("vCPU of {}", today.name), cpu * vcpu, vcpu, proposed)];
     let (memory_today, memory) = (today.memory_mib as f64, target.memory_mib as f64);
-    rows.extend(usage.memory.and_then(highest).map(|percent| {
-        let demand = percent / 100.0 * memory_today / (1.0 - settings.memory_headroom_ratio);
-        row("memory", "MiB", demand, memory_today, memory)
+    rows.extend(usage.memory.as_ref().map(|(_, demand)| {
+        let used = demand.highest() / 100.0 * memory_today;
+        row("memory", "MiB", used / (1.0 - settings.memory_headroom_ratio), memory_today, memory)
     }));
-    let bandwidth = |name: &str, peak: Option<f64>, of: fn(&InstanceType) -> Option<f64>| {
-        let (peak, (old, new)) = peak.zip(of(today).zip(of(target)))?;
-        Some(row(name, "bytes/s", peak / (1.0 - settings.io_headroom_ratio), old, new))
+    let bandwidth = |name: &str, seen: &Option<Demand>, of: fn(&InstanceType) -> Option<f64>| {
+        let (old, new) = of(today).zip(of(target))?;
+        let peak = seen.as_ref()?.highest() / (1.0 - settings.io_headroom_ratio);
+        Some(row(name, "bytes/s", peak, old, new))
     };
-    rows.extend(bandwidth("network", usage.network, network_bytes_s));
-    rows.extend(bandwidth("ebs_throughput", usage.ebs, ebs_bytes_s));
+    rows.extend(bandwidth("network", &usage.network, network_bytes_s));
+    rows.extend(bandwidth("ebs_throughput", &usage.ebs, ebs_bytes_s));
     rows
+}
+
+/// The CPU that must be there, as a ratio of all vCPUs: at the quantile or, where risk is weighed, at that risk.
+fn cpu_demand_ratio(usage: &Usage<'_>, rule: Option<RiskRule>) -> f64 {
+    let at_risk = |rule: RiskRule| {
+        let percent = usage.cpu_demand.capacity_at(rule.risk_max, TOLERANCE_RATIO);
+        // Too little was seen for any capacity to be safe: then the highest demand is all that can be said.
+        if percent.is_finite() { percent / 100.0 } else { usage.cpu_demand.highest() / 100.0 }
+    };
+    rule.map_or(usage.cpu_ratio, at_risk)
 }
 
 /// CPU and memory of the look-back against the target, without the room above them.
@@ -367,7 +410,8 @@ fn replayed(
     let compute = vcpu * compute_ratio(today, target);
     let memory = (today.memory_mib as f64, target.memory_mib as f64);
     let mut replayed = vec![scaled("cpu", usage.cpu, vcpu, compute)];
-    replayed.extend(usage.memory.map(|series| scaled("memory", series, memory.0, memory.1)));
+    let series = usage.memory.as_ref().map(|(series, _)| *series);
+    replayed.extend(series.map(|series| scaled("memory", series, memory.0, memory.1)));
     replayed
 }
 
@@ -384,10 +428,16 @@ fn unseen(usage: &Usage<'_>) -> Vec<String> {
 fn notes(
     case: &Case<'_>,
     today: &InstanceType,
-    target: &InstanceType,
+    offer: &Offer<'_>,
     usage: &Usage<'_>,
 ) -> Vec<String> {
+    let target = offer.target;
     let mut notes = Vec::new();
+    if !usage.is_saturated() {
+        let shown = |one: &Risk| format!("{} {:.1} %", one.dimension, one.probability * 100.0);
+        let risks: Vec<String> = offer.risks.iter().map(shown).collect();
+        notes.push(format!("risk of being too small in the coming week: {}", risks.join(", ")));
+    }
     if usage.memory.is_none() {
         notes.push("memory was not seen, so that it is not made smaller".to_owned());
     }
@@ -398,7 +448,7 @@ fn notes(
     if is_limited(target) {
         let share = target.baseline_ratio.unwrap_or(0.0) * 100.0;
         notes.push(format!(
-            "{} sustains {share:.0} % of its CPU, more only for a time",
+            "{} sustains {share:.0} % of its CPU, more only while its allowance lasts",
             target.name
         ));
     }

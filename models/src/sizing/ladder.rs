@@ -88,3 +88,122 @@ fn choice(demand: Option<&Demand>, cores: f64, vcpu: f64) -> LadderChoice {
     let breaches = demand.breaches(vcpu / cores * 100.0 * (1.0 + ROUNDING));
     LadderChoice { vcpu, risk: breaches.risk(TOLERANCE_RATIO), exceedance: breaches.exceedance() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LADDER: [f64; 8] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+    /// 14 days of 5-minute slots.
+    const SLOTS: usize = 14 * 288;
+
+    fn series(values: Vec<f32>) -> Series {
+        Series { start_s: 0, step_s: 300, values }
+    }
+
+    /// A machine of four cores at `base` percent, with so many slots of each day at `peak`.
+    fn machine(base: f32, peak: f32, slots_a_day: usize) -> Series {
+        series((0..SLOTS).map(|slot| if slot % 288 < slots_a_day { peak } else { base }).collect())
+    }
+
+    #[test]
+    fn published_rules_are_what_they_say() {
+        // Half of the time 20 %, half of it 40 % of four cores: 1.6 vCPU at every quantile above the median.
+        let usage = machine(20.0, 40.0, 144);
+        for (preset, expect) in [
+            (Preset::CoP90, 2.0),
+            (Preset::CoP95_30, 4.0),
+            (Preset::CoP99_5_20, 2.0),
+            (Preset::CoP99_5_30, 4.0),
+        ] {
+            let found = choose(&usage, 4.0, &LADDER, preset).vcpu;
+            assert!((found - expect).abs() < 1e-12, "{}: {found}", preset.as_str());
+            assert_eq!(Preset::from_name(preset.as_str()), Some(preset));
+        }
+        assert_eq!(Preset::from_name("p50"), None);
+    }
+
+    #[test]
+    fn presets_differ_in_what_they_risk() {
+        let vcpu = |usage: &Series, preset| choose(usage, 4.0, &LADDER, preset).vcpu;
+        // One slot a day, 0.35 %, above 0.5 vCPU: nobody pays for it. Three, 1.04 %: one in two weeks fails.
+        for (slots_a_day, expect) in [(0, [0.5; 3]), (1, [0.5; 3]), (3, [0.5, 4.0, 4.0])] {
+            let usage = machine(10.0, 90.0, slots_a_day);
+            let found =
+                [Preset::Frugal, Preset::Balanced, Preset::Cautious].map(|one| vcpu(&usage, one));
+            let same = found.iter().zip(expect).all(|(one, other)| (one - other).abs() < 1e-12);
+            assert!(same, "{slots_a_day} slots a day: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_saturated_get_more_and_the_unknown_no_less() {
+        let full = machine(100.0, 100.0, 0);
+        let some = machine(30.0, 100.0, 4);
+        for preset in [Preset::Frugal, Preset::Balanced, Preset::Cautious] {
+            for (name, usage) in [("full", &full), ("some", &some)] {
+                let found = choose(usage, 4.0, &LADDER, preset);
+                assert!(found.vcpu > 4.0, "{name} {}: {found:?}", preset.as_str());
+            }
+            let most = choose(&full, 32.0, &LADDER, preset).vcpu;
+            assert!((most - 32.0).abs() < 1e-12, "there is no more");
+        }
+        let unknown = [series(Vec::new()), series(vec![f32::NAN; SLOTS])];
+        for (usage, preset) in unknown.iter().flat_map(|one| Preset::ALL.map(|each| (one, each))) {
+            let found = choose(usage, 6.0, &LADDER, preset);
+            assert_eq!((found.vcpu, found.risk, found.exceedance), (8.0, 1.0, 1.0));
+            assert!((choose(usage, 6.0, &[], preset).vcpu - 6.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_gives_a_step_all_the_same() {
+        let odd = [
+            vec![5.0],
+            vec![f32::INFINITY; 300],
+            vec![f32::NEG_INFINITY, -1.0],
+            vec![0.0; SLOTS],
+            [vec![1.0; SLOTS], vec![1e30]].concat(),
+            vec![3.0; 10 * 365 * 288],
+        ];
+        for values in odd {
+            let first = values[0];
+            for preset in Preset::ALL {
+                let found = choose(&series(values.clone()), 2.0, &LADDER, preset);
+                assert!(LADDER.contains(&found.vcpu), "{first}: {found:?}");
+                assert!((0.0..=1.0).contains(&found.risk), "{first}: {found:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn more_risk_never_costs_more(
+            values in prop::collection::vec(0.0_f32..110.0, 288..1_000),
+            risks in prop::array::uniform2(0.0_f64..1.0),
+        ) {
+            let usage = series(values);
+            let at = |risk_max: f64| {
+                choose_by_risk(&usage, 4.0, &LADDER, RiskRule { risk_max, bargain: None }).vcpu
+            };
+            let (low, high) = (risks[0].min(risks[1]), risks[0].max(risks[1]));
+            prop_assert!(at(high) <= at(low));
+            let by = |preset| choose(&usage, 4.0, &LADDER, preset).vcpu;
+            prop_assert!(by(Preset::Frugal) <= by(Preset::Balanced));
+            prop_assert!(by(Preset::Balanced) <= by(Preset::Cautious));
+        }
+
+        #[test]
+        fn twice_the_machine_is_twice_the_size(values in prop::collection::vec(0.0_f32..98.0, 288..1_000)) {
+            // Between the ends of the ladder, where half and double are on it.
+            let usage = series(values);
+            for preset in [Preset::Balanced, Preset::Cautious, Preset::CoP99_5_20] {
+                let small = choose(&usage, 2.0, &LADDER, preset);
+                let large = choose(&usage, 4.0, &LADDER, preset);
+                prop_assert!(small.vcpu <= 0.25 || (large.vcpu - 2.0 * small.vcpu).abs() < 1e-12);
+            }
+        }
+    }
+}

@@ -5,12 +5,14 @@
 
 mod candidates;
 mod case;
+mod credits;
 mod function;
 mod group;
 mod idle;
 mod instance;
 pub mod ladder;
 pub mod settings;
+mod usage;
 mod volume;
 
 use std::collections::BTreeMap;

@@ -87,14 +87,14 @@ impl Preset {
 
     /// The risk that the preset takes; `None` for a published rule, which knows none.
     ///
-    /// Chosen on plateaus of back-tests: from 0.135 to 0.155, and from 0.09 to 0.10, neither cost nor failures move
-    /// much. `frugal` takes from the balanced size on whatever saves half a vCPU and three quarters for each failure,
-    /// unless the failure is all but certain.
+    /// Chosen on plateaus of back-tests: from 0.13 to 0.145, and from 0.08 to 0.095, cost and failures hardly move.
+    /// `frugal` takes what is smaller than the balanced size where that saves half a vCPU, and three quarters for each
+    /// failure to be expected, unless the failure is all but certain.
     #[must_use]
     pub const fn risk_rule(self) -> Option<RiskRule> {
-        const BALANCED: f64 = 0.14;
-        const CAUTIOUS: f64 = 0.10;
-        const BARGAIN: Bargain = Bargain { risk_max: 0.85, vcpu_per_failure: 0.75, vcpu_min: 0.5 };
+        const BALANCED: f64 = 0.135;
+        const CAUTIOUS: f64 = 0.09;
+        const BARGAIN: Bargain = Bargain { risk_max: 0.86, vcpu_per_failure: 0.75, vcpu_min: 0.5 };
         match self {
             Self::Frugal => Some(RiskRule { risk_max: BALANCED, bargain: Some(BARGAIN) }),
             Self::Balanced => Some(RiskRule { risk_max: BALANCED, bargain: None }),
@@ -122,13 +122,16 @@ impl Preset {
 pub struct SizingSettings {
     /// Days of usage that are looked at.
     pub lookback_days: u32,
-    /// The quantile of usage that must fit, 0–1. The default, 0.995, is AWS Compute Optimizer's.
+    /// Which risk an instance may take; `None` sizes it by `quantile` alone.
+    pub risk: Option<RiskRule>,
+    /// The quantile of usage that must fit where no risk is weighed, 0–1. The default, 0.995, is AWS Compute
+    /// Optimizer's.
     pub quantile: f64,
-    /// Room above that quantile, as a ratio of the capacity: capacity >= demand ÷ (1 - headroom).
+    /// Room above the demand, as a ratio of the capacity: capacity >= demand ÷ (1 - headroom).
     pub headroom_ratio: f64,
     /// Room above the highest memory use seen, as a ratio of the capacity.
     pub memory_headroom_ratio: f64,
-    /// Room above the used peaks of network and volumes, as a ratio of the capacity.
+    /// Room above what network and volumes use, as a ratio of the capacity.
     pub io_headroom_ratio: f64,
     /// Instances.
     pub instance: InstanceSettings,

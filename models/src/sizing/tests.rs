@@ -4,5 +4,7 @@ mod fleet;
 mod functions;
 mod groups;
 mod instances;
+mod judged;
 mod recorded;
+mod risks;
 mod volumes;

@@ -29,6 +29,7 @@ pub(super) static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::embedded);
 pub(super) fn settings() -> SizingSettings {
     SizingSettings {
         lookback_days: 30,
+        risk: None,
         quantile: 0.995,
         headroom_ratio: 0.2,
         memory_headroom_ratio: 0.2,

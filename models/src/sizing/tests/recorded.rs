@@ -1,7 +1,10 @@
 //! The P99.5 rule with 20 % room on recorded CPU of real machines (folder `TRIMTAB_DATA`), or on seeded CPU of the same
 //! shapes where that folder is not given.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use super::fleet::{instance, measure, one, plain_instance, series, settings, size, steady};
 use crate::{
@@ -13,23 +16,28 @@ use crate::{
 /// Points of the look-back: 14 days.
 const POINTS: usize = 4_032;
 
-/// CPU in percent, one machine after the other; NaN where a sample is missing.
+/// The folder of the recorded machines, where there is one.
 #[expect(
     clippy::disallowed_methods,
     reason = "where recorded series lie is the test's own environment"
 )]
-fn machines() -> Vec<Vec<f32>> {
-    env::var_os("TRIMTAB_DATA").map_or_else(seeded, |folder| {
-        recorded(&Path::new(&folder).join("bitbrains_rnd/cpu_pct_2013-08.csv"))
-    })
+pub(super) fn folder() -> Option<PathBuf> {
+    env::var_os("TRIMTAB_DATA").map(|folder| Path::new(&folder).join("bitbrains_rnd"))
 }
 
-fn recorded(path: &Path) -> Vec<Vec<f32>> {
-    let text = fs::read_to_string(path).expect("TRIMTAB_DATA holds the recorded machines");
+/// CPU in percent over the look-back, one machine after the other; NaN where a sample is missing.
+fn machines() -> Vec<Vec<f32>> {
+    folder().map_or_else(seeded, |folder| recorded(&folder, POINTS))
+}
+
+/// The first points of all recorded machines, in percent of their cores.
+pub(super) fn recorded(folder: &Path, points: usize) -> Vec<Vec<f32>> {
+    let text = fs::read_to_string(folder.join("cpu_pct_2013-08.csv"))
+        .expect("TRIMTAB_DATA holds the recorded machines");
     let mut lines = text.lines();
     let columns = lines.next().expect("the file has a header").split(',').count() - 1;
-    let mut machines = vec![Vec::with_capacity(POINTS); columns];
-    for line in lines.take(POINTS) {
+    let mut machines = vec![Vec::with_capacity(points); columns];
+    for line in lines.take(points) {
         for (machine, cell) in machines.iter_mut().zip(line.split(',').skip(1)) {
             machine.push(cell.parse().unwrap_or(f32::NAN));
         }
