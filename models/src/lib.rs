@@ -6,6 +6,7 @@
 
 pub mod backtest;
 pub mod catalog;
+pub mod class;
 pub mod demand;
 pub mod evidence;
 pub mod forecast;
