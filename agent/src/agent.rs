@@ -16,13 +16,14 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 
-use trimtab_policies::watch::Usage;
+use trimtab_policies::{change::Change, mode::Mode, watch::Usage};
 
 use crate::{
     execute,
     ledger::{Ledger, LedgerError},
     observe::Collecting,
     ports::{Place, Ports},
+    probe::place_of,
     series_store::{SeriesError, SeriesStore},
     store::{Store, StoreError},
     view::CycleView,
@@ -53,11 +54,28 @@ pub enum OpenError {
     Series(#[from] SeriesError),
 }
 
+/// Makes the ports for one change from what its intent recorded, where the settings no longer reach it.
+pub type Reach = Arc<dyn Fn(&Change) -> Ports + Send + Sync>;
+
+/// [`Reach`], with the ports that it has made, by change id.
+#[derive(Default)]
+struct Reached {
+    reach: Option<Reach>,
+    made: BTreeMap<String, Ports>,
+}
+
+impl std::fmt::Debug for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reached").field("made", &self.made.keys()).finish_non_exhaustive()
+    }
+}
+
 /// Everything a running agent has.
 #[derive(Debug)]
 pub struct Agent {
     settings: RwLock<Arc<Settings>>,
     ports: RwLock<Ports>,
+    reached: Mutex<Reached>,
     /// The journal and what it adds up to.
     pub ledger: Mutex<Ledger>,
     /// Derived state.
@@ -108,6 +126,7 @@ impl Agent {
         Ok(Self {
             settings: RwLock::new(Arc::new(settings)),
             ports: RwLock::new(ports),
+            reached: Mutex::default(),
             ledger: Mutex::new(ledger),
             store: Mutex::new(store),
             series: RwLock::new(series),
@@ -141,6 +160,33 @@ impl Agent {
     /// Puts new ports in force, after a reload.
     pub fn set_ports(&self, ports: Ports) {
         *self.ports.write().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+
+    /// Sets how changes are reached that the settings do not reach.
+    pub fn set_reach(&self, reach: Option<Reach>) {
+        *self.reached() = Reached { reach, made: BTreeMap::new() };
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ports that a change is carried out or undone with: those in force, or, where modes were lowered or its account
+    /// was removed since it began, those that its intent recorded.
+    #[must_use]
+    pub fn ports_of(&self, change: &Change) -> Ports {
+        let ports = self.ports();
+        let place = place_of(&change.recommendation);
+        let account = self.settings().account(&place.account).cloned();
+        let reaches = account.is_some_and(|account| {
+            account.regions.contains(&place.region) && account.ceiling() > Mode::Datapilot
+        });
+        if reaches && ports.act.is_some() {
+            return ports;
+        }
+        let mut reached = self.reached();
+        let Some(reach) = reached.reach.clone() else { return ports };
+        reached.made.entry(change.id.clone()).or_insert_with(|| reach(change)).clone()
     }
 
     /// The points, for writing.

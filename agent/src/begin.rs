@@ -3,8 +3,9 @@
 //! Not here: carrying out (`execute`).
 
 use jiff::Timestamp;
+use trimtab_config::Account;
 use trimtab_policies::{
-    change::{Change, Opening},
+    change::{Access, Change, Opening},
     digest::id,
     plan::{Disposition, Moment, PlanEntry},
     record::Entry,
@@ -129,6 +130,7 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         |resource| group_of(resource, &inventory, &settings.policy.limits),
     );
     let mut ledger = agent.ledger();
+    let access = settings.account(&recommendation.resource.account).map(access);
     let approver = ledger
         .book()
         .decision(&entry.digest, arn, recommendation.action, now)
@@ -140,10 +142,19 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         zone,
         mode: entry.mode,
         approver,
+        access: access.unwrap_or_default(),
         steps: entry.steps.clone(),
     };
     let change = Change::open(opening, recommendation, now);
     let change_id = change.id.clone();
     ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
     Ok(change_id)
+}
+
+fn access(account: &Account) -> Access {
+    Access {
+        role_arn: account.role_arn.clone(),
+        apply_role_arn: account.apply_role_arn.clone(),
+        external_id: account.external_id.clone(),
+    }
 }

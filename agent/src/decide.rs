@@ -1,4 +1,4 @@
-//! What people decide: approve, reject, undo, stop, resume. Each is journalled before it counts.
+//! What people decide: approve, reject, undo, stop, resume, and that a circuit is closed again. Each is journalled before it counts.
 //!
 //! Not here: who may (`api`) and how it is shown (`web`, `cli`).
 
@@ -7,6 +7,7 @@ use thiserror::Error;
 use trimtab_policies::{
     approval::{Decision, Verdict},
     change::{reason_not_undoable, undo_steps},
+    circuit::{Circuit, trips},
     plan::{CheckVerdict, Disposition, Moment, PlanEntry},
     record::{Entry, Event},
 };
@@ -22,10 +23,10 @@ use crate::{
 /// Why a decision does not count.
 #[derive(Debug, Error)]
 pub enum DecideError {
-    /// No such recommendation or change.
-    #[error("there is no {what} `{id}`: list them with `trimtab {what}s list`")]
+    /// No such recommendation, change or open circuit.
+    #[error("there is no {what} `{id}`: list them with `{}`", listing(.what))]
     Unknown {
-        /// `recommendation` or `change`.
+        /// `recommendation`, `change` or `open circuit`.
         what: &'static str,
         /// The id given.
         id: String,
@@ -48,6 +49,13 @@ pub enum DecideError {
         #[source]
         source: std::io::Error,
     },
+}
+
+fn listing(what: &str) -> String {
+    match what {
+        "open circuit" => "trimtab circuit".to_owned(),
+        other => format!("trimtab {other}s list"),
+    }
 }
 
 /// An approver's yes.
@@ -241,6 +249,21 @@ pub fn write_stop(state_dir: &std::path::Path, by: &str, reason: &str) -> Result
     let fail = |source| DecideError::Stop { path: path.display().to_string(), source };
     std::fs::write(&path, text).map_err(fail)?;
     std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(fail)
+}
+
+/// Closes an open circuit: a person has looked at what went wrong there.
+///
+/// # Errors
+/// `Unknown` when no such circuit is open.
+pub fn reset_circuit(agent: &Agent, circuit: Circuit, by: &str) -> Result<(), DecideError> {
+    let now = agent.ports().clock.now();
+    let mut ledger = agent.ledger();
+    let book = ledger.book();
+    if !trips(book.changes(), book.resets()).iter().any(|trip| trip.scope == circuit) {
+        return Err(DecideError::Unknown { what: "open circuit", id: circuit.to_string() });
+    }
+    ledger.record(now, by, Entry::CircuitReset { circuit })?;
+    Ok(())
 }
 
 /// Releases the stop switch.

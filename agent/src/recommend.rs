@@ -107,8 +107,16 @@ fn recommend_one(
     };
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
     let (from, until) = (at(from_s), at(until_s));
-    let input =
-        SizingInput { resource, series: &series, now, from, until, running: &[], inventory };
+    let input = SizingInput {
+        resource,
+        series: &series,
+        now,
+        from,
+        until,
+        running: &[],
+        sizes: &[],
+        inventory,
+    };
     let found = recommend(&input, &settings.sizing, &agent.catalog());
     (found.recommendations, found.not_sized)
 }

@@ -68,6 +68,7 @@ pub fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan
         catalog: &catalog,
         inventory: &inventory,
         changes: ledger.book().changes(),
+        resets: ledger.book().resets(),
         stopped: agent.stopped(),
         now: agent.ports().clock.now(),
         moment,

@@ -2,23 +2,34 @@
 //!
 //! Not here: the daemon's loop (`daemon`) and the command line's words (`cli`).
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use anyhow::Context;
-use trimtab_config::{Cloud, Settings};
+use trimtab_config::{Cloud, Salvaged, Settings};
 use trimtab_models::catalog::Catalog;
+use trimtab_policies::change::Change;
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use crate::{
-    agent::{Agent, OpenError},
+    agent::{Agent, OpenError, Reach},
     clock::{FastClock, RealClock},
     cycle::{Begin, run_cycle},
-    daemon::{self, Options, PortsFactory, Reloader},
+    daemon::{self, Connect, Connected, Options, Reloader},
+    execute,
+    journal::JournalError,
+    ledger::{Ledger, LedgerError},
     ports::{Clock, Ports},
     simulated::Simulated,
     store::StoreError,
     view::PlanView,
 };
+
+/// The share of each API's rate that a change takes whose settings are gone: the settings' own default.
+#[cfg(feature = "aws")]
+const MAX_RATE_RATIO: f64 = 0.2;
 
 /// The catalogue that the settings ask for: the embedded one, with the user's prices over it.
 ///
@@ -34,39 +45,58 @@ pub fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
     Ok(embedded.with_prices(rows))
 }
 
-/// Settings, completed where the cloud is a simulated one, with its ports and whether its time is virtual.
+/// Connects settings to the cloud that they name.
 ///
 /// # Errors
-/// When the scenario cannot be read, or this build has no AWS.
-pub fn connect(mut settings: Settings) -> anyhow::Result<(Settings, Ports, bool)> {
+/// When the scenario or the price file cannot be read, or this build has no AWS.
+pub fn connect(settings: Settings) -> anyhow::Result<Connected> {
+    let catalog = catalog(&settings)?;
     match settings.cloud.clone() {
         Cloud::Aws { endpoint_url } => {
-            let ports = aws_ports(&settings, endpoint_url, settings.may_write())?;
-            Ok((settings, ports, false))
+            let ports = aws_ports(&settings, endpoint_url.clone())?;
+            Ok(Connected { settings, ports, reach: reach(endpoint_url), catalog })
         }
         Cloud::Simulated { scenario, seed, time_factor } => {
-            let text = std::fs::read_to_string(&scenario)
-                .with_context(|| format!("the scenario `{}` cannot be read", scenario.display()))?;
-            let scenario =
-                Scenario::parse(&text).with_context(|| format!("`{}`", scenario.display()))?;
-            settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
-            if settings.accounts.is_empty() {
-                settings.accounts.push(crate::simulate::account_of(&scenario));
-            }
+            let scenario = read_scenario(&scenario)?;
+            let settings = completed(settings, &scenario);
             let clock: Arc<dyn Clock> = Arc::new(FastClock::new(scenario.start, time_factor));
-            let world = World::new(&scenario, seed, catalog(&settings)?);
-            Ok((settings, Simulated::new(world, clock).ports(), true))
+            let world = World::new(&scenario, seed, catalog.clone());
+            let ports = Simulated::new(world, clock).ports();
+            Ok(Connected { settings, ports, reach: None, catalog })
         }
     }
 }
 
-/// Ports on AWS, with writes only where they are asked for.
+/// Connects changed settings to a simulated account that goes on living: it is in memory only.
+fn reconnect(settings: Settings, old: &Connected) -> anyhow::Result<Connected> {
+    let Cloud::Simulated { scenario, .. } = &settings.cloud else { return connect(settings) };
+    anyhow::ensure!(
+        settings.cloud == old.settings.cloud,
+        "the section [cloud] of a simulated account cannot change while the daemon runs: restart it"
+    );
+    let catalog = catalog(&settings)?;
+    let settings = completed(settings.clone(), &read_scenario(scenario)?);
+    Ok(Connected { settings, catalog, ..old.clone() })
+}
+
+fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the scenario `{}` cannot be read", path.display()))?;
+    Scenario::parse(&text).with_context(|| format!("`{}`", path.display()))
+}
+
+/// The settings with the scenario's own account, which its file names.
+fn completed(settings: Settings, scenario: &Scenario) -> Settings {
+    let mut settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
+    if settings.accounts.is_empty() {
+        settings.accounts.push(crate::simulate::account_of(scenario));
+    }
+    settings
+}
+
+/// Ports on AWS, with writes only where some mode asks for them.
 #[cfg(feature = "aws")]
-fn aws_ports(
-    settings: &Settings,
-    endpoint_url: Option<String>,
-    write: bool,
-) -> anyhow::Result<Ports> {
+fn aws_ports(settings: &Settings, endpoint_url: Option<String>) -> anyhow::Result<Ports> {
     use crate::aws::{AccountAccess, Aws, AwsSettings};
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let accounts = settings.accounts.iter().map(|account| AccountAccess {
@@ -84,16 +114,47 @@ fn aws_ports(
         },
         Arc::clone(&clock),
     );
-    let act = write.then(|| aws.act());
+    let act = settings.may_write().then(|| aws.act());
     Ok(Ports { observe: aws.observe(), act, clock })
 }
 
 #[cfg(not(feature = "aws"))]
-fn aws_ports(_: &Settings, _: Option<String>, _: bool) -> anyhow::Result<Ports> {
+fn aws_ports(_: &Settings, _: Option<String>) -> anyhow::Result<Ports> {
     let _clock = RealClock;
     anyhow::bail!(
         "this build has no AWS: build it with its default features, or set `[cloud] provider = \"simulated\"`"
     )
+}
+
+/// What reaches the account of a change as its intent recorded it, whatever the settings say by now.
+#[cfg(feature = "aws")]
+fn reach(endpoint_url: Option<String>) -> Option<Reach> {
+    use crate::aws::{AccountAccess, Aws, AwsSettings};
+    Some(Arc::new(move |change| {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let (resource, access) = (&change.recommendation.resource, &change.access);
+        let account = AccountAccess {
+            id: resource.account.clone(),
+            role_arn: access.role_arn.clone(),
+            apply_role_arn: access.apply_role_arn.clone(),
+            external_id: access.external_id.clone(),
+            regions: vec![resource.region.clone()],
+        };
+        let aws = Aws::new(
+            AwsSettings {
+                endpoint_url: endpoint_url.clone(),
+                accounts: vec![account],
+                max_rate_ratio: MAX_RATE_RATIO,
+            },
+            Arc::clone(&clock),
+        );
+        Ports { observe: aws.observe(), act: Some(aws.act()), clock }
+    }))
+}
+
+#[cfg(not(feature = "aws"))]
+fn reach(_: Option<String>) -> Option<Reach> {
+    None
 }
 
 /// Runs the daemon of a configuration file until it is told to end.
@@ -102,33 +163,57 @@ fn aws_ports(_: &Settings, _: Option<String>, _: bool) -> anyhow::Result<Ports> 
 /// When something cannot be started: a wrong file, a folder in use, a port taken.
 pub async fn run(path: &Path, settings: Settings) -> anyhow::Result<()> {
     let listen = settings.agent.listen;
-    let (settings, ports, virtual_time) = connect(settings)?;
-    let catalog = catalog(&settings)?;
+    let connected = connect(settings)?;
+    let Connected { settings, ports, reach, catalog } = connected.clone();
+    let virtual_time = matches!(settings.cloud, Cloud::Simulated { .. });
     let agent = Arc::new(Agent::open(settings, ports, catalog)?);
-    keep_writing_for_open_changes(&agent)?;
+    agent.set_reach(reach);
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| {
         format!(
             "`agent.listen` {listen} cannot be listened on: stop what uses the port, or set another"
         )
     })?;
     tracing::info!(%listen, state_dir = %agent.state_dir().display(), "trimtab runs");
-    let factory: PortsFactory =
-        Arc::new(|settings| connect(settings.clone()).map(|(_, ports, _)| ports));
-    // A simulated account lives in memory: a reload would begin it anew.
-    let reloader = (!virtual_time).then(|| Reloader { path: path.to_owned(), ports: factory });
+    let connect: Connect = Arc::new(move |settings| reconnect(settings, &connected));
+    let reloader = Some(Reloader { path: path.to_owned(), connect });
     daemon::run(agent, Options { listener, open_page: false, virtual_time, reloader }).await
 }
 
-/// A change that has begun is finished, or undone, even when the settings allow no writes any more.
-fn keep_writing_for_open_changes(agent: &Agent) -> anyhow::Result<()> {
-    let open = agent.ledger().book().changes().values().any(|change| change.state.is_open());
-    if open && agent.ports().act.is_none() {
-        let settings = agent.settings();
-        if let Cloud::Aws { endpoint_url } = &settings.cloud {
-            agent.set_ports(aws_ports(&settings, endpoint_url.clone(), true)?);
-        }
+/// Finishes the changes of a state folder whose settings are refused, from what their intents recorded. Returns how many
+/// there were.
+///
+/// Nothing else is done: no cycle, no page. A machine that was stopped must not stay off because of a typing mistake.
+///
+/// # Errors
+/// When the journal cannot be read or written, or this build has no AWS.
+pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
+    let folder = salvaged.state_dir.join("journal");
+    if !folder.is_dir() {
+        return Ok(0);
     }
-    Ok(())
+    let mut ledger = match Ledger::open(&folder) {
+        // A daemon that runs on older settings looks after them.
+        Err(error) if is_locked(&error) => return Ok(0),
+        other => other?,
+    };
+    execute::void_unwritten(&mut ledger, RealClock.now())?;
+    let changes = ledger.book().changes().values().filter(|change| change.state.is_open());
+    let open: Vec<Change> = changes.cloned().collect();
+    if open.is_empty() {
+        return Ok(0);
+    }
+    let reach = reach(salvaged.endpoint_url).context("this build has no AWS")?;
+    let ledger = Mutex::new(ledger);
+    let engines = open.iter().map(|change| {
+        let (ports, ledger) = (reach(change), &ledger);
+        async move {
+            let state = execute::drive(&ports, ledger, &change.id).await;
+            tracing::warn!(change = change.id, ?state, "finished in spite of refused settings");
+            state
+        }
+    });
+    futures::future::try_join_all(engines).await?;
+    Ok(open.len())
 }
 
 /// Runs one cycle without any writes. Beside a running daemon it works on a copy of the daemon's points.
@@ -136,9 +221,8 @@ fn keep_writing_for_open_changes(agent: &Agent) -> anyhow::Result<()> {
 /// # Errors
 /// When the state can neither be opened nor copied, or the cycle cannot keep what it saw.
 pub async fn once(settings: Settings) -> anyhow::Result<PlanView> {
-    let (mut settings, mut ports, _) = connect(settings)?;
+    let Connected { mut settings, mut ports, catalog, .. } = connect(settings)?;
     ports.act = None;
-    let catalog = catalog(&settings)?;
     let copy;
     let agent = match Agent::open(settings.clone(), ports.clone(), catalog.clone()) {
         Err(error) if is_in_use(&error) => {
@@ -154,12 +238,11 @@ pub async fn once(settings: Settings) -> anyhow::Result<PlanView> {
 
 fn is_in_use(error: &OpenError) -> bool {
     matches!(error, OpenError::Store(StoreError::Locked(_)))
-        || matches!(
-            error,
-            OpenError::Ledger(crate::ledger::LedgerError::Journal(
-                crate::journal::JournalError::Locked { .. }
-            ))
-        )
+        || matches!(error, OpenError::Ledger(error) if is_locked(error))
+}
+
+const fn is_locked(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Journal(JournalError::Locked { .. }))
 }
 
 /// Copies the journal and the points of a running daemon into a folder of its own. What is written meanwhile may be cut off

@@ -34,6 +34,7 @@ const PURE: [(&str, &[&str]); 3] = [
         &[
             "jiff",
             "linfa",
+            "linfa-clustering",
             "linfa-elasticnet",
             "ndarray",
             "serde",

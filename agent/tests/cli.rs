@@ -12,6 +12,7 @@ use std::{
 
 use door::{Door, runtime};
 use serde_json::Value;
+use trimtab::journal::Journal;
 
 /// What a command came to.
 struct Said {
@@ -167,6 +168,7 @@ fn commands_reach_a_running_daemon() {
         (&["recommendations", "show", &first, "--patch"], "cloudformation"),
         (&["inventory"], "ec2-instance"),
         (&["changes"], "Nothing has been changed"),
+        (&["circuit"], "no circuit is open"),
         (&["report", "--since", "7d"], "Open recommendations"),
         (&["status"], "copilot by default"),
     ] {
@@ -187,6 +189,10 @@ fn commands_reach_a_running_daemon() {
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains("already rejected"), "{}", refused.err);
     assert_eq!(ask(&["approve", "nothing"]).code, 1);
+    let closed = ask(&["circuit", "reset", "overall"]);
+    assert_eq!(closed.code, 1);
+    assert!(closed.err.contains("no open circuit `overall`"), "{}", closed.err);
+    assert_eq!(ask(&["circuit", "reset", "everything"]).code, 2);
     assert_eq!(ask(&["recommendations", "list", "--state", "open"]).code, 2);
     assert_eq!(ask(&["changes", "undo", "../stop"]).code, 1, "an id is an id, whatever is in it");
     assert!(door.agent.stopped().is_none());
@@ -199,4 +205,58 @@ fn commands_reach_a_running_daemon() {
     let blind = ask(&["status"]);
     assert_eq!(blind.code, 1);
     assert!(blind.err.contains("operator.token"), "{}", blind.err);
+}
+
+/// A journal of three records in a folder of its own.
+fn journal() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut journal, _) = Journal::open(folder.path()).expect("it is new");
+    for number in 1..=3 {
+        let payload = format!("{{\"number\":{number}}}");
+        journal.append_sync(payload.as_bytes()).expect("there is room");
+    }
+    folder
+}
+
+#[test]
+fn the_audit_log_is_checked_and_written_out_without_a_daemon() {
+    let folder = journal();
+    let path = folder.path().display().to_string();
+    let said = trimtab(&["audit", "verify", "--journal", &path]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("whole: 3 records"), "{}", said.out);
+
+    let lines = trimtab(&["audit", "export", "--journal", &path]);
+    assert_eq!(lines.code, 0, "{}", lines.err);
+    let records: Vec<Value> =
+        lines.out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let numbers: Vec<_> =
+        records.iter().map(|one| (&one["seq"], &one["record"]["number"])).collect();
+    assert_eq!(numbers, [1, 2, 3].map(Value::from).each_ref().map(|number| (number, number)));
+
+    let second = records[1]["hash"].as_str().expect("a hash");
+    let anchored = trimtab(&["audit", "verify", "--journal", &path, "--head", second, "--json"]);
+    assert_eq!((anchored.code, &json(&anchored)["anchored"]), (0, &Value::Bool(true)));
+    let strange = trimtab(&["audit", "verify", "--journal", &path, "--head", "00"]);
+    assert_eq!(strange.code, 1, "{}", strange.out);
+    assert!(strange.out.contains("none of its records"), "{}", strange.out);
+}
+
+#[test]
+fn the_first_damaged_record_of_the_audit_log_is_named() {
+    let folder = journal();
+    let path = folder.path().display().to_string();
+    let file = folder.path().join("00000001.log");
+    let mut bytes = std::fs::read(&file).expect("written above");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("it is ours");
+    for command in ["verify", "export"] {
+        let said = trimtab(&["audit", command, "--journal", &path]);
+        assert_eq!(said.code, 1, "{}", said.out);
+        assert!(said.err.contains("record 2") && said.err.contains("00000001.log"), "{}", said.err);
+    }
+    let said = trimtab(&["audit", "verify", "--journal", "/nonexistent/journal"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("/nonexistent/journal"), "{}", said.err);
 }

@@ -12,6 +12,7 @@ mod places;
 mod problem;
 pub mod raw;
 mod report;
+mod salvage;
 mod settings;
 mod validate;
 
@@ -21,6 +22,7 @@ mod tests;
 pub use explain::{AccountView, ActionView, Explanation, RuleView};
 pub use load::{environment, from_scenario, load, parse, parse_layered};
 pub use problem::{ConfigError, Problem};
+pub use salvage::{Salvaged, salvage};
 pub use settings::{
     Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel,
     PricingSettings, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, Trust,

@@ -228,6 +228,12 @@ pub struct RawFunctionSizing {
     pub memory_headroom_ratio: Option<f64>,
     /// The smallest size to choose.
     pub min_memory_mb: Option<u32>,
+    /// What is to become less.
+    pub objective: Option<String>,
+    /// How much longer a run may become.
+    pub max_latency_increase_ratio: Option<f64>,
+    /// Whether sizes may be tried.
+    pub explore: Option<bool>,
 }
 
 /// `[sizing.group]`.

@@ -15,6 +15,8 @@ use std::path::Path;
 
 use trimtab_policies::settings::Policy;
 
+pub(crate) use running::DEFAULT_STATE_DIR;
+
 use crate::{places::Places, problem::Problem, raw::RawFile, report::Report, settings::Settings};
 
 /// The settings, or everything that is wrong. Relative paths are taken from `folder`.

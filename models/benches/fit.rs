@@ -15,7 +15,9 @@ use trimtab_models::{
     series::Series,
     sizing::{
         SizingInput, recommend,
-        settings::{FunctionSettings, GroupSettings, InstanceSettings, SizingSettings},
+        settings::{
+            FunctionObjective, FunctionSettings, GroupSettings, InstanceSettings, SizingSettings,
+        },
     },
 };
 
@@ -57,7 +59,13 @@ fn settings() -> SizingSettings {
             idle_network_bytes_per_hour: 1e6,
             saturated_ratio: 0.01,
         },
-        function: FunctionSettings { memory_headroom_ratio: 0.2, min_memory_mb: 128 },
+        function: FunctionSettings {
+            memory_headroom_ratio: 0.2,
+            min_memory_mb: 128,
+            objective: FunctionObjective::Cost,
+            max_latency_increase_ratio: 1.5,
+            explore: true,
+        },
         group: GroupSettings { target_cpu_ratio: 0.6, min_size: 1 },
         discount_ratio: 0.0,
         required_metrics: Vec::new(),
@@ -142,6 +150,7 @@ fn fit(criterion: &mut Criterion) {
         now: until,
         from: at(START_S),
         until,
+        sizes: &[],
         running: &running,
         inventory: &inventory,
     };

@@ -148,7 +148,13 @@ pub struct Replay {
     pub breaching_points: u64,
     /// The breaching stretches, longest first, at most 50.
     pub breaches: Vec<Breach>,
-    /// Upper 95 % bound on the share of breaching slots (rule of three when none was seen).
+    /// Days of which enough was seen to judge them, counted back from the last slot.
+    #[serde(default)]
+    pub days: u64,
+    /// Days among them with a breaching slot.
+    #[serde(default)]
+    pub breaching_days: u64,
+    /// Upper 95 % bound on the probability that the next day has a breaching slot (Clopper and Pearson's, over days).
     pub breach_upper_bound: f64,
 }
 
@@ -182,6 +188,10 @@ pub struct Evidence {
     pub capacity_ratio: f64,
     /// Whether any performance dimension gets smaller.
     pub lowers_performance: bool,
+    /// Whether every limit of the resource stays or rises by the provider's own figures, so that nothing is lost whatever
+    /// the use is: the change then needs no use to have been seen, only the resource as it is.
+    #[serde(default)]
+    pub keeps_every_limit: bool,
     /// Invocations in the look-back (functions only).
     pub invocations: Option<u64>,
     /// Distinct days with invocations (functions only).

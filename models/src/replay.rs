@@ -9,8 +9,20 @@ use crate::recommendation::{Breach, Replay};
 /// How many breaching stretches are kept: enough for a page, little enough for a record.
 const BREACHES_MAX: usize = 50;
 
-/// The one-sided 95 % point of the normal distribution.
-const Z_ONE_SIDED_95: f64 = 1.645;
+/// Seconds of a day, the cycle by which breaches are counted.
+///
+/// Slots of a day rise and fall together, so that a thousand of them are no thousand trials; days nearly are.
+const DAY_S: i64 = 86_400;
+
+/// Share of a day's slots that must be seen before it counts as a day without a breach. A breach counts however little
+/// else was seen.
+const DAY_SEEN_MIN: f64 = 0.5;
+
+/// The probability with which the bound may be too low.
+const BOUND_MISSES: f64 = 0.05;
+
+/// Halvings of the interval in which the bound is searched: they leave 2^-40, far below what is shown.
+const HALVINGS: u32 = 40;
 
 /// What was demanded in one dimension, against the capacity proposed for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,12 +60,36 @@ pub fn replay(dimensions: &[ReplayDimension]) -> Option<Replay> {
         (std::cmp::Reverse(length), breach.from, breach.dimension.clone())
     });
     breaches.truncate(BREACHES_MAX);
+    let step_s = dimensions.iter().map(|dimension| dimension.step_s).min().unwrap_or(0);
+    let days = days(&slots, step_s);
+    let count = |hits: Option<bool>| {
+        let counted = days.iter().filter(|(_, breaching)| hits.is_none_or(|hit| hit == *breaching));
+        u64::try_from(counted.count()).unwrap_or(u64::MAX)
+    };
     (points > 0).then(|| Replay {
         points,
         breaching_points,
         breaches,
-        breach_upper_bound: upper_bound(breaching_points, points),
+        days: count(None),
+        breaching_days: count(Some(true)),
+        breach_upper_bound: next_day_upper_bound(&days),
     })
+}
+
+/// The days that can be judged, with whether any slot breached: blocks of 24 hours that end with the newest slot, so that
+/// the newest is whole. Days are numbered backwards in time, and returned in the order of time.
+fn days(slots: &[(i64, bool)], step_s: u32) -> Vec<(i64, bool)> {
+    let Some((newest_s, _)) = slots.last() else { return Vec::new() };
+    let whole = DAY_S as f64 / f64::from(step_s.max(1));
+    let number = |time_s: i64| (newest_s - time_s) / DAY_S;
+    slots
+        .chunk_by(|(one, _), (other, _)| number(*one) == number(*other))
+        .filter_map(|day| {
+            let breaching = day.iter().any(|(_, breaching)| *breaching);
+            let seen = day.len() as f64 >= DAY_SEEN_MIN * whole;
+            (breaching || seen).then(|| (number(day[0].0), breaching))
+        })
+        .collect()
 }
 
 /// The breaching stretches of one dimension: neighbouring slots above the capacity.
@@ -84,77 +120,63 @@ fn stretches(dimension: &ReplayDimension) -> Vec<Breach> {
     found.into_iter().filter_map(breach).collect()
 }
 
-/// The upper 95 % bound on a share of which `hits` of `count` were seen.
+/// The upper 95 % bound on the probability that the next day breaches; 1 without a day.
 ///
-/// Without a hit the rule of three (Hanley and Lippman-Hand, 1983), else Wilson's score bound (1927). Both take the
-/// slots as independent; load that comes in stretches makes the true bound wider.
+/// Clopper and Pearson's bound over days instead of slots. Days that breach in a row are fewer trials than they are days:
+/// with a correlation r > 0 between neighbours n days count as n (1 - r) / (1 + r), the effective number of a series
+/// whose memory fades by r a day (Bayley and Hammersley, "The 'effective' number of independent observations in an
+/// autocorrelated time series", 1946), and the breaching ones in proportion, rounded to the side of more.
+fn next_day_upper_bound(days: &[(i64, bool)]) -> f64 {
+    let count = days.len();
+    let hits = days.iter().filter(|(_, breaching)| *breaching).count();
+    let correlation = neighbour_correlation(days).clamp(0.0, 1.0);
+    let effective = count as f64 * (1.0 - correlation) / (1.0 + correlation);
+    let trials = effective.floor().max(1.0).min(count as f64);
+    // A hair below a whole number is that number.
+    let share = (hits as f64 * trials / count.max(1) as f64 - 1e-9).ceil().max(0.0);
+    upper_bound(share as u64, if count == 0 { 0 } else { trials as u64 })
+}
+
+/// The correlation of neighbouring days' breaches; 0 where nothing varies or no two days are neighbours.
+fn neighbour_correlation(days: &[(i64, bool)]) -> f64 {
+    let value = |breaching: bool| f64::from(u8::from(breaching));
+    let mean = days.iter().map(|(_, one)| value(*one)).sum::<f64>() / days.len().max(1) as f64;
+    let variance = mean * (1.0 - mean);
+    let pairs = days.windows(2).filter(|pair| pair[0].0 - pair[1].0 == 1);
+    let products = pairs.map(|pair| (value(pair[0].1) - mean) * (value(pair[1].1) - mean));
+    let (sum, count) = products.fold((0.0, 0.0), |(sum, count), one| (sum + one, count + 1.0));
+    if variance > 0.0 && count > 0.0 { sum / count / variance } else { 0.0 }
+}
+
+/// The one-sided upper 95 % bound on a probability of which `hits` of `count` independent trials hit; 1 without trials.
+///
+/// Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934: the
+/// probability at which so few hits or fewer have a chance of 5 %. Without a hit it is 1 - 0.05^(1/n).
 #[must_use]
 pub fn upper_bound(hits: u64, count: u64) -> f64 {
-    if count == 0 {
+    if hits >= count {
         return 1.0;
     }
-    let n = count as f64;
-    if hits == 0 {
-        return (3.0 / n).min(1.0);
+    let (mut low, mut high) = (hits as f64 / count as f64, 1.0);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        if at_most(hits, count, middle) > BOUND_MISSES { low = middle } else { high = middle }
     }
-    let share = hits as f64 / n;
-    let z2 = Z_ONE_SIDED_95 * Z_ONE_SIDED_95;
-    let spread = Z_ONE_SIDED_95 * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    ((share + z2 / (2.0 * n) + spread) / (1.0 + z2 / n)).min(1.0)
+    high
+}
+
+/// The probability of at most `hits` of `count` trials at probability `p`, 0 < p < 1; summed in logarithms, so that no
+/// term is lost to underflow before its neighbours grow.
+fn at_most(hits: u64, count: u64, p: f64) -> f64 {
+    let odds = (p / (1.0 - p)).ln();
+    let mut term = count as f64 * (-p).ln_1p();
+    let mut sum = term.exp();
+    for hit in 0..hits {
+        term += ((count - hit) as f64 / (hit + 1) as f64).ln() + odds;
+        sum += term.exp();
+    }
+    sum
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dimension(demand: &[f64], capacity: f64) -> ReplayDimension {
-        let demand = demand.iter().enumerate();
-        let demand = demand.filter(|(_, value)| !value.is_nan());
-        ReplayDimension {
-            name: "cpu",
-            step_s: 300,
-            demand: demand
-                .map(|(index, value)| (300 * i64::try_from(index).expect("few points"), *value))
-                .collect(),
-            capacity,
-        }
-    }
-
-    #[test]
-    fn stretches_are_found_and_sorted() {
-        let gap = f64::NAN;
-        let replay = replay(&[dimension(&[3.0, 1.0, 3.0, 4.0, gap, 3.0, 2.0], 2.0)]);
-        let replay = replay.expect("there are points");
-        assert_eq!((replay.points, replay.breaching_points), (6, 4));
-        let lengths: Vec<i64> = replay
-            .breaches
-            .iter()
-            .map(|breach| breach.until.as_second() - breach.from.as_second())
-            .collect();
-        assert_eq!(lengths, [600, 300, 300], "a gap ends a stretch");
-        assert!((replay.breaches[0].peak_ratio - 2.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_slot_counts_once() {
-        let cpu = dimension(&[3.0, 1.0], 2.0);
-        let memory = ReplayDimension { name: "memory", ..dimension(&[3.0, 3.0], 2.0) };
-        let replay = replay(&[cpu, memory]).expect("there are points");
-        assert_eq!((replay.points, replay.breaching_points), (2, 2));
-    }
-
-    #[test]
-    fn bounds_are_known_figures() {
-        // The rule of three; Wilson's one-sided bound for 5 of 100 (0.0992 by hand); and the ends.
-        for (hits, count, expect) in [(0, 300, 0.01), (5, 100, 0.0992), (0, 1, 1.0), (0, 0, 1.0)] {
-            let bound = upper_bound(hits, count);
-            assert!((bound - expect).abs() < 5e-4, "{hits} of {count}: {bound}");
-        }
-    }
-
-    #[test]
-    fn nothing_to_compare_is_no_replay() {
-        assert_eq!(replay(&[]), None);
-        assert_eq!(replay(&[dimension(&[], 1.0)]), None);
-    }
-}
+mod tests;

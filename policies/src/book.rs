@@ -10,6 +10,7 @@ use trimtab_models::{recommendation::Action, resource::Arn};
 use crate::{
     approval::{Decision, Verdict},
     change::Change,
+    circuit::Circuit,
     record::{Entry, Record},
 };
 
@@ -19,6 +20,7 @@ pub struct Book {
     changes: BTreeMap<String, Change>,
     approvals: BTreeMap<String, Decision>,
     rejections: BTreeMap<(Arn, Action), Decision>,
+    resets: BTreeMap<Circuit, Timestamp>,
 }
 
 impl Book {
@@ -26,6 +28,12 @@ impl Book {
     #[must_use]
     pub const fn changes(&self) -> &BTreeMap<String, Change> {
         &self.changes
+    }
+
+    /// When a person last reset each circuit.
+    #[must_use]
+    pub const fn resets(&self) -> &BTreeMap<Circuit, Timestamp> {
+        &self.resets
     }
 
     /// The newest word that counts for a recommendation: an approval of exactly this digest, else a rejection that has not ended.
@@ -76,6 +84,9 @@ impl Book {
                     self.rejections.insert((Arn(arn.clone()), *action), decision.clone());
                 }
             },
+            Entry::CircuitReset { circuit } => {
+                self.resets.insert(circuit.clone(), record.at);
+            }
             Entry::Started { .. }
             | Entry::Configured { .. }
             | Entry::Stopped { .. }

@@ -116,6 +116,8 @@ pub struct Change {
     pub mode: Mode,
     /// Who approved it, if a person did.
     pub approver: Option<String>,
+    /// How the account is reached, should the settings no longer say.
+    pub access: Access,
     /// Where it stands.
     pub state: State,
     /// The steps forward.
@@ -136,6 +138,19 @@ pub struct Change {
     pub outcome: Option<Outcome>,
 }
 
+/// How the account was reached when a change began: its recovery needs no settings but these.
+///
+/// None of it is a secret: an external id only keeps a role from being assumed for a stranger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The role that reads; absent, the agent's own credentials.
+    pub role_arn: Option<String>,
+    /// The role that writes; absent, what reads.
+    pub apply_role_arn: Option<String>,
+    /// Sent whenever a role is assumed.
+    pub external_id: Option<String>,
+}
+
 /// What a new change is made of, beside its recommendation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opening {
@@ -151,6 +166,8 @@ pub struct Opening {
     pub mode: Mode,
     /// Who approved it, if a person did.
     pub approver: Option<String>,
+    /// How the account is reached.
+    pub access: Access,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -224,6 +241,7 @@ impl Change {
             zone: opening.zone,
             mode: opening.mode,
             approver: opening.approver,
+            access: opening.access,
             state: State::Queued,
             steps: opening.steps.into_iter().map(Progress::new).collect(),
             undo_steps: Vec::new(),

@@ -22,7 +22,7 @@ use trimtab_models::{
 
 use crate::{
     approval::{Decision, Verdict},
-    change::{Change, Opening, Outcome, State},
+    change::{Access, Change, Opening, Outcome, State},
     digest::{digest, id},
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
@@ -347,6 +347,7 @@ fn evidence(action: Action) -> Evidence {
         replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
+        keeps_every_limit: false,
         invocations: function.then_some(50_000),
         invocation_days: function.then_some(30),
         unseen: Vec::new(),
@@ -446,6 +447,7 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
         zone: None,
         mode: Mode::Autopilot,
         approver: None,
+        access: Access::default(),
         steps: candidate.steps.clone(),
     };
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);

@@ -10,6 +10,7 @@ pub mod book;
 mod budget;
 pub mod change;
 mod check;
+pub mod circuit;
 pub mod digest;
 pub mod facts;
 #[cfg(test)]

@@ -152,7 +152,7 @@ pub struct ModeDecision {
 }
 
 impl ModeDecision {
-    fn lower_to(&mut self, mode: Mode, why: &str) {
+    pub(crate) fn lower_to(&mut self, mode: Mode, why: &str) {
         if self.mode > mode {
             self.mode = mode;
             self.reason = format!("{}; {mode}, because {why}", self.reason);

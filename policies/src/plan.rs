@@ -17,6 +17,7 @@ use crate::{
     budget::Ledger,
     change::Change,
     check::{self, Subject},
+    circuit::{Circuit, trips},
     facts::Facts,
     mode::{Mode, ModeDecision, mode_of_recommendation},
     scope::group_of,
@@ -60,6 +61,8 @@ pub enum CheckName {
     Permission,
     /// The prices are known.
     Price,
+    /// Not too much went wrong there lately.
+    Circuit,
     /// The stop switch is off.
     Stop,
     /// Approval and proposal are young enough.
@@ -158,6 +161,8 @@ pub struct Context<'a> {
     pub inventory: &'a BTreeMap<Arn, Resource>,
     /// Every change that is kept, open or ended, by id.
     pub changes: &'a BTreeMap<String, Change>,
+    /// When a person last reset each circuit.
+    pub resets: &'a BTreeMap<Circuit, Timestamp>,
     /// Whether the stop switch is set, and by whom.
     pub stopped: Option<String>,
     /// The time.
@@ -207,17 +212,22 @@ pub struct Plan {
 pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
     candidates.sort_by_cached_key(rank);
     let past = past_changes(context);
+    let trips = trips(context.changes, context.resets);
     let mut ledger = Ledger::open(context, &candidates);
     let mut entries = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let group = group_of_candidate(&candidate, context);
-        let mode = mode_of_candidate(&candidate, &group, context);
+        let mut mode = mode_of_candidate(&candidate, &group, context);
+        for trip in trips.iter().filter(|trip| trip.covers(&candidate.recommendation)) {
+            mode.lower_to(trip.mode, &trip.reason());
+        }
         let checks = check::all(&Subject {
             candidate: &candidate,
             context,
             mode: mode.mode,
             group: &group,
             ledger: &ledger,
+            trips: &trips,
             past: past.get(&candidate.recommendation.resource.arn).map_or(&[], Vec::as_slice),
         });
         let word = word(&candidate, &context.policy.approvals, context.now);
@@ -346,6 +356,7 @@ impl CheckName {
             | Self::Health
             | Self::Drift
             | Self::Permission
+            | Self::Circuit
             | Self::Stop
             | Self::Expiry => false,
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     approval::Decision,
     change::{Change, State},
+    circuit::Circuit,
     operations::{Failure, Operation},
     steps::Step,
 };
@@ -59,6 +60,11 @@ pub enum Entry {
         action: trimtab_models::recommendation::Action,
         /// The decision.
         decision: Decision,
+    },
+    /// A person closed a circuit.
+    CircuitReset {
+        /// Which.
+        circuit: Circuit,
     },
     /// The stop switch was set.
     Stopped {

@@ -143,7 +143,7 @@ impl Checker {
                 self.opened(&change.id, seen, world);
             }
             Entry::Change { change_id, event } => self.event(change_id, event, record.at, world),
-            Entry::Started { .. } | Entry::Configured { .. } => {}
+            Entry::Started { .. } | Entry::Configured { .. } | Entry::CircuitReset { .. } => {}
         }
     }
 

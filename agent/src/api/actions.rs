@@ -1,4 +1,4 @@
-//! What changes something: approve, reject, undo, stop, resume, and a cycle now.
+//! What changes something: approve, reject, undo, stop, resume, a circuit closed, and a cycle now.
 //!
 //! The functions serve the API and the page alike. Not here: whether it may be (`decide`).
 
@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{ApiState, guard::Caller, problem::Problem, queries::off_thread};
+use trimtab_policies::circuit::NoCircuit;
+
+use super::{ApiState, guard::Caller, problem::Problem, queries::off_thread, views::CircuitView};
 use crate::{
     decide::{self, Approval},
     stage::Stage,
@@ -155,6 +157,25 @@ pub(super) async fn post_resume(
 ) -> Result<Json<Value>, Problem> {
     resume(&state, caller).await?;
     Ok(Json(json!({ "stopped": state.agent.stopped() })))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CircuitBody {
+    scope: String,
+}
+
+pub(super) async fn post_circuit_reset(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Result<Json<CircuitView>, Problem> {
+    let CircuitBody { scope } = body(&bytes)?;
+    let circuit =
+        scope.parse().map_err(|error: NoCircuit| Problem::bad_request(error.to_string()))?;
+    let agent = state.agent.clone();
+    off_thread(move || decide::reset_circuit(&agent, circuit, &caller.0)).await??;
+    Ok(Json(CircuitView::of(&state.agent)))
 }
 
 pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Json<Value>) {

@@ -30,8 +30,8 @@ pub use problem::Problem;
 pub use serve::serve;
 pub use token::{Token, TokenError, read_token};
 pub use views::{
-    ActionMode, ChangesBody, ExplainView, InventoryBody, ModesView, RecommendationsBody,
-    ReportLine, ReportView, StatusView, explain, report, status,
+    ActionMode, ChangesBody, CircuitView, ExplainView, InventoryBody, ModesView,
+    RecommendationsBody, ReportLine, ReportView, StatusView, explain, report, status,
 };
 
 pub(crate) use actions::{approve, cycle, reject, resume, stop, undo};
@@ -135,6 +135,8 @@ fn table() -> Vec<Row> {
         read("/api/v1/inventory", get(queries::inventory)),
         read("/api/v1/modes/explain", get(queries::explain)),
         read("/api/v1/report", get(queries::report)),
+        read("/api/v1/circuit", get(queries::circuit)),
+        write("/api/v1/circuit/reset", post(actions::post_circuit_reset)),
         write("/api/v1/stop", post(actions::post_stop)),
         write("/api/v1/resume", post(actions::post_resume)),
         write("/api/v1/cycle", post(actions::post_cycle)),

@@ -17,7 +17,8 @@ use super::{
     ApiState,
     problem::Problem,
     views::{
-        self, ChangesBody, ExplainView, InventoryBody, RecommendationsBody, ReportView, StatusView,
+        self, ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody,
+        ReportView, StatusView,
     },
 };
 use crate::{
@@ -55,6 +56,11 @@ pub(crate) fn recommendation_views(agent: &Agent) -> Result<Vec<RecommendationVi
         )
     });
     Ok(views)
+}
+
+/// The open circuits.
+pub(super) async fn circuit(State(state): State<ApiState>) -> Result<Json<CircuitView>, Problem> {
+    off_thread(move || Json(CircuitView::of(&state.agent))).await
 }
 
 /// Every change, newest first.
@@ -102,9 +108,7 @@ pub(super) async fn recommendation(
     let missing = Problem::not_found(format!(
         "there is no recommendation `{id}`: list them with `trimtab recommendations list`"
     ));
-    let found =
-        off_thread(move || state.agent.store().recommendations().map(|mut all| all.remove(&id)))
-            .await??;
+    let found = off_thread(move || state.agent.store().recommendation(&id)).await??;
     found.map(Json).ok_or(missing)
 }
 

@@ -14,6 +14,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     change::State,
+    circuit::{Trip, trips},
     mode::{Disruption, EXCLUDE_TAG, Mode, mode_of},
     plan::CheckVerdict,
     scope::group_of,
@@ -44,6 +45,23 @@ pub struct ChangesBody {
 pub struct InventoryBody {
     /// In the order of the ARNs.
     pub resources: Vec<Resource>,
+}
+
+/// `GET /api/v1/circuit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitView {
+    /// The open circuits; what is not listed is closed.
+    pub circuits: Vec<Trip>,
+}
+
+impl CircuitView {
+    /// The circuits that are open now.
+    #[must_use]
+    pub fn of(agent: &Agent) -> Self {
+        let ledger = agent.ledger();
+        let book = ledger.book();
+        Self { circuits: trips(book.changes(), book.resets()) }
+    }
 }
 
 /// The modes in short.

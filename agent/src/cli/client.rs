@@ -14,6 +14,7 @@ use super::args::Globals;
 use crate::{
     api::{Problem, TokenError, read_token},
     decide::DecideError,
+    journal::ChainError,
 };
 
 /// The daemon is on this machine: it answers at once or not at all.
@@ -59,6 +60,9 @@ pub enum CliError {
     /// The stop switch could not be set by hand.
     #[error("the stop switch could not be set without the daemon")]
     Stop(#[from] DecideError),
+    /// The journal's chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// The output.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
@@ -82,6 +86,7 @@ impl CliError {
             | Self::Unreachable { .. }
             | Self::Foreign { .. }
             | Self::Stop(_)
+            | Self::Chain(_)
             | Self::Output(_)
             | Self::Http(_) => 1,
         }

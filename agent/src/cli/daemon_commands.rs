@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
-use trimtab_config::{ConfigError, LogFormat, LogLevel, Settings};
+use trimtab_config::{ConfigError, LogFormat, LogLevel, Settings, salvage};
 use trimtab_simulations::scenario::Scenario;
 
 use super::{
@@ -30,13 +30,31 @@ const SEED: u64 = 7;
 pub async fn run(globals: &Globals) -> ExitCode {
     let settings = match load(globals) {
         Ok(settings) => settings,
-        Err(error) => return bad_input(&error.into()),
+        Err(error) => return finish_then_refuse(globals, error).await,
     };
     telemetry::init(
         globals.log.map_or(settings.telemetry.log, Into::into),
         settings.telemetry.level,
     );
     code(start::run(&globals.config, settings).await)
+}
+
+/// Refuses wrong settings, but first finishes what an earlier process has begun.
+async fn finish_then_refuse(globals: &Globals, error: ConfigError) -> ExitCode {
+    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Warn);
+    // A file that cannot be read leaves the default folder to look into.
+    let text = std::fs::read_to_string(&globals.config).unwrap_or_default();
+    let finished = match salvage(&text, &trimtab_config::environment()) {
+        Some(salvaged) => start::finish_open_changes(salvaged).await,
+        None => Ok(0),
+    };
+    if let Err(error) = finished {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "changes that an earlier process began could not be finished: mend the settings and start again"
+        );
+    }
+    bad_input(&error.into())
 }
 
 /// Runs one cycle and prints its plan.

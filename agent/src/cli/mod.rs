@@ -4,6 +4,7 @@
 //! `simulate`).
 
 pub mod args;
+mod audit;
 pub mod backtest;
 mod check;
 mod client;
@@ -20,12 +21,18 @@ use trimtab_policies::ownership::patch;
 pub use client::CliError;
 
 use self::{
-    args::{ChangesCommand, ClientCommand, Globals, ListArgs, ModeCommand, RecommendationsCommand},
+    args::{
+        ChangesCommand, CircuitCommand, ClientCommand, Globals, ListArgs, ModeCommand,
+        RecommendationsCommand,
+    },
     client::Client,
     out::{print, print_error, print_json},
 };
 use crate::{
-    api::{ChangesBody, ExplainView, InventoryBody, RecommendationsBody, ReportView, StatusView},
+    api::{
+        ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody, ReportView,
+        StatusView,
+    },
     decide::write_stop,
     view::{ChangeView, PlanView, RecommendationView},
 };
@@ -59,6 +66,7 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     let json = globals.json;
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
+        ClientCommand::Audit { command } => return audit::run(command, globals),
         ClientCommand::Recommendations { command } => {
             recommendations(command, &Client::new(globals)?, json).await?
         }
@@ -81,6 +89,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             let view: ExplainView =
                 Client::new(globals)?.get(&["modes", "explain"], &[("arn", arn)]).await?;
             if json { print_json(&view)? } else { print(&tables::explain(&view))? }
+        }
+        ClientCommand::Circuit { command } => {
+            circuit(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Stop { reason } => stop(&Client::new(globals)?, &reason, json).await?,
         ClientCommand::Resume => {
@@ -196,6 +207,25 @@ async fn changes(
             let view: ChangeView = client.post(&["changes", &id, "undo"], &Value::Null).await?;
             if json { print_json(&view)? } else { print(&show::change(&view))? }
         }
+    }
+    Ok(())
+}
+
+async fn circuit(
+    command: Option<CircuitCommand>,
+    client: &Client,
+    json: bool,
+) -> Result<(), CliError> {
+    let view: CircuitView = match command.unwrap_or(CircuitCommand::List) {
+        CircuitCommand::List => client.get(&["circuit"], &[]).await?,
+        CircuitCommand::Reset { scope } => {
+            client.post(&["circuit", "reset"], &json!({ "scope": scope })).await?
+        }
+    };
+    if json {
+        print_json(&view)?
+    } else {
+        print(&tables::circuits(&view))?
     }
     Ok(())
 }

@@ -77,9 +77,11 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     }
     if let Some(replay) = &evidence.replay {
         let text = format!(
-            "{} of {} points would exceed the proposal (at most {} with 95 % confidence)",
+            "{} of {} points, on {} of {} days, would exceed the proposal (the next day: at most {} with 95 % confidence)",
             replay.breaching_points,
             replay.points,
+            replay.breaching_days,
+            replay.days,
             words::percent(replay.breach_upper_bound)
         );
         lines.push(field("Replay", &text));

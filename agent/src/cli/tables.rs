@@ -13,7 +13,7 @@ use trimtab_policies::{
 };
 
 use crate::{
-    api::{ExplainView, ReportView, StatusView},
+    api::{CircuitView, ExplainView, ReportView, StatusView},
     view::{ChangeView, CycleView, PlanView, RecommendationState, RecommendationView, check_name},
     words,
 };
@@ -203,6 +203,23 @@ pub(super) fn explain(view: &ExplainView) -> String {
         }
     }
     format!("{text}\n{table}")
+}
+
+/// The open circuits.
+pub(super) fn circuits(view: &CircuitView) -> String {
+    if view.circuits.is_empty() {
+        return "no circuit is open: nothing went wrong twice within a day".to_owned();
+    }
+    let mut table = table(&["Open circuit", "At most", "Since", "Because of"]);
+    for trip in &view.circuits {
+        table.add_row([
+            trip.scope.to_string(),
+            trip.mode.to_string(),
+            trip.since.to_string(),
+            trip.changes.join(" "),
+        ]);
+    }
+    format!("{table}\nlook at the changes, then: trimtab circuit reset SCOPE")
 }
 
 /// The report.

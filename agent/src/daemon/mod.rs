@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use trimtab_policies::record::Entry;
 
-pub use reload::{PortsFactory, Reloader};
+pub use reload::{Connect, Connected, Reloader};
 pub use runners::Runners;
 pub use stages::{StageQueue, run as run_stage, work};
 

@@ -8,22 +8,46 @@ use anyhow::Context;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use trimtab_config::Settings;
+use trimtab_models::catalog::Catalog;
 use trimtab_policies::record::Entry;
 
-use crate::{agent::Agent, ledger::SELF, ports::Ports};
+use crate::{
+    agent::{Agent, Reach},
+    ledger::SELF,
+    ports::Ports,
+};
 
 /// Editors write a file in several moves: wait until it rests.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Makes the ports that settings ask for.
-pub type PortsFactory = Arc<dyn Fn(&Settings) -> anyhow::Result<Ports> + Send + Sync>;
+/// Settings that are connected to the cloud that they name.
+#[derive(Clone)]
+pub struct Connected {
+    /// The settings, completed where the cloud is a simulated one.
+    pub settings: Settings,
+    /// The ports that they ask for.
+    pub ports: Ports,
+    /// What reaches changes that those do not.
+    pub reach: Option<Reach>,
+    /// The catalogue with their prices.
+    pub catalog: Catalog,
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Connects settings.
+pub type Connect = Arc<dyn Fn(Settings) -> anyhow::Result<Connected> + Send + Sync>;
 
 /// Reads the settings' file again.
 pub struct Reloader {
     /// The file.
     pub path: PathBuf,
-    /// Makes the ports.
-    pub ports: PortsFactory,
+    /// Connects what it says.
+    pub connect: Connect,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -92,12 +116,19 @@ impl Reloader {
             settings.agent == old.agent,
             "the section [agent] cannot change while the daemon runs: restart it"
         );
-        let ports = (self.ports)(&settings)?;
+        let priced_anew = settings.pricing != old.pricing;
+        let Connected { settings, ports, reach, catalog } = (self.connect)(settings)?;
         let digest = trimtab_policies::digest::sha256_hex(&format!("{settings:?}"));
         let now = agent.ports().clock.now();
         agent.ledger().record(now, SELF, Entry::Configured { digest })?;
         agent.set_ports(ports);
         agent.set_settings(settings);
+        agent.set_reach(reach);
+        if priced_anew {
+            agent.set_catalog(catalog);
+            // The next cycle brings what the cloud itself knows of its types.
+            *agent.catalog_refreshed_at() = None;
+        }
         Ok(())
     }
 }

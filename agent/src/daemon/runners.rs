@@ -14,6 +14,7 @@ use trimtab_policies::change::Change;
 use crate::{
     agent::Agent,
     execute::{Advance, advance},
+    ports::Ports,
 };
 
 /// The pause after a journal that could not be written.
@@ -73,7 +74,7 @@ impl Runners {
             if self.token.is_cancelled() && !self.owes_a_start(change_id) {
                 return;
             }
-            let ports = self.agent.ports();
+            let ports = self.ports(change_id);
             let wake_at = match advance(&ports, &self.agent.ledger, change_id).await {
                 Ok(Advance::WakeAt(at)) => at,
                 Ok(Advance::Resting(_)) => return,
@@ -98,6 +99,11 @@ impl Runners {
                 () = ports.clock.sleep_until(wake_at) => {}
             }
         }
+    }
+
+    fn ports(&self, change_id: &str) -> Ports {
+        let change = self.agent.ledger().book().changes().get(change_id).cloned();
+        change.map_or_else(|| self.agent.ports(), |change| self.agent.ports_of(&change))
     }
 
     fn owes_a_start(&self, change_id: &str) -> bool {

@@ -157,7 +157,22 @@ impl Journal {
     /// # Errors
     /// The first record that is not what was written.
     pub fn verify(dir: &Path) -> Result<Verified, ChainError> {
-        let walked = chain::walk(dir, |_, _| ())?;
+        Self::read(dir, |_, _, _| ())
+    }
+
+    /// [`Journal::verify`], which gives each whole record's sequence number, hash and payload to `visit` on the way.
+    ///
+    /// # Errors
+    /// As [`Journal::verify`]; the records before the fault have been visited then.
+    pub fn read(
+        dir: &Path,
+        mut visit: impl FnMut(u64, &RecordHash, &[u8]),
+    ) -> Result<Verified, ChainError> {
+        let mut hash = [0; 32];
+        let walked = chain::walk(dir, |seq, payload| {
+            hash = frame::record_hash(&hash, seq, payload);
+            visit(seq, &hash, payload);
+        })?;
         let torn_tail_bytes = match &walked.torn {
             Some(torn) if torn.complete => {
                 return Err(ChainError {

@@ -215,6 +215,8 @@ pub(crate) struct SeriesRow {
 pub(crate) struct ReplayRow {
     pub(crate) points: u64,
     pub(crate) breaching: u64,
+    pub(crate) days: u64,
+    pub(crate) breaching_days: u64,
     pub(crate) bound: String,
     pub(crate) breaches: Vec<String>,
 }
@@ -312,6 +314,8 @@ fn replay(replay: &Replay) -> ReplayRow {
     ReplayRow {
         points: replay.points,
         breaching: replay.breaching_points,
+        days: replay.days,
+        breaching_days: replay.breaching_days,
         bound: words::percent(replay.breach_upper_bound),
         breaches: replay.breaches.iter().map(breach).collect(),
     }

@@ -23,7 +23,7 @@ use trimtab_models::{
     spec::{Gone, PowerState, Spec, VolumeSpec},
 };
 use trimtab_policies::{
-    change::{Change, Opening, State, undo_steps},
+    change::{Access, Change, Opening, State, undo_steps},
     digest::{digest, id},
     mode::Mode,
     record::{Entry, Event, Record},
@@ -279,6 +279,7 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
             replay: None,
             capacity_ratio: 0.5,
             lowers_performance: true,
+            keeps_every_limit: false,
             invocations: None,
             invocation_days: None,
             unseen: Vec::new(),
@@ -303,6 +304,7 @@ fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp
         zone: resource.zone.clone(),
         mode: Mode::Autopilot,
         approver: None,
+        access: Access::default(),
         steps,
     };
     Change::open(opening, recommendation.clone(), at)

@@ -313,3 +313,16 @@ async fn a_machine_without_a_price_is_withheld_and_says_so() {
     assert_says(reason, &["price"]);
     assert!(entry.recommendation.saving.is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_of_a_type_that_nobody_knows_is_left_as_it_is_with_the_reason() {
+    let scene = Scene::start().await;
+    let (clients, place) = (scene.clients(REGION), at(&scene, BASE_ACCOUNT, REGION));
+    let cpu = load::shaped_series(Shape::Oversized, 1, now());
+    let id = machine(&clients, place, "zz9.huge", (&cpu, &cpu)).await;
+    let plan = Flow::open(scene.proxy.url(), "copilot", OWN_ACCOUNT).cycle().await;
+    assert_eq!(plan.recommendations, Vec::new());
+    let mut all = plan.cycle.not_sized.iter();
+    let reason = all.find(|one| one.arn.0.ends_with(&id)).expect("it is told why");
+    assert_says(&reason.reason, &["zz9.huge", "catalogue"]);
+}

@@ -28,7 +28,7 @@ regions = [\"us-east-1\"]
 ";
 
 /// Trusts the two roles by their external id, and no other.
-fn trust(scene: &Scene) {
+pub(crate) fn trust(scene: &Scene) {
     let role = |name: &str| format!("arn:aws:iam::{BASE_ACCOUNT}:role/{name}");
     let trusted = ["TrimtabRead", "TrimtabApply"];
     scene.proxy.rules().external_ids =
@@ -42,19 +42,19 @@ fn assumed(scene: &Scene, role: &str) -> bool {
 }
 
 /// Operations that asked to change something since the calls were last forgotten.
-fn writes(scene: &Scene) -> Vec<String> {
+pub(crate) fn writes(scene: &Scene) -> Vec<String> {
     scene.proxy.writes().into_iter().map(|call| call.operation).collect()
 }
 
 /// Approves what was shown, digest and all.
-async fn say_yes(flow: &Flow, id: &str) -> Result<(), DecideError> {
+pub(crate) async fn say_yes(flow: &Flow, id: &str) -> Result<(), DecideError> {
     let view = flow.kept(id);
     let approval = Approval { digest: Some(view.entry.digest.clone()), ..Approval::default() };
     approve(&flow.agent, &view.entry.id, "wire", approval).await.map(|_| ())
 }
 
 /// Approves, begins and carries out; returns the change's id and where it stands.
-async fn carry_out(flow: &Flow, id: &str) -> (String, State) {
+pub(crate) async fn carry_out(flow: &Flow, id: &str) -> (String, State) {
     say_yes(flow, id).await.unwrap_or_else(|error| panic!("{id}: {error}"));
     let begun = begin_approved(&flow.agent).await.expect("the state folder can be written");
     let [change] = begun.as_slice() else {
@@ -63,13 +63,13 @@ async fn carry_out(flow: &Flow, id: &str) -> (String, State) {
     (change.clone(), run(flow, change).await)
 }
 
-async fn run(flow: &Flow, change: &str) -> State {
+pub(crate) async fn run(flow: &Flow, change: &str) -> State {
     let ports = flow.agent.ports();
     drive(&ports, &flow.agent.ledger, change).await.expect("the journal can be written")
 }
 
 /// What of a resource is changed, read by the emulator's own clients.
-async fn live(clients: &Clients, id: &str) -> String {
+pub(crate) async fn live(clients: &Clients, id: &str) -> String {
     if id.starts_with("i-") {
         let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
         let answer = answer.expect("moto answers");

@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::changes::ROLES;
+use crate::changes::{ROLES, trust};
 use crate::flow::{OWN_ACCOUNT, REGION, oversized};
+use crate::proxy::{Effect, Fault};
 use crate::scene::{Clients, Scene};
 
 /// How long the daemon may take for anything: a cycle takes seconds, a resize in the emulator less.
@@ -163,6 +164,13 @@ fn writes(scene: &Scene) -> Vec<String> {
     scene.proxy.writes().into_iter().map(|call| call.operation).collect()
 }
 
+async fn state_of(clients: &Clients, id: &str) -> String {
+    let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
+    let answer = answer.expect("moto answers");
+    let state = answer.reservations()[0].instances()[0].state().and_then(|state| state.name());
+    state.expect("an instance has a state").as_str().to_owned()
+}
+
 const RESIZE: [&str; 3] = ["StopInstances", "ModifyInstanceAttribute", "StartInstances"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,6 +208,51 @@ async fn the_daemon_resizes_what_was_approved_over_the_api_and_takes_it_back() {
         (writes(&scene), type_of(&clients, &id).await.as_str()),
         (RESIZE.map(str::to_owned).to_vec(), "m5.2xlarge")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_are_broken() {
+    let scene = Scene::start().await;
+    let (id, clients) = (oversized(&scene, REGION).await, scene.clients(REGION));
+    trust(&scene);
+    scene.proxy.forget_calls();
+    let mut daemon = Daemon::start(&scene, "copilot", ROLES).await;
+    let shown = daemon
+        .wait("something is recommended", async || {
+            daemon.get("recommendations").await["recommendations"].get(0).cloned()
+        })
+        .await;
+    // The machine cannot be started, so that the daemon dies while it is off.
+    let unavailable = Effect::Error { status: 503, code: "Unavailable".to_owned() };
+    let fault = Fault::new("ec2", "StartInstances", unavailable, u32::MAX).sparing_dry_runs();
+    scene.proxy.inject(fault);
+    let path = format!("recommendations/{}/approve", shown["id"].as_str().expect("an id is text"));
+    daemon.post(&path, &json!({ "digest": shown["digest"] })).await;
+    daemon
+        .wait("the machine is off", async || {
+            writes(&scene).contains(&"StartInstances".to_owned()).then_some(())
+        })
+        .await;
+    daemon.process.kill().expect("it runs");
+    daemon.process.wait().expect("it was killed");
+    scene.proxy.clear_faults();
+
+    // No account any more, a mode that does not exist, and a line that is no TOML.
+    let (state, endpoint) = (daemon.folder.path().join("state"), scene.proxy.url());
+    let broken = format!(
+        "[modes]\ndefault = \"pilot\"\nwhat = \n[agent]\nstate_dir = \"{}\"\n[cloud]\nendpoint_url = \"{endpoint}\"\n",
+        state.display()
+    );
+    let config = daemon.folder.path().join("broken.toml");
+    std::fs::write(&config, broken).expect("the folder takes a file");
+    let mut command = trimtab(&["run"], &config, true);
+    let ended = tokio::task::spawn_blocking(move || command.output());
+    let ended = ended.await.expect("it runs to its end").expect("the binary was built");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("broken.toml:3") && said.contains("refused settings"), "{said}");
+    assert_eq!(json!(type_of(&clients, &id).await), shown["desired"]["instance_type"]);
+    assert_eq!(state_of(&clients, &id).await, "running");
 }
 
 /// Runs `once --json` to its end.

@@ -11,6 +11,7 @@ mod daemon;
 mod flow;
 mod load;
 mod moto;
+mod other_changes;
 mod proxy;
 mod scene;
 

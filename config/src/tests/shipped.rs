@@ -292,6 +292,9 @@ fn full_sizing() -> raw::RawSizing {
         function: raw::RawFunctionSizing {
             memory_headroom_ratio: Some(1.0),
             min_memory_mb: Some(1),
+            objective: text(),
+            max_latency_increase_ratio: Some(1.0),
+            explore: Some(true),
         },
         group: raw::RawGroupSizing { target_cpu_ratio: Some(1.0), min_size: Some(1) },
     }

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const DEFAULT_STATE_DIR: &str = "/var/lib/trimtab";
+pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/trimtab";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
 
 /// Five minutes past each hour: CloudWatch has then settled the hour before.

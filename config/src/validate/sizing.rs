@@ -13,7 +13,9 @@ use serde::{
 };
 use trimtab_models::{
     metric::{Metric, TABLE},
-    sizing::settings::{FunctionSettings, GroupSettings, InstanceSettings, SizingSettings},
+    sizing::settings::{
+        FunctionObjective, FunctionSettings, GroupSettings, InstanceSettings, SizingSettings,
+    },
 };
 
 use crate::{
@@ -33,6 +35,13 @@ const PRESETS: [(&str, (f64, f64)); 4] = [
 ];
 
 const DEFAULT_PRESET: (f64, f64) = (0.995, 0.2);
+
+/// What the size of a function can be chosen for.
+const OBJECTIVES: [(&str, FunctionObjective); 3] = [
+    ("cost", FunctionObjective::Cost),
+    ("duration", FunctionObjective::Duration),
+    ("both", FunctionObjective::Both),
+];
 
 /// The headroom that a size can leave at most: beyond nine tenths it would be ten times the demand.
 const HEADROOM_MAX: f64 = 0.9;
@@ -132,6 +141,18 @@ fn function(raw: &RawFunctionSizing, report: &mut Report<'_>) -> FunctionSetting
             128,
             128..=10_240,
         ),
+        objective: report
+            .word("sizing.function.objective", raw.objective.as_deref(), &OBJECTIVES)
+            .unwrap_or(FunctionObjective::Cost),
+        // One decision halves the memory at most, after which a run takes little more than twice as long at worst: the
+        // default leaves the bound to the timeout.
+        max_latency_increase_ratio: report.number(
+            "sizing.function.max_latency_increase_ratio",
+            raw.max_latency_increase_ratio,
+            1.5,
+            0.0..=10.0,
+        ),
+        explore: raw.explore.unwrap_or(true),
     }
 }
 

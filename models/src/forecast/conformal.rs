@@ -1,70 +1,100 @@
-//! Split-conformal correction of the upper quantiles: what the blend missed on past days is added to days ahead.
+//! One-sided conformal correction of the upper quantiles: what the blend missed on past days is added to days ahead.
 //!
-//! Each past day is judged by weights from the days before it only, so that the correction sees the blend as
-//! it would have been. Not here: the lower quantiles, on which no decision rests.
+//! Split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005) with the level
+//! adapted day by day to what was missed (Gibbs and Candes, "Adaptive Conformal Inference Under Distribution
+//! Shift", 2021). Each past day is judged by weights from the days before it only, so that the correction sees the
+//! blend as it would have been. Not here: the quantiles below 0.95, which the blend states well enough and on which no
+//! capacity rests.
 
-use super::{
-    Quantiles,
-    select::{LEVELS, Trial, weights},
-};
+use super::rows::{P95, P99, P975, Rows, SLOT_LEVELS};
 use crate::quantile::quantile;
 
-/// The levels that are corrected: the upper three of [`LEVELS`].
-const UPPER: [usize; 3] = [2, 3, 4];
-/// The position of 0.95, whose misses are reported.
-const P95: usize = 3;
+/// The levels that are corrected.
+pub(super) const CORRECTED: [usize; 2] = [P95, P99];
+
+/// How far the share that may be missed moves with a day's misses, relative to that share: after a day above its 0.95
+/// quantile throughout, 0.04 may be missed instead of 0.05. Larger steps chase single days.
+const STEP: f64 = 0.2;
+
+/// How far that share may fall and rise, as a multiple of what was asked for.
+const SHARE_RANGE: (f64, f64) = (0.2, 2.0);
+
+/// Days of scores that may narrow a quantile, working days at least; with fewer they only widen it, because missing
+/// history is no evidence of calm.
+const NARROW_DAYS: usize = 5;
+
+/// By how much past days lay above what was forecast for them, day by day, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scores {
+    of: [Vec<Vec<f32>>; 2],
+}
+
+impl Scores {
+    /// Adds a day: its values and, for each corrected level, what was forecast for them.
+    pub(super) fn add(&mut self, actual: &[f32], forecast: [&[f32]; 2]) {
+        for (days, forecast) in self.of.iter_mut().zip(forecast) {
+            let scores = actual.iter().zip(forecast).map(|(actual, forecast)| actual - forecast);
+            let scores: Vec<f32> = scores.filter(|score| !score.is_nan()).collect();
+            if !scores.is_empty() {
+                days.push(scores);
+            }
+        }
+    }
+
+    /// What follows for the days ahead.
+    pub(super) fn correction(&self) -> Correction {
+        let mut add = [0.0; 2];
+        for ((add, days), level) in add.iter_mut().zip(&self.of).zip(CORRECTED) {
+            *add = addition(days, SLOT_LEVELS[level]);
+        }
+        let of_p95 = &self.of[0];
+        let count: usize = of_p95.iter().map(Vec::len).sum();
+        let missed = of_p95.iter().flatten().filter(|score| **score > 0.0).count();
+        Correction { add, misses: (count > 0).then(|| missed as f64 / count as f64) }
+    }
+}
 
 /// What is added to the upper quantiles.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Correction {
-    /// For 0.90, 0.95 and 0.99.
-    upper: [f32; 3],
+    /// For each of [`CORRECTED`].
+    pub(super) add: [f32; 2],
     /// Share of the slots above the uncorrected 0.95 quantile; `None` without a past day.
     pub(super) misses: Option<f64>,
 }
 
 impl Correction {
-    /// The corrected quantiles, ascending.
-    pub(super) fn apply(&self, quantiles: Quantiles) -> Quantiles {
-        let mut values = quantiles.array();
-        for (level, add) in UPPER.into_iter().zip(self.upper) {
-            values[level] += add;
-        }
-        for level in UPPER {
-            values[level] = values[level].max(values[level - 1]);
-        }
-        Quantiles::from(values)
-    }
-}
-
-/// The correction from the trials, oldest first; the first only gives weights.
-pub(super) fn correction(trials: &[Trial<'_>]) -> Correction {
-    let mut scores: [Vec<f32>; 3] = [Vec::new(), Vec::new(), Vec::new()];
-    for (index, trial) in trials.iter().enumerate().skip(1) {
-        let Some(steps) = trial.blend(&weights(&trials[..index])) else {
-            continue;
-        };
-        for (slots, step) in trial.slots.chunks_exact(trial.per_hour).zip(steps) {
-            for (scores, level) in scores.iter_mut().zip(UPPER) {
-                let forecast = step.array()[level];
-                let present = slots.iter().filter(|slot| !slot.is_nan());
-                scores.extend(present.map(|slot| slot - forecast));
+    /// Corrects quantiles, which stay ascending; 0.975 moves with 0.95, its lower neighbour.
+    pub(super) fn apply(&self, rows: &mut Rows) {
+        for (level, add) in [(P95, self.add[0]), (P975, self.add[0]), (P99, self.add[1])] {
+            for value in rows.level_mut(level) {
+                *value += add;
             }
+            rows.hold_above(level);
         }
     }
-    let of_p95 = &scores[P95 - UPPER[0]];
-    let missed = of_p95.iter().filter(|score| **score > 0.0).count();
-    let misses = (!of_p95.is_empty()).then(|| missed as f64 / of_p95.len() as f64);
-    let mut upper = [0.0; 3];
-    for ((add, scores), level) in upper.iter_mut().zip(&mut scores).zip(UPPER) {
-        *add = excess(scores, LEVELS[level]);
-    }
-    Correction { upper, misses }
 }
 
-/// The `level` quantile of the scores, with the finite-sample step of split conformal prediction; 0 without scores.
-fn excess(scores: &mut [f32], level: f64) -> f32 {
+/// The addition to a quantile of `level` from the scores of past days, oldest first; 0 without any.
+fn addition(days: &[Vec<f32>], level: f64) -> f32 {
+    let asked = 1.0 - level;
+    let mut share = asked;
+    let mut pooled: Vec<f32> = Vec::with_capacity(days.iter().map(Vec::len).sum());
+    for day in days {
+        if let Some(excess) = excess(&mut pooled, share) {
+            let missed = day.iter().filter(|score| **score > excess).count() as f64;
+            let moved = share + STEP * asked * (asked - missed / day.len() as f64);
+            share = moved.clamp(SHARE_RANGE.0 * asked, SHARE_RANGE.1 * asked);
+        }
+        pooled.extend_from_slice(day);
+    }
+    let found = excess(&mut pooled, share).unwrap_or_default();
+    if days.len() < NARROW_DAYS { found.max(0.0) } else { found }
+}
+
+/// What all but `share` of the scores stay below, with the finite-sample step of split conformal prediction.
+fn excess(scores: &mut [f32], share: f64) -> Option<f32> {
     let count = scores.len() as f64;
-    let adjusted = (level * (count + 1.0) / count).min(1.0);
-    quantile(scores, adjusted).map_or(0.0, |value| value as f32)
+    let level = ((1.0 - share) * (count + 1.0) / count).min(1.0);
+    quantile(scores, level).map(|value| value as f32)
 }

@@ -3,19 +3,32 @@
 //! A forecast speaks of the *slots* in an hour (5-minute means, say), not of the mean of the hour: its 0.95 quantile is
 //! exceeded by 5 % of the slots. Not here: which size serves it (`sizing`).
 
+mod bank;
 mod conformal;
 mod fourier;
+mod hourly;
 mod level;
+mod loss;
 mod naive;
+mod ranked;
+mod rows;
 mod select;
-mod slot;
 mod time_of_day;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
-pub use select::{LEVELS, Quantiles};
-pub use slot::{SlotQuantiles, slot_quantiles};
-
+use self::{
+    bank::Bank,
+    conformal::{CORRECTED, Scores},
+    rows::Rows,
+    select::{Record, TRIALS},
+    window::{DAY_H, WEEK_H, WINDOW_H, Window},
+};
+pub use self::{
+    bank::Forecaster,
+    rows::{LEVELS, Quantiles, SlotQuantiles},
+};
 use crate::{
     metric::Measure,
     recommendation::SeasonSeen,
@@ -23,12 +36,11 @@ use crate::{
     series::Series,
 };
 
-/// Hours of a day and of a week: the two horizons.
-const DAY_H: usize = 24;
-const WEEK_H: usize = 168;
-
 /// Hours below which there is no forecast: one day to learn from and one to be judged on.
 const LEARN_H_MIN: usize = 2 * DAY_H;
+
+/// Days that are judged before the blend itself is: weights from fewer are no measure of what later ones miss.
+const WEIGHT_DAYS: usize = 3;
 
 /// A forecast of the hours after the newest point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,99 +82,100 @@ pub struct SeriesForecast {
     pub forecast: Forecast,
 }
 
-/// A member of the bank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Forecaster {
-    /// The quantiles of the last day.
-    LastDay,
-    /// The quantiles of the last two weeks.
-    LastWeeks,
-    /// The same hour of the day before, with the spread of such differences.
-    SameHourYesterday,
-    /// The same hour of the week before, with the spread of such differences.
-    SameHourLastWeek,
-    /// The quantiles of the hour of the day.
-    TimeOfDay,
-    /// Waves of the day and the week fitted to hourly means, with the spread around them.
-    Waves,
-}
-
-impl Forecaster {
-    /// The whole bank.
-    const ALL: [Self; 6] = [
-        Self::LastDay,
-        Self::LastWeeks,
-        Self::SameHourYesterday,
-        Self::SameHourLastWeek,
-        Self::TimeOfDay,
-        Self::Waves,
-    ];
-
-    /// The quantiles of `ahead` hours after `past`; `None` when it has too little to go by.
-    fn forecast(self, past: Past<'_>, ahead: usize) -> Option<Vec<Quantiles>> {
-        match self {
-            Self::LastDay => level::forecast(past, DAY_H, ahead),
-            Self::LastWeeks => level::forecast(past, 2 * WEEK_H, ahead),
-            Self::SameHourYesterday => naive::forecast(past, DAY_H, ahead),
-            Self::SameHourLastWeek => naive::forecast(past, WEEK_H, ahead),
-            Self::TimeOfDay => time_of_day::forecast(past, ahead),
-            Self::Waves => fourier::forecast(past, ahead),
-        }
-    }
-}
-
-/// What a forecaster may look at: the first `until` hours of a series.
-#[derive(Debug, Clone, Copy)]
-struct Past<'a> {
-    hours: &'a Hours,
-    until: usize,
-    seasons: &'a [SeasonSeen],
-}
-
-impl<'a> Past<'a> {
-    /// The slots of the last `count` hours, or of all if there are fewer.
-    fn last(&self, count: usize) -> &'a [f32] {
-        self.hours.slots(self.until.saturating_sub(count), self.until)
-    }
-
-    /// The means of the hours that are past.
-    fn means(&self) -> &'a [f32] {
-        &self.hours.means[..self.until]
-    }
-
-    /// The hour of the day of hour `index`, 0–23 (UTC).
-    fn hour_of_day(&self, index: usize) -> usize {
-        (self.hours.first.rem_euclid(24) as usize + index) % DAY_H
-    }
-}
-
 /// Forecasts a series for a day and a week; `None` when it covers less than two days or its grid does not fit hours.
 #[must_use]
 pub fn forecast(series: &Series) -> Option<Forecast> {
-    let hours = Hours::of(series)?;
-    if hours.len() < LEARN_H_MIN {
-        return None;
-    }
-    let seasons = seasons(&hours);
-    let trials = select::trials(&hours, &seasons);
-    let weights = select::weights(&trials);
-    let correction = conformal::correction(&trials);
-    let past = Past { hours: &hours, until: hours.len(), seasons: &seasons };
-    let mut steps = select::blend(past, &weights, WEEK_H)?;
-    let floor = if series.values.iter().any(|value| *value < 0.0) { f32::MIN } else { 0.0 };
-    for step in &mut steps {
-        *step = correction.apply(*step).at_least(floor);
-    }
-    let from_h = hours.first + i64::try_from(hours.len()).ok()?;
+    let fit = Fit::of(series, WEEK_H)?;
     Some(Forecast {
-        from_s: from_h * 3_600,
+        from_s: fit.from_s,
         step_s: 3_600,
-        steps,
-        weights,
-        calibration_misses: correction.misses,
-        seasons,
+        steps: hourly::hours(&fit.rows, fit.per_hour),
+        weights: fit.weights,
+        calibration_misses: fit.calibration_misses,
+        seasons: fit.seasons,
     })
+}
+
+/// The quantiles of the `horizon_slots` slots after the end of `series`, its trailing gaps included.
+///
+/// `None` when the series is too short to forecast, or its grid does not fit whole hours.
+#[must_use]
+pub fn slot_quantiles(series: &Series, horizon_slots: usize) -> Option<Vec<SlotQuantiles>> {
+    let step_s = i64::from(series.step_s);
+    let newest_s = series.newest_s()?;
+    let gap_h = usize::try_from((series.end_s() - newest_s) / 3_600).ok()?;
+    let slots_an_hour = usize::try_from(3_600 / step_s.max(1)).ok()?.max(1);
+    let fit = Fit::of(series, horizon_slots.div_ceil(slots_an_hour) + gap_h + 1)?;
+    // The fit begins with the first whole hour after the newest point; the rest of that point's hour is like it.
+    let skip = (series.end_s() - fit.from_s) / step_s;
+    let at = |slot: usize| {
+        let row = usize::try_from(i64::try_from(slot).ok()?.saturating_add(skip)).unwrap_or(0);
+        (row < fit.rows.slots()).then(|| SlotQuantiles::from(fit.rows.at(row)))
+    };
+    (0..horizon_slots).map(at).collect()
+}
+
+/// The whole of a fit: the slots ahead and how they were found.
+struct Fit {
+    from_s: i64,
+    per_hour: usize,
+    rows: Rows,
+    weights: Vec<(Forecaster, f64)>,
+    calibration_misses: Option<f64>,
+    seasons: Vec<SeasonSeen>,
+}
+
+impl Fit {
+    /// Fits a series and forecasts the `ahead_h` hours after the hour of its newest point.
+    fn of(series: &Series, ahead_h: usize) -> Option<Self> {
+        let hours = Hours::of(series)?;
+        if hours.len() < LEARN_H_MIN {
+            return None;
+        }
+        let seasons = seasons(&hours);
+        let window = Window::of(&hours, hours.len().saturating_sub(WINDOW_H));
+        let mut bank = Bank::new(&window, &seasons);
+        let (record, scores) = trials(&window, &mut bank);
+        bank.learn(window.slots.len());
+        let forecasts = bank.forecasts(ahead_h * window.per_hour);
+        let weights = record.weights();
+        let mut rows = weights.blend_all(&forecasts, window.per_hour)?;
+        let correction = scores.correction();
+        correction.apply(&mut rows);
+        if series.values.iter().all(|value| value.is_nan() || *value >= 0.0) {
+            rows.hold_at(0.0);
+        }
+        Some(Self {
+            from_s: (hours.first + i64::try_from(hours.len()).ok()?) * 3_600,
+            per_hour: window.per_hour,
+            rows,
+            weights: weights.summary(&forecasts),
+            calibration_misses: correction.misses,
+            seasons,
+        })
+    }
+}
+
+/// Forecasts each of the last days from what came before it, oldest first: the losses of all, and how far the upper
+/// quantiles of the blend were off on those that had weights from at least [`WEIGHT_DAYS`] days.
+fn trials(window: &Window, bank: &mut Bank<'_>) -> (Record, Scores) {
+    let day = DAY_H * window.per_hour;
+    let most = (window.means.len() - LEARN_H_MIN) / DAY_H;
+    let (mut record, mut scores) = (Record::default(), Scores::default());
+    for days_ago in (1..=TRIALS.min(most)).rev() {
+        let until = window.slots.len() - days_ago * day;
+        bank.learn(until);
+        let forecasts = bank.forecasts(day);
+        let actual = &window.slots[until..until + day];
+        if record.days() >= WEIGHT_DAYS {
+            let weights = record.weights();
+            if let Some(rows) = weights.blend_all(&forecasts, window.per_hour) {
+                scores.add(actual, CORRECTED.map(|level| rows.level(level)));
+            }
+        }
+        record.add(actual, window.per_hour, &forecasts);
+    }
+    (record, scores)
 }
 
 #[cfg(test)]

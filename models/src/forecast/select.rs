@@ -1,200 +1,175 @@
 //! Weighs the bank by its rolling loss: each of the last days is forecast from what came before it.
 //!
 //! Weights instead of one winner, because on short histories the winner of the past is the winner of the future too
-//! rarely. Not here: the forecasters, and correcting what the blend still misses (`conformal`).
+//! rarely; and for each level and part of the day ahead by itself, because members differ in both. Not here: the
+//! forecasters, and correcting what the blend still misses (`conformal`).
 
-use serde::{Deserialize, Serialize};
+use super::{
+    bank::{Forecaster, Forecasts, MEMBERS},
+    loss::{Losses, PARTS, parts},
+    rows::{COUNT, Rows},
+};
 
-use super::{DAY_H, Forecaster, LEARN_H_MIN, Past};
-use crate::{quantile::quantiles, recommendation::SeasonSeen, season::Hours};
+/// Days that are forecast anew to weigh and calibrate: a week, so that each weekday counts once, and a day before it. Each
+/// costs a tenth of the fit.
+pub(super) const TRIALS: usize = 8;
 
-/// The probabilities of the quantiles.
-pub const LEVELS: [f64; 5] = [0.10, 0.50, 0.90, 0.95, 0.99];
-
-/// Days that are forecast anew to weigh and calibrate: a week, so that each weekday counts once, and the day before it,
-/// which only gives the first weights.
-const TRIALS: usize = 8;
-
-/// How sharply weights fall with loss: at 8, a forecaster that loses 9 % more than the best has half its weight.
+/// How sharply weights fall with loss: at 8, a forecaster that loses 9 % more than the best has half its weight. From 6
+/// to 12 little changes.
 const SHARPNESS: i32 = 8;
 
-/// Weights below this share of the best are dropped: they cost a fit and change nothing.
-const WEIGHT_MIN: f64 = 0.05;
+/// How much a part of the day ahead counts by itself; the rest is the whole day, which has more values to go by.
+const OWN_PART: f64 = 0.8;
 
-/// Quantiles of a distribution, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// The 0.10 quantile.
-    pub p10: f32,
-    /// The median.
-    pub p50: f32,
-    /// The 0.90 quantile.
-    pub p90: f32,
-    /// The 0.95 quantile.
-    pub p95: f32,
-    /// The 0.99 quantile.
-    pub p99: f32,
+/// How much a level counts by itself; the rest is the mean of all levels, which a single spike moves less.
+const OWN_LEVEL: f64 = 0.8;
+
+/// Losses of the members over the days judged so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record {
+    losses: [Losses; MEMBERS],
+    /// Which members have ever forecast.
+    seen: [bool; MEMBERS],
+    /// Days judged.
+    days: usize,
 }
 
-impl Quantiles {
-    /// The quantiles of the numbers that are there; `None` when none is.
-    pub(super) fn of(numbers: impl Iterator<Item = f32>) -> Option<Self> {
-        let mut numbers: Vec<f32> = numbers.filter(|value| !value.is_nan()).collect();
-        quantiles(&mut numbers, LEVELS).map(|found| Self::from(found.map(|value| value as f32)))
-    }
-
-    /// As an array in the order of [`LEVELS`].
-    #[must_use]
-    pub const fn array(self) -> [f32; 5] {
-        [self.p10, self.p50, self.p90, self.p95, self.p99]
-    }
-
-    /// All moved by `by`.
-    pub(super) fn shifted(self, by: f32) -> Self {
-        Self::from(self.array().map(|value| value + by))
-    }
-
-    /// All held at `floor`.
-    pub(super) fn at_least(self, floor: f32) -> Self {
-        Self::from(self.array().map(|value| value.max(floor)))
-    }
-}
-
-impl From<[f32; 5]> for Quantiles {
-    fn from([p10, p50, p90, p95, p99]: [f32; 5]) -> Self {
-        Self { p10, p50, p90, p95, p99 }
-    }
-}
-
-/// One past day with what was forecast for it.
-pub(super) struct Trial<'a> {
-    /// Slots in an hour.
-    pub(super) per_hour: usize,
-    /// The day's slots.
-    pub(super) slots: &'a [f32],
-    /// The forecast of each member that made one, hour by hour.
-    forecasts: Vec<(Forecaster, Vec<Quantiles>)>,
-    /// The loss of each.
-    losses: Vec<(Forecaster, f64)>,
-}
-
-impl Trial<'_> {
-    /// The forecasts of this day blended by `weights`; `None` when none of the weighed made one.
-    pub(super) fn blend(&self, weights: &[(Forecaster, f64)]) -> Option<Vec<Quantiles>> {
-        let of = |one: Forecaster| self.forecasts.iter().find(|(other, _)| *other == one);
-        let parts =
-            weights.iter().filter_map(|(one, weight)| Some((of(*one)?.1.as_slice(), *weight)));
-        mix(&parts.collect::<Vec<_>>())
-    }
-}
-
-/// Forecasts each of the last days from what came before it, oldest first.
-pub(super) fn trials<'a>(hours: &'a Hours, seasons: &[SeasonSeen]) -> Vec<Trial<'a>> {
-    let most = (hours.len() - LEARN_H_MIN) / DAY_H;
-    let days = (1..=TRIALS.min(most)).rev();
-    days.filter_map(|day| {
-        let until = hours.len() - day * DAY_H;
-        let slots = hours.slots(until, until + DAY_H);
-        let past = Past { hours, until, seasons };
-        let forecasts: Vec<_> = Forecaster::ALL
+impl Record {
+    /// Adds a day. A member that did not forecast it is charged the mean of those that did: neither praise nor blame.
+    pub(super) fn add(&mut self, actual: &[f32], per_hour: usize, forecasts: &Forecasts) {
+        let of_day: Vec<Option<Losses>> = forecasts
             .iter()
-            .filter_map(|one| Some((*one, one.forecast(past, DAY_H)?)))
+            .map(|rows| rows.as_ref().map(|rows| Losses::of(actual, per_hour, rows)))
             .collect();
-        let loss_of = |steps: &[Quantiles]| loss(slots, hours.per_hour, steps);
-        let losses = forecasts
-            .iter()
-            .map(|(one, steps)| Some((*one, loss_of(steps)?)))
-            .collect::<Option<Vec<_>>>()?;
-        Some(Trial { per_hour: hours.per_hour, slots, forecasts, losses })
-    })
-    .collect()
-}
-
-/// The mean pinball loss over slots and levels; `None` when no slot has a value.
-pub(super) fn loss(slots: &[f32], per_hour: usize, steps: &[Quantiles]) -> Option<f64> {
-    let (mut sum, mut count) = (0.0_f64, 0_usize);
-    for (slots, step) in slots.chunks_exact(per_hour).zip(steps) {
-        for (level, quantile) in LEVELS.into_iter().zip(step.array()) {
-            let level = level as f32;
-            let pinball = |slot: f32| {
-                let above = slot - quantile;
-                (level * above).max((level - 1.0) * above)
-            };
-            let present = slots.iter().filter(|slot| !slot.is_nan());
-            sum += f64::from(present.map(|slot| pinball(*slot)).sum::<f32>());
+        let present = of_day.iter().flatten().count() as f64;
+        let judged =
+            of_day.iter().flatten().any(|losses| losses.counts.iter().any(|count| *count > 0.0));
+        self.days += usize::from(judged);
+        let mut mean = Losses::default();
+        for losses in of_day.iter().flatten() {
+            mean.add(losses, 1.0 / present);
         }
-        count += slots.iter().filter(|slot| !slot.is_nan()).count();
+        for (member, losses) in of_day.iter().enumerate() {
+            self.seen[member] |= losses.is_some();
+            self.losses[member].add(losses.as_ref().unwrap_or(&mean), 1.0);
+        }
     }
-    (count > 0).then(|| sum / (count * LEVELS.len()) as f64)
+
+    /// How many days were judged.
+    pub(super) const fn days(&self) -> usize {
+        self.days
+    }
+
+    /// The weights that follow; equal ones while nothing was judged.
+    pub(super) fn weights(&self) -> Weights {
+        if self.days == 0 {
+            return Weights { of: [[[1.0 / MEMBERS as f32; MEMBERS]; COUNT]; PARTS] };
+        }
+        let mut of = [[[0.0; MEMBERS]; COUNT]; PARTS];
+        for (part, of) in of.iter_mut().enumerate() {
+            let losses: [[f64; COUNT]; MEMBERS] =
+                std::array::from_fn(|member| blended(&self.losses[member], part));
+            for (level, of) in of.iter_mut().enumerate() {
+                *of = shares(std::array::from_fn(|member| {
+                    self.seen[member].then(|| losses[member][level])
+                }));
+            }
+        }
+        Weights { of }
+    }
 }
 
-/// Weights by loss over the trials, best first, summing to 1.
-///
-/// A member that was absent from a trial is charged the worst loss of that day, so that a record of few good days
-/// does not beat one of many. Without trials the last day's level has all the weight.
-pub(super) fn weights(trials: &[Trial<'_>]) -> Vec<(Forecaster, f64)> {
-    let total = |one: Forecaster| -> Option<f64> {
-        let newest = trials.last()?;
-        newest.losses.iter().any(|(other, _)| *other == one).then(|| {
-            let of_trial = |trial: &Trial<'_>| {
-                let own = trial.losses.iter().find(|(other, _)| *other == one);
-                let worst = trial.losses.iter().map(|(_, loss)| *loss).fold(0.0, f64::max);
-                own.map_or(worst, |(_, loss)| *loss)
-            };
-            trials.iter().map(of_trial).sum()
-        })
-    };
-    let totals: Vec<(Forecaster, f64)> =
-        Forecaster::ALL.into_iter().filter_map(|one| Some((one, total(one)?))).collect();
-    let best = totals.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
+/// The loss of each level in one part, drawn to those of the whole day and of all levels.
+fn blended(losses: &Losses, part: usize) -> [f64; COUNT] {
+    let own: [f64; COUNT] = std::array::from_fn(|level| {
+        let of_day = losses.mean_of_day(level).unwrap_or_default();
+        let of_part = losses.mean(part, level).unwrap_or(of_day);
+        OWN_PART * of_part + (1.0 - OWN_PART) * of_day
+    });
+    let mean = own.iter().sum::<f64>() / COUNT as f64;
+    own.map(|own| OWN_LEVEL * own + (1.0 - OWN_LEVEL) * mean)
+}
+
+/// Shares that sum to 1, each as the power of the best loss over its own.
+fn shares(losses: [Option<f64>; MEMBERS]) -> [f32; MEMBERS] {
+    let best = losses.iter().flatten().copied().fold(f64::INFINITY, f64::min);
     // A loss of zero (a series that never moves) must not divide by zero: then the best share the weight.
     let share = |loss: f64| {
         if loss <= best { 1.0 } else { (best / loss).powi(SHARPNESS) }
     };
-    let mut weights: Vec<(Forecaster, f64)> = totals
-        .into_iter()
-        .map(|(one, loss)| (one, share(loss)))
-        .filter(|(_, weight)| *weight >= WEIGHT_MIN)
-        .collect();
-    if weights.is_empty() {
-        weights.push((Forecaster::LastDay, 1.0));
-    }
-    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-    for (_, weight) in &mut weights {
-        *weight /= sum;
-    }
-    weights.sort_by(|(one, a), (other, b)| b.total_cmp(a).then(one.cmp(other)));
-    weights
+    let shares = losses.map(|loss| loss.map_or(0.0, share));
+    let sum: f64 = shares.iter().sum();
+    shares.map(|share| (share / sum) as f32)
 }
 
-/// The weighed forecast of `ahead` hours; members that cannot forecast leave their weight to the others, and the
-/// level of two weeks stands in when none can (its last day may be a gap).
-pub(super) fn blend(
-    past: Past<'_>,
-    weights: &[(Forecaster, f64)],
-    ahead: usize,
-) -> Option<Vec<Quantiles>> {
-    let forecasts: Vec<(Vec<Quantiles>, f64)> = weights
-        .iter()
-        .filter_map(|(one, weight)| Some((one.forecast(past, ahead)?, *weight)))
-        .collect();
-    let parts: Vec<(&[Quantiles], f64)> =
-        forecasts.iter().map(|(steps, weight)| (steps.as_slice(), *weight)).collect();
-    mix(&parts).or_else(|| Forecaster::LastWeeks.forecast(past, ahead))
+/// How much each member is trusted.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weights {
+    /// For each part of the day ahead and each level: the members' shares in the order of [`Forecaster::ALL`].
+    of: [[[f32; MEMBERS]; COUNT]; PARTS],
 }
 
-/// The weighed mean of quantiles, level by level (Vincent's average, which keeps them ascending).
-fn mix(parts: &[(&[Quantiles], f64)]) -> Option<Vec<Quantiles>> {
-    let total: f64 = parts.iter().map(|(_, weight)| weight).sum();
-    let length = parts.iter().map(|(steps, _)| steps.len()).min()?;
-    let step = |index: usize| {
-        let mut sum = [0.0_f32; 5];
-        for (steps, weight) in parts {
-            for (sum, value) in sum.iter_mut().zip(steps[index].array()) {
-                *sum += value * (*weight / total) as f32;
+impl Weights {
+    /// The shares over all parts and levels, best first; members without any are left out.
+    pub(super) fn summary(&self, forecasts: &Forecasts) -> Vec<(Forecaster, f64)> {
+        let mean = |member: usize| {
+            let all = self.of.iter().flatten();
+            let sum: f64 = all.map(|shares| f64::from(shares[member])).sum();
+            sum / (PARTS * COUNT) as f64
+        };
+        let members = Forecaster::ALL.into_iter().enumerate();
+        let mut summary: Vec<(Forecaster, f64)> = members
+            .filter(|(member, _)| forecasts[*member].is_some())
+            .map(|(member, one)| (one, mean(member)))
+            .filter(|(_, share)| *share > 0.0)
+            .collect();
+        let sum: f64 = summary.iter().map(|(_, share)| share).sum();
+        for (_, share) in &mut summary {
+            *share /= sum;
+        }
+        summary.sort_by(|(one, a), (other, b)| b.total_cmp(a).then(one.cmp(other)));
+        summary
+    }
+
+    /// One level of the members' forecasts, blended: the weighed mean of their quantiles (Vincent's average). Members
+    /// that did not forecast leave their weight to the others; `None` when none did.
+    pub(super) fn blend(
+        &self,
+        forecasts: &Forecasts,
+        level: usize,
+        per_hour: usize,
+    ) -> Option<Vec<f32>> {
+        let ahead = forecasts.iter().flatten().map(Rows::slots).min()?;
+        let mut blended = vec![0.0; ahead];
+        for (part, range) in parts(per_hour, ahead).into_iter().enumerate() {
+            let shares = &self.of[part][level];
+            let present = || {
+                forecasts
+                    .iter()
+                    .zip(shares)
+                    .filter_map(|(rows, share)| Some((rows.as_ref()?, *share)))
+            };
+            let total: f32 = present().map(|(_, share)| share).sum();
+            let count = present().count() as f32;
+            for (rows, share) in present() {
+                // All weight on members that are absent now: those that are there share it.
+                let share = if total > 0.0 { share / total } else { 1.0 / count };
+                let values = &rows.level(level)[range.clone()];
+                for (sum, value) in blended[range.clone()].iter_mut().zip(values) {
+                    *sum += share * value;
+                }
             }
         }
-        Quantiles::from(sum)
-    };
-    Some((0..length).map(step).collect())
+        Some(blended)
+    }
+
+    /// All levels of the members' forecasts, blended, ascending in each slot.
+    pub(super) fn blend_all(&self, forecasts: &Forecasts, per_hour: usize) -> Option<Rows> {
+        let mut rows = Rows::zeros(forecasts.iter().flatten().map(Rows::slots).min()?);
+        for level in 0..COUNT {
+            rows.level_mut(level).copy_from_slice(&self.blend(forecasts, level, per_hour)?);
+        }
+        rows.ascend();
+        Some(rows)
+    }
 }

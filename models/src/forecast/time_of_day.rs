@@ -1,22 +1,86 @@
-//! The quantiles of each hour of the day over the last two weeks.
+//! The quantiles of each quarter of an hour of the day, over all days of the window.
 //!
-//! Not here: weekdays; a bank member that knows them is `naive` with a week.
+//! Quarters, because what runs by the clock (backups, rotations, reports) starts on one and lasts minutes: hours would
+//! smear it. Not here: weekdays; the members that know them are `naive` with a week and `fourier`.
 
-use super::{DAY_H, Past, Quantiles, WEEK_H};
+use super::{
+    rows::{COUNT, Rows, Spread, spread_sorted},
+    window::{DAY_H, Window},
+};
 
-/// Two weeks: about 168 slots an hour of the day, enough for a 0.99 quantile that is not just the maximum.
-const BACK_H: usize = 2 * WEEK_H;
+/// Quarters in an hour.
+const QUARTERS: usize = 4;
 
-/// For each hour ahead the quantiles of its hour of the day; `None` when one of the 24 was never seen.
-pub(super) fn forecast(past: Past<'_>, ahead: usize) -> Option<Vec<Quantiles>> {
-    let from = past.until.saturating_sub(BACK_H);
-    let per_hour = past.hours.per_hour;
-    let slots = past.hours.slots(from, past.until);
-    let of_hour = |hour: usize| {
-        let first = (hour + DAY_H - past.hour_of_day(from)) % DAY_H;
-        let blocks = slots.chunks_exact(per_hour).skip(first).step_by(DAY_H);
-        Quantiles::of(blocks.flatten().copied())
-    };
-    let day: Vec<Quantiles> = (0..DAY_H).map(of_hour).collect::<Option<_>>()?;
-    Some((0..ahead).map(|hour| day[past.hour_of_day(past.until + hour)]).collect())
+/// A quarter also learns from this share of its length on either side, so that a job that starts a few minutes early
+/// or late is not missed: one slot of five minutes.
+const NEIGHBOURS: usize = 3;
+
+/// The values of each quarter of the day so far, sorted.
+#[derive(Debug, Clone)]
+pub(super) struct TimeOfDay {
+    /// Slots in a quarter; one where slots are longer than a quarter.
+    quarter: usize,
+    /// Slots on either side that a quarter learns from.
+    neighbours: usize,
+    sorted: Vec<Vec<f32>>,
+    /// Up to which slot of the window it has learnt.
+    until: usize,
+}
+
+impl TimeOfDay {
+    /// Has learnt nothing yet.
+    pub(super) fn new(window: &Window) -> Self {
+        let quarter = (window.per_hour / QUARTERS).max(1);
+        let count = (DAY_H * window.per_hour).div_ceil(quarter);
+        let room = (quarter + 2 * (quarter / NEIGHBOURS)) * window.slots.len();
+        let room = room / (DAY_H * window.per_hour) + quarter;
+        Self {
+            quarter,
+            neighbours: quarter / NEIGHBOURS,
+            sorted: vec![Vec::with_capacity(room); count],
+            until: 0,
+        }
+    }
+
+    /// Learns the slots of the window up to `until`.
+    pub(super) fn learn(&mut self, window: &Window, until: usize) {
+        let day = DAY_H * window.per_hour;
+        for (index, sorted) in self.sorted.iter_mut().enumerate() {
+            let first = index * self.quarter;
+            let slots = self.quarter.min(day - first) + 2 * self.neighbours;
+            for offset in 0..slots {
+                // The slot of the day, and where the first such slot of the new stretch is.
+                let slot_of_day = (day + first + offset - self.neighbours) % day;
+                let skip = (slot_of_day + day - window.slot_of_day(self.until)) % day;
+                for value in window.slots[..until].iter().skip(self.until + skip).step_by(day) {
+                    insert(sorted, *value);
+                }
+            }
+        }
+        self.until = until;
+    }
+
+    /// For each slot ahead the quantiles of its quarter; `None` when one of them was never seen.
+    pub(super) fn forecast(&self, window: &Window, ahead: usize) -> Option<Rows> {
+        let quarters: Vec<Spread> =
+            self.sorted.iter().map(|sorted| spread_sorted(sorted)).collect::<Option<_>>()?;
+        let day = DAY_H * window.per_hour;
+        let mut rows = Rows::zeros(ahead);
+        let first = window.slot_of_day(self.until);
+        for level in 0..COUNT {
+            let of_day: Vec<f32> = quarters.iter().map(|spread| spread[level]).collect();
+            let slots = (first..day).chain((0..first).chain(first..day).cycle());
+            for (value, slot) in rows.level_mut(level).iter_mut().zip(slots) {
+                *value = of_day[slot / self.quarter];
+            }
+        }
+        Some(rows)
+    }
+}
+
+/// Puts a value into its place; a gap has none.
+fn insert(sorted: &mut Vec<f32>, value: f32) {
+    if !value.is_nan() {
+        sorted.insert(sorted.partition_point(|other| *other <= value), value);
+    }
 }

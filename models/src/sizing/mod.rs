@@ -46,8 +46,20 @@ pub struct SizingInput<'a> {
     /// When the resource was observed running, ascending and apart. Empty means that nobody watched: then it counts as
     /// running since its first point or its launch.
     pub running: &'a [Interval],
+    /// The memory sizes of a function over time, ascending by time, the present one last; empty means that it has had
+    /// the present one all along. Runs at several sizes tell what memory does to their duration.
+    pub sizes: &'a [SizeInForce],
     /// All resources, for the instance that a volume is attached to.
     pub inventory: &'a BTreeMap<Arn, Resource>,
+}
+
+/// A memory size that a function had from some time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeInForce {
+    /// When it came into force, seconds since the epoch.
+    pub from_s: i64,
+    /// The size, MB.
+    pub memory_mb: u32,
 }
 
 /// What was found out about one resource.

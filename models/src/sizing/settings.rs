@@ -172,6 +172,24 @@ pub struct FunctionSettings {
     pub memory_headroom_ratio: f64,
     /// The smallest size to choose, MB.
     pub min_memory_mb: u32,
+    /// What is to become less.
+    pub objective: FunctionObjective,
+    /// How much longer a mean run may become at a smaller size, as a ratio of today's, judged at the far end of the
+    /// interval around the expected duration.
+    pub max_latency_increase_ratio: f64,
+    /// Whether a smaller size may be proposed although runs were seen at one size only.
+    pub explore: bool,
+}
+
+/// What the size of a function is chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionObjective {
+    /// The least cost.
+    Cost,
+    /// The shortest runs that cost no more than today's.
+    Duration,
+    /// The least cost x duration, at no more than today's cost.
+    Both,
 }
 
 /// How groups are sized.

@@ -3,6 +3,7 @@
 //! All that apply are evaluated and kept, never just the first. Not here: what follows from the verdicts (`plan`).
 
 mod blast_radius;
+mod circuit;
 mod compatibility;
 mod conflict;
 mod cooldown;
@@ -32,6 +33,7 @@ use crate::{
     action::{ActionRow, row_of},
     budget::{Ledger, is_own},
     change::Change,
+    circuit::Trip,
     facts::{Fact, Facts},
     mode::Mode,
     plan::{Candidate, CheckName, CheckResult, CheckVerdict, Context, Moment},
@@ -54,6 +56,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) group: &'a str,
     /// What uses the budgets.
     pub(crate) ledger: &'a Ledger<'a>,
+    /// The open circuits.
+    pub(crate) trips: &'a [Trip],
     /// Every change of this resource.
     pub(crate) past: &'a [&'a Change],
 }
@@ -212,6 +216,7 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
         loses_data(subject.action()).then(|| data_loss::check(subject)),
         Some(permission::check(subject)),
         Some(price::check(subject)),
+        Some(circuit::check(subject)),
         Some(stop::check(subject)),
         Some(expiry::check(subject)),
     ];

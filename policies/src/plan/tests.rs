@@ -12,7 +12,7 @@ fn failing(check: CheckName, verdict: CheckVerdict) -> CheckResult {
     CheckResult { check, verdict, until: None, reason: "so it is".to_owned() }
 }
 
-const ALL: [CheckName; 18] = [
+const ALL: [CheckName; 19] = [
     CheckName::Evidence,
     CheckName::History,
     CheckName::Material,
@@ -29,6 +29,7 @@ const ALL: [CheckName; 18] = [
     CheckName::DataLoss,
     CheckName::Permission,
     CheckName::Price,
+    CheckName::Circuit,
     CheckName::Stop,
     CheckName::Expiry,
 ];

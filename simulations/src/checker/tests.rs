@@ -7,7 +7,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     approval::Decision,
-    change::{Change, Opening},
+    change::{Access, Change, Opening},
     operations::Failure,
     steps::steps,
 };
@@ -97,6 +97,7 @@ fn evidence(second: i64) -> Evidence {
         replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
+        keeps_every_limit: false,
         invocations: None,
         invocation_days: None,
         unseen: Vec::new(),
@@ -152,6 +153,7 @@ impl Stage {
             zone: resource.zone.clone(),
             mode,
             approver: None,
+            access: Access::default(),
             steps: steps(&recommendation, &resource),
         };
         Change::open(opening, recommendation, at(second))

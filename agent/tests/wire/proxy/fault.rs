@@ -25,6 +25,8 @@ pub(crate) struct Fault {
     pub(crate) account: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) effect: Effect,
+    /// Whether dry runs are spared.
+    pub(crate) real_only: bool,
     /// How many calls are still to be hit; `u32::MAX` is as good as for ever.
     pub(crate) times: u32,
 }
@@ -33,7 +35,7 @@ impl Fault {
     /// A fault in every account and region.
     pub(crate) fn new(service: &str, operation: &str, effect: Effect, times: u32) -> Self {
         let (service, operation) = (service.to_owned(), operation.to_owned());
-        Self { service, operation, account: None, region: None, effect, times }
+        Self { service, operation, account: None, region: None, effect, real_only: false, times }
     }
 
     /// The same fault in one region only.
@@ -46,8 +48,14 @@ impl Fault {
         Self { account: Some(account.to_owned()), ..self }
     }
 
+    /// The same fault for calls that mean it: dry runs go through.
+    pub(crate) fn sparing_dry_runs(self) -> Self {
+        Self { real_only: true, ..self }
+    }
+
     fn hits(&self, call: &Call) -> bool {
         self.times > 0
+            && !(self.real_only && call.is_dry_run())
             && self.service == call.service
             && (self.operation == "*" || self.operation == call.operation)
             && self.account.as_ref().is_none_or(|account| *account == call.account)

@@ -11,8 +11,10 @@ use crate::{
     resource::{Arn, Detail, Instance, InstanceState, Kind, Resource, ResourceRef},
     series::Series,
     sizing::{
-        Findings, SizingInput, recommend,
-        settings::{FunctionSettings, GroupSettings, InstanceSettings, SizingSettings},
+        Findings, SizeInForce, SizingInput, recommend,
+        settings::{
+            FunctionObjective, FunctionSettings, GroupSettings, InstanceSettings, SizingSettings,
+        },
     },
 };
 
@@ -42,7 +44,13 @@ pub(super) fn settings() -> SizingSettings {
             idle_network_bytes_per_hour: 1e6,
             saturated_ratio: 0.01,
         },
-        function: FunctionSettings { memory_headroom_ratio: 0.2, min_memory_mb: 128 },
+        function: FunctionSettings {
+            memory_headroom_ratio: 0.2,
+            min_memory_mb: 128,
+            objective: FunctionObjective::Cost,
+            max_latency_increase_ratio: 1.5,
+            explore: true,
+        },
         group: GroupSettings { target_cpu_ratio: 0.6, min_size: 1 },
         discount_ratio: 0.0,
         required_metrics: Vec::new(),
@@ -134,6 +142,17 @@ pub(super) fn size_among(
     settings: &SizingSettings,
     others: &[Resource],
 ) -> Findings {
+    size_after(resource, series, settings, others, &[])
+}
+
+/// Sizes a function that has had other sizes.
+pub(super) fn size_after(
+    resource: &Resource,
+    series: &[(Measure, Series)],
+    settings: &SizingSettings,
+    others: &[Resource],
+    sizes: &[SizeInForce],
+) -> Findings {
     let series: BTreeMap<Measure, Series> = series.iter().cloned().collect();
     let inventory = others.iter().map(|one| (one.reference.arn.clone(), one.clone())).collect();
     let until = at(START_S + 14 * 86_400);
@@ -144,6 +163,7 @@ pub(super) fn size_among(
         from: at(START_S),
         until,
         running: &[],
+        sizes,
         inventory: &inventory,
     };
     let findings = recommend(&input, settings, &CATALOG);

@@ -1,11 +1,15 @@
 //! Functions: smaller, larger, and not at all.
 
-use super::fleet::{CATALOG, SLOTS, measure, one, resource, series, settings, size, steady};
+use super::fleet::{
+    CATALOG, SLOTS, START_S, measure, one, resource, series, settings, size, size_after, steady,
+};
 use crate::{
     catalog::{Architecture, FunctionUse},
     metric::{Measure, Metric, Statistic},
+    recommendation::Recommendation,
     resource::{Detail, Function, Kind, Resource},
     series::Series,
+    sizing::{SizeInForce, settings::FunctionObjective},
     spec::Spec,
 };
 
@@ -85,6 +89,8 @@ fn the_saving_is_that_of_the_middle_assumption() {
     // 40 a slot, 288 slots a day, 730 / 24 days; half the CPU makes the waiting half of a run twice as long.
     let invocations_monthly = (40.0 * 288.0 * 730.0 / 24.0_f64).round() as u64;
     let cost = |memory_mb, mean_duration_ms| {
+        // Each run is billed to the next millisecond: half of one more on average.
+        let mean_duration_ms = mean_duration_ms + 0.5;
         let usage = FunctionUse { memory_mb, mean_duration_ms, invocations_monthly };
         let cost = CATALOG.function_cost_monthly("us-east-1", Architecture::X86_64, &usage);
         cost.expect("priced").0.dollars()
@@ -119,4 +125,114 @@ fn nothing_is_concluded_from_nothing() {
     let reason = one(size(&function(plain(1_024)), &flat, &settings())).expect_err("no calls");
     assert!(reason.contains("not invoked"), "{reason}");
     assert!(one(size(&function(plain(1_024)), &[], &settings())).is_err());
+}
+
+/// Sizes in force for equal parts of the look-back, with the mean duration under each; the last is the present one.
+fn history(sizes: &[(u32, f32)], used_mb: f32) -> (Vec<SizeInForce>, Vec<(Measure, Series)>) {
+    let part = SLOTS / sizes.len();
+    let in_force = sizes.iter().enumerate().map(|(index, (memory_mb, _))| SizeInForce {
+        from_s: START_S + 300 * i64::try_from(index * part).expect("two weeks"),
+        memory_mb: *memory_mb,
+    });
+    let of = |slot: usize| sizes[(slot / part).min(sizes.len() - 1)].1;
+    let durations = |factor: f32| series((0..SLOTS).map(|slot| factor * of(slot)).collect());
+    let all = vec![
+        (measure(Metric::FunctionInvocations, Statistic::Sum), steady(40.0, 40.0)),
+        (measure(Metric::FunctionDuration, Statistic::Average), durations(1.0)),
+        (measure(Metric::FunctionDuration, Statistic::Maximum), durations(3.0)),
+        (MEMORY, steady(used_mb, used_mb)),
+    ];
+    (in_force.collect(), all)
+}
+
+fn tried(
+    sizes: &[(u32, f32)],
+    objective: FunctionObjective,
+    latency: f64,
+) -> Result<Recommendation, String> {
+    let (in_force, all) = history(sizes, 90.0);
+    let mut settings = settings();
+    settings.function.objective = objective;
+    settings.function.max_latency_increase_ratio = latency;
+    let today = sizes.last().expect("a size").0;
+    one(size_after(&function(plain(today)), &all, &settings, &[], &in_force))
+}
+
+#[test]
+fn sizes_that_were_seen_settle_the_next() {
+    use FunctionObjective::{Both, Cost, Duration};
+    // Two sizes give T = a + b/m: at 1,024 and 512 MB.
+    let waits = [(1_024, 500.0), (512, 500.0)];
+    let works = [(1_024, 500.0), (512, 1_000.0)];
+    let pressed = [(512, 1_000.0), (256, 3_000.0)];
+    type Case<'a> = (&'a str, &'a [(u32, f32)], FunctionObjective, f64, Result<u32, &'static str>);
+    let cases: [Case<'_>; 7] = [
+        ("nothing waits for CPU: half the memory, half the cost", &waits, Cost, 1.5, Ok(256)),
+        ("pure work costs the same at any size", &works, Cost, 1.5, Err("surely better")),
+        // 512 MB were seen to cost 2/3 of 256 MB, for a third of the time.
+        ("memory pressure: more costs less", &pressed, Cost, 1.5, Ok(512)),
+        ("and is faster", &pressed, Duration, 1.5, Ok(512)),
+        ("and both", &pressed, Both, 1.5, Ok(512)),
+        // exp(0.2 x (0.2 + ln(512/448))) = 1.069, while 384 MB would be 1.103.
+        ("the interval reaches beyond the allowed increase", &waits, Cost, 0.1, Ok(448)),
+        ("no increase at all", &waits, Cost, 0.0, Err("surely better")),
+    ];
+    for (name, sizes, objective, latency, expect) in cases {
+        match (tried(sizes, objective, latency), expect) {
+            (Ok(found), Ok(expect)) => {
+                assert_eq!(found.desired, Spec::Function { memory_mb: expect }, "{name}");
+                assert!(found.saving.expect("priced").is_positive(), "{name}");
+                assert!(found.reason.contains("seen at 2 sizes"), "{name}: {}", found.reason);
+            }
+            (Err(reason), Err(expect)) => assert!(reason.contains(expect), "{name}: {reason}"),
+            (found, expect) => panic!("{name}: {found:?} against {expect:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_history_that_contradicts_the_present_is_not_used() {
+    let (in_force, all) = history(&[(1_024, 500.0), (512, 500.0)], 90.0);
+    let reason =
+        one(size_after(&function(plain(2_048)), &all, &settings(), &[], &in_force)).expect_err("?");
+    assert!(reason.contains("no memory size"), "{reason}");
+}
+
+#[test]
+fn few_runs_at_a_size_tell_nothing() {
+    // One slot of 40 runs at 1,024 MB is no observation: 512 MB stay the only size, and 256 MB a try.
+    let (mut in_force, all) = history(&[(1_024, 500.0), (512, 500.0)], 90.0);
+    in_force[1].from_s = START_S + 300;
+    let found = one(size_after(&function(plain(512)), &all, &settings(), &[], &in_force));
+    let found = found.expect("a try");
+    assert!(found.evidence.notes.iter().any(|note| note.contains("is a try")), "{found:?}");
+}
+
+#[test]
+fn a_try_needs_leave() {
+    let mut settings = settings();
+    settings.function.explore = false;
+    let reason = one(size(&function(plain(1_024)), &usage(Some(200.0), 200.0), &settings));
+    let reason = reason.expect_err("one size only");
+    assert!(reason.contains("not allowed"), "{reason}");
+    settings.function.explore = true;
+    settings.function.objective = FunctionObjective::Both;
+    let reason = one(size(&function(plain(1_024)), &usage(Some(200.0), 200.0), &settings));
+    assert!(reason.expect_err("one size only").contains("1024 MB only"));
+}
+
+#[test]
+fn advice_is_only_advice() {
+    let note = |edit: fn(&mut Function), extra: Option<(Measure, Series)>| -> Vec<String> {
+        let mut detail = plain(1_024);
+        edit(&mut detail);
+        let mut all = usage(Some(200.0), 200.0);
+        all.extend(extra);
+        one(size(&function(detail), &all, &settings())).expect("oversized").evidence.notes
+    };
+    let throttles = (measure(Metric::FunctionThrottles, Statistic::Sum), steady(0.0, 5.0));
+    let has = |notes: &[String], word: &str| notes.iter().any(|note| note.contains(word));
+    assert!(has(&note(|_| (), Some(throttles)), "throttled"));
+    assert!(has(&note(|one| one.timeout_s = 900, None), "a timeout of 2 s"));
+    assert!(!has(&note(|_| (), None), "timeout"));
 }

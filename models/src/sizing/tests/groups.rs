@@ -1,6 +1,11 @@
 //! Groups: fixed ones get the capacity that is needed, scaled ones bounds.
 
-use super::fleet::{SLOTS, measure, one, resource, series, settings, size, steady};
+use proptest::prelude::*;
+
+use super::fleet::{
+    SLOTS, instance, measure, one, plain_instance, resource, series, settings, size, size_among,
+    steady,
+};
 use crate::{
     metric::{Measure, Metric, Statistic},
     resource::{Detail, Group, Kind, Member, Resource},
@@ -137,5 +142,99 @@ fn what_is_left_alone_has_a_reason() {
         edit(&mut detail);
         let reason = one(size(&group(detail), series, &settings())).expect_err(name);
         assert!(reason.contains(expect), "{name}: {reason}");
+    }
+}
+
+/// CPU at `low` but for the hours `from_h..until_h` (UTC) of each day, where it is at `high`.
+fn daily(low: f32, high: f32, from_h: usize, until_h: usize) -> Series {
+    let busy = |slot: usize| (from_h..until_h).contains(&(slot % 288 / 12));
+    series((0..SLOTS).map(|slot| if busy(slot) { high } else { low }).collect())
+}
+
+#[test]
+fn a_forecast_adds_members_that_the_quantile_leaves_out() {
+    let mut settings = settings();
+    settings.quantile = 0.9;
+    let today = || group(plain(2, 10, 10));
+    // Two hours a day, a twelfth of the points, need 50 % x 10 ÷ 60 %, 8.3 members; the 0.9 quantile needs 2.
+    let known = daily(12.0, 50.0, 9, 11);
+    let found = one(size(&today(), &usage(known, Some(steady(10.0, 10.0))), &settings));
+    assert_eq!(found.expect("too large").desired, bounds(2, 10, 9));
+    // The same points without an order that could be forecast: the 0.99 quantile of any hour still stands beside it.
+    let level = steady(12.0, 12.0);
+    let found = one(size(&today(), &usage(level, Some(steady(10.0, 10.0))), &settings));
+    assert_eq!(found.expect("too large").desired, bounds(1, 10, 5));
+}
+
+#[test]
+fn a_forecast_raises_a_ceiling_and_never_lowers_one() {
+    let members = || Some(steady(10.0, 10.0));
+    for (max, expect) in [(10, 12), (20, 20)] {
+        // 72 % x 10 ÷ 60 % are 12 members for ten minutes a day, less than the hundredth at which the past alone counts.
+        let short = |slot: usize| matches!(slot % 288, 144 | 145);
+        let cpu = series((0..SLOTS).map(|slot| if short(slot) { 72.0 } else { 30.0 }).collect());
+        let found = one(size(&group(scaled(10, max, 10)), &usage(cpu, members()), &settings()));
+        let Spec::Group { max_size, .. } = found.expect("the floor is high").desired else {
+            panic!("a group stays a group")
+        };
+        assert_eq!(max_size, expect, "{max}");
+    }
+}
+
+#[test]
+fn quiet_hours_are_advised_and_not_proposed() {
+    // 15 % of 10 members are 2.5 at the target, 58 % are 9.7.
+    let cpu = || usage(daily(15.0, 58.0, 12, 24), Some(steady(10.0, 10.0)));
+    let reason = one(size(&group(plain(10, 10, 10)), &cpu(), &settings())).expect_err("it fits");
+    assert!(reason.contains("3 members from 00:00 to 11:00 UTC and 10 otherwise"), "{reason}");
+    let found = one(size(&group(scaled(10, 20, 10)), &cpu(), &settings())).expect("its floor");
+    assert!(!found.evidence.notes.iter().any(|note| note.contains("UTC")), "its scaler does it");
+    let level = usage(steady(58.0, 58.0), Some(steady(10.0, 10.0)));
+    let reason = one(size(&group(plain(10, 10, 10)), &level, &settings())).expect_err("it fits");
+    assert!(!reason.contains("UTC"), "{reason}");
+}
+
+#[test]
+fn another_type_of_member_is_advised_where_one_was_observed() {
+    let level = usage(steady(58.0, 58.0), Some(steady(10.0, 10.0)));
+    let today = group(plain(10, 10, 10));
+    let member = instance(plain_instance("m5.large"));
+    let found = one(size_among(&today, &level, &settings(), &[member]));
+    let reason = found.expect_err("it fits");
+    assert!(reason.contains("would do what 10 of today's type do"), "{reason}");
+    let reason = one(size(&today, &level, &settings())).expect_err("it fits");
+    assert!(!reason.contains("would do"), "nobody knows what its members are: {reason}");
+    let stranger = instance(plain_instance("c5.large"));
+    let reason = one(size_among(&today, &level, &settings(), &[stranger])).expect_err("it fits");
+    assert!(!reason.contains("would do"), "the member has changed: {reason}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn bounds_are_bounds_and_a_step_is_a_step(
+        low in 1.0_f32..100.0,
+        high in 1.0_f32..100.0,
+        until_h in 1_usize..24,
+        desired in 1_u32..20,
+        spare in (0_u32..10, 0_u32..10),
+        by_others in any::<bool>(),
+    ) {
+        let (min, max) = (desired.saturating_sub(spare.0), desired + spare.1);
+        let today = if by_others { scaled(min, max, desired) } else { plain(min, max, desired) };
+        let served = steady(desired as f32, desired as f32);
+        let all = usage(daily(low, high, 0, until_h), Some(served));
+        let Ok(found) = one(size(&group(today), &all, &settings())) else { return Ok(()) };
+        let Spec::Group { min_size, max_size, desired_capacity } = found.desired else {
+            panic!("a group stays a group")
+        };
+        prop_assert!(min_size <= desired_capacity && desired_capacity <= max_size);
+        prop_assert!(2 * min_size >= min && 2 * desired_capacity >= desired && max_size >= max);
+        prop_assert!(!by_others || desired_capacity == desired, "only the bounds are ours");
+        // What the busiest hours needed is served, or half was the most for one step, or nothing was taken away.
+        let need = f64::from(low.max(high)) / 100.0 * f64::from(desired) / 0.6;
+        let ceiling = if by_others { max_size } else { desired_capacity };
+        prop_assert!(f64::from(ceiling) >= need - 1e-3 || ceiling >= desired, "{need} {ceiling}");
     }
 }

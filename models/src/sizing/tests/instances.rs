@@ -261,6 +261,7 @@ fn half_the_time_costs_half() {
         from: at(START_S),
         until: at(START_S + 2 * half_s),
         running: &running,
+        sizes: &[],
         inventory: &std::collections::BTreeMap::new(),
     };
     let found = one(crate::sizing::recommend(&input, &settings(), &CATALOG)).expect("oversized");

@@ -239,3 +239,60 @@ proptest! {
 fn found_iops(found: &Recommendation) -> u32 {
     desired(found).iops.unwrap_or_default()
 }
+
+#[test]
+fn what_credits_allowed_is_not_what_was_wanted() {
+    // 700 GiB refill 2,100 a second; 2,390 drain a full bucket within 63 slots. What follows is held.
+    let drained: Vec<f32> =
+        (0..SLOTS).map(|slot| if slot < 63 { 2_390.0 } else { 2_100.0 }).collect();
+    let half = |unit: f32| series(drained.iter().map(|rate| rate * 300.0 * unit / 2.0).collect());
+    let sum = |metric| measure(metric, Statistic::Sum);
+    let small = 8.0 * 1_024.0;
+    let held = vec![
+        (sum(Metric::VolumeReadOps), half(1.0)),
+        (sum(Metric::VolumeWriteOps), half(1.0)),
+        (sum(Metric::VolumeReadBytes), half(small)),
+        (sum(Metric::VolumeWriteBytes), half(small)),
+    ];
+    let today = spec("gp2", 700, Some(2_100), None);
+    let found = one(size(&volume(attached(today.clone())), &held, &settings())).expect("gp3");
+    let kept = spec("gp3", 700, Some(3_000), Some(250));
+    assert_eq!(desired(&found), kept, "19 MiB/s were seen, but not wanted");
+    assert!(found.evidence.notes.iter().any(|note| note.contains("burst credits ran out")));
+    let calm = usage([1_400.0, 1_500.0], [11.0, 22.0]);
+    let found = one(size(&volume(attached(today)), &calm, &settings())).expect("gp3");
+    assert_eq!(desired(&found), spec("gp3", 700, Some(3_000), Some(125)), "22 MiB/s were wanted");
+    assert!(!found.evidence.notes.iter().any(|note| note.contains("burst credits ran out")));
+}
+
+#[test]
+fn limits_that_stay_need_no_use() {
+    let busy = usage([1_000.0, 2_000.0], [20.0, 100.0]);
+    type Case<'a> = (&'a str, VolumeSpec, &'a [(Measure, Series)], bool);
+    let cases: [Case<'_>; 5] = [
+        ("small gp2, unseen", spec("gp2", 100, Some(300), None), &[], true),
+        ("large gp2, unseen", spec("gp2", 1_200, Some(3_600), None), &[], true),
+        ("busy gp2 is trimmed", spec("gp2", 5_000, Some(15_000), None), &busy, false),
+        ("gp3 is trimmed", spec("gp3", 100, Some(10_000), Some(125)), &busy, false),
+        ("io1 is another class", spec("io1", 200, Some(3_000), None), &busy, false),
+    ];
+    for (name, today, series, expect) in cases {
+        let found = one(size(&volume(attached(today.clone())), series, &settings()));
+        let found = found.unwrap_or_else(|reason| panic!("{name}: {reason}"));
+        assert_eq!(found.evidence.keeps_every_limit, expect, "{name}: {:?}", desired(&found));
+        assert!(!expect || !found.evidence.lowers_performance, "{name}");
+    }
+}
+
+#[test]
+fn no_gp2_is_a_tenth_cheaper_than_its_like() {
+    let price =
+        |spec| CATALOG.volume_price_monthly("us-east-1", &spec).expect("priced").0.dollars();
+    for size_gib in 1..=16_384 {
+        let iops = (3 * size_gib).clamp(3_000, 16_000);
+        let mibps = if size_gib <= 170 { 128 } else { 250 };
+        let gp2 = price(spec("gp2", size_gib, None, None));
+        let gp3 = price(spec("gp3", size_gib, Some(iops), Some(mibps)));
+        assert!(gp2 > 0.9 * gp3 || gp3 - gp2 < 2.0, "{size_gib} GiB: {gp2} against {gp3}");
+    }
+}

@@ -1,7 +1,12 @@
 //! Volumes: the type and the performance that was used, at the size that is there.
 //!
-//! Size never changes: EBS cannot shrink, and growing is not a matter of cost. Not here: snapshots, and whether a
-//! modification is allowed today (`trimtab-policies`).
+//! Size never changes: EBS cannot shrink, and growing is not a matter of cost. gp2 is never chosen, because gp3 with the
+//! performance that a gp2 volume's size gives for free costs less, but for sizes from 171 to 250 GiB at full throughput,
+//! where gp2 is cheaper by less than a tenth; nor is io1, which io2 equals in price and exceeds in everything else. Not
+//! here: snapshots, and whether a modification is allowed today (`trimtab-policies`).
+
+mod credit;
+mod performance;
 
 use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN};
 use crate::{
@@ -14,6 +19,11 @@ use crate::{
     resource::{Arn, InstanceState, Resource, Volume},
     series::Series,
     spec::{Gone, Spec, VolumeSpec},
+};
+use credit::{Credit, replay_credit};
+use performance::{
+    GP3_IOPS_MAX, GP3_IOPS_PER_GIB, GP3_IOPS_PER_MIBPS, GP3_MIBPS_MAX, IO_IOPS_MIN, Performance,
+    keeps_every_limit, performance,
 };
 
 /// Bytes of a MiB.
@@ -35,35 +45,19 @@ const KEEP_COST_MAX: f64 = 0.05;
 const IOPS_STEP: u32 = 100;
 const MIBPS_STEP: u32 = 5;
 
-/// Limits of a volume type, from EC2's ModifyVolume reference.
-const GP3_IOPS_MAX: u32 = 80_000;
-const GP3_MIBPS_MAX: u32 = 2_000;
-/// gp3: at most 500 operations a second for each GiB, and 4 for each MiB/s at least.
-const GP3_IOPS_PER_GIB: u32 = 500;
-const GP3_IOPS_PER_MIBPS: u32 = 4;
-/// io1 and io2: the fewest operations a second that can be provisioned.
-const IO_IOPS_MIN: u32 = 100;
-/// gp2: three operations a second for each GiB, within these bounds; bursts below 1,000 GiB reach 3,000.
-const GP2_IOPS_PER_GIB: u32 = 3;
-const GP2_IOPS_MIN: u32 = 100;
-const GP2_IOPS_MAX: u32 = 16_000;
-const GP2_BURST_IOPS: u32 = 3_000;
-/// gp2: up to 170 GiB 128 MiB/s, above it 250 (below 334 GiB by bursts).
-const GP2_SMALL_GIB: u32 = 170;
-const GP2_SMALL_MIBPS: u32 = 128;
-const GP2_MIBPS: u32 = 250;
-
-/// Operations a second and MiB/s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Performance {
-    iops: u32,
-    mibps: u32,
-}
-
 /// What was used of a volume.
 struct Usage {
     ops: Series,
     bytes: Series,
+    /// How its burst credits fared; `None` for a volume without.
+    credit: Option<Credit>,
+}
+
+impl Usage {
+    /// Slots in which missing burst credits held the volume back.
+    fn held_slots(&self) -> usize {
+        self.credit.map_or(0, |credit| credit.held_slots)
+    }
 }
 
 /// Recommends another type, other performance, or a deletion.
@@ -81,7 +75,7 @@ pub(super) fn tune(
     if let Some(reason) = reason_left_alone(case, volume) {
         return Err(reason);
     }
-    let usage = usage(case);
+    let usage = usage(case, &volume.spec);
     let today = performance(&volume.spec).ok_or_else(|| {
         format!("the {} volume states no operations a second", volume.spec.volume_type)
     })?;
@@ -165,44 +159,23 @@ fn instance<'a>(case: &Case<'a>, id: &str) -> Option<&'a Resource> {
 }
 
 /// What was used; `None` when it was not seen for a day, or nothing but zeros was: absence may look like this.
-fn usage(case: &Case<'_>) -> Option<Usage> {
+fn usage(case: &Case<'_>, spec: &VolumeSpec) -> Option<Usage> {
     let both = |metrics: [Metric; 2]| {
         let moves = |metric| case.judged(metric, Statistic::Sum).is_ok();
         // A volume that is only read has writes at zero, which the reads vouch for.
         let total = total(case.seen(), &metrics)?;
         metrics.into_iter().any(moves).then_some(total)
     };
-    Some(Usage {
-        ops: both([Metric::VolumeReadOps, Metric::VolumeWriteOps])?,
-        bytes: both([Metric::VolumeReadBytes, Metric::VolumeWriteBytes])?,
-    })
-}
-
-/// What the volume can do today, bursts included; `None` for io types without operations.
-fn performance(spec: &VolumeSpec) -> Option<Performance> {
-    let size = spec.size_gib;
-    match spec.volume_type.as_str() {
-        "gp2" => {
-            let base = size.saturating_mul(GP2_IOPS_PER_GIB).clamp(GP2_IOPS_MIN, GP2_IOPS_MAX);
-            let mibps = if size <= GP2_SMALL_GIB { GP2_SMALL_MIBPS } else { GP2_MIBPS };
-            Some(Performance { iops: base.max(GP2_BURST_IOPS), mibps })
-        }
-        "gp3" => Some(Performance {
-            iops: spec.iops.unwrap_or(GP3_IOPS_INCLUDED),
-            mibps: spec.throughput_mibps.unwrap_or(GP3_MIBPS_INCLUDED),
-        }),
-        "io1" => {
-            // 256 KiB an operation up to 500 MiB/s, beyond 32,000 operations 16 KiB each up to 1,000.
-            let iops = spec.iops?;
-            Some(Performance { iops, mibps: (iops / 4).min(500).max((iops / 64).min(1_000)) })
-        }
-        "io2" => spec.iops.map(|iops| Performance { iops, mibps: (iops / 4).min(4_000) }),
-        _ => None,
-    }
+    let ops = both([Metric::VolumeReadOps, Metric::VolumeWriteOps])?;
+    let bytes = both([Metric::VolumeReadBytes, Metric::VolumeWriteBytes])?;
+    let credit = replay_credit(spec, &ops);
+    Some(Usage { ops, bytes, credit })
 }
 
 /// The used peaks with room: as if each slot's peak were [`BURST_FACTOR`] times its mean, though no more than
 /// the volume can do, and never less than the means themselves with room.
+///
+/// A volume whose burst credits ran out shows what they allowed, not what was wanted: then all that it can do is needed.
 fn need(case: &Case<'_>, usage: &Usage, today: Performance) -> Performance {
     let room = 1.0 - case.settings.io_headroom_ratio;
     let need = |series: &Series, unit: f64, today: u32, step: u32| {
@@ -211,10 +184,14 @@ fn need(case: &Case<'_>, usage: &Usage, today: Performance) -> Performance {
         let need = (mean * factor / room).min(f64::from(today)).max(mean / room);
         round_up(need, step)
     };
-    Performance {
+    let seen = Performance {
         iops: need(&usage.ops, 1.0, today.iops, IOPS_STEP),
         mibps: need(&usage.bytes, MIB, today.mibps, MIBPS_STEP),
+    };
+    if usage.held_slots() == 0 {
+        return seen;
     }
+    Performance { iops: seen.iops.max(today.iops), mibps: seen.mibps.max(today.mibps) }
 }
 
 /// The next multiple of `step`; saturates.
@@ -357,6 +334,7 @@ fn finding(
             .and_then(|(usage, new)| replay(&replayed(usage, new))),
         capacity_ratio: iops.min(mibps),
         lowers_performance: iops < 1.0 || mibps < 1.0,
+        keeps_every_limit: keeps_every_limit(&volume.spec, desired),
         unseen: usage
             .map_or_else(|| vec!["iops".to_owned(), "throughput".to_owned()], |_| Vec::new()),
         notes: notes(case, &volume.spec, desired, usage),
@@ -390,8 +368,19 @@ fn notes(
                 "means over {step_s} s hide bursts: peaks are taken {BURST_FACTOR} times as high, with {room:.0} % room"
             ));
         }
+        if usage.held_slots() > 0 {
+            notes.push(format!(
+                "its burst credits ran out and held it back in {} slots of {step_s} s; {} has no credits to run out of",
+                usage.held_slots(),
+                desired.volume_type
+            ));
+        }
     } else {
-        notes.push("use was not seen, so that nothing is given up".to_owned());
+        notes.push(
+            "use was not seen, and need not be: no operations, throughput, durability or latency is given up, and the \
+             volume's bursts count as if they lasted for ever"
+                .to_owned(),
+        );
     }
     if today.volume_type == "io2" && desired.volume_type != "io2" {
         notes.push("durability falls from 99.999 % to 99.8-99.9 % a year".to_owned());

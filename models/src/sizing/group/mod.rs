@@ -1,7 +1,12 @@
-//! Groups: bounds and capacity by the members that the load needed.
+//! Groups: bounds and capacity by the members that the load needed, and by what it is forecast to need.
 //!
 //! The target CPU is the room: members at it can take what a neighbour drops. Where something else scales the group,
-//! only its bounds are proposed, and max never below what is desired now. Not here: the members' type.
+//! only its bounds are proposed, and max never below what is desired now. A forecast of the next 48 hours only ever adds
+//! members. A schedule and another type of the members are told as notes. Not here: how they would be carried out.
+
+mod ahead;
+mod members;
+mod schedule;
 
 use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN};
 use crate::{
@@ -10,9 +15,12 @@ use crate::{
     quantile::quantile,
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
     replay::{ReplayDimension, replay},
-    resource::{Group, InstanceState, scaled_by_others},
+    resource::{Group, Instance, InstanceState, scaled_by_others},
     spec::Spec,
 };
+use ahead::{Ahead, ahead};
+use members::member_type;
+use schedule::schedule;
 
 /// The quantile of hourly needs that a lower bound keeps: the quiet quarter of the hours, so that the floor binds at
 /// night and the scaler carries the day.
@@ -41,6 +49,8 @@ struct Usage {
     step_s: u32,
     /// Whether the number of members was seen, or is taken to be today's.
     counted: bool,
+    /// What the next two days need; `None` while too little was seen to forecast it.
+    ahead: Option<Ahead>,
 }
 
 /// The bounds of a group.
@@ -77,10 +87,7 @@ pub(super) fn tune(
         case.refuse_unseen()?;
     }
     if bounds == today {
-        return Err(format!(
-            "its bounds fit: {} to {} members with {} desired",
-            today.min, today.max, today.desired
-        ));
+        return Err(reason_fits(case, group, &usage, today));
     }
     let members = |bounds| mean_members(&usage, bounds, scaled);
     let (old, new) = (members(today), members(bounds));
@@ -98,7 +105,8 @@ pub(super) fn tune(
         reason: reason(case, today, bounds, scaled),
         costs: costs(case, group, old, new),
     };
-    let finding = finding(&usage, today, bounds, scaled);
+    let mut finding = finding(&usage, today, bounds, scaled);
+    finding.notes.extend(advice(case, group, &usage, bounds));
     Ok(case.recommendation(proposal, finding, seasons))
 }
 
@@ -143,7 +151,8 @@ fn usage(case: &Case<'_>, group: &Group, scaled: bool) -> Result<Usage, String> 
     if slots.is_empty() {
         return Err("no slot has both its CPU and its number of members".to_owned());
     }
-    Ok(Usage { slots, step_s: cpu.step_s, counted: served.is_some() })
+    let ahead = ahead(&slots, cpu.step_s);
+    Ok(Usage { slots, step_s: cpu.step_s, counted: served.is_some(), ahead })
 }
 
 /// The quantile of the members needed, in whole members.
@@ -169,6 +178,7 @@ fn step_floor(today: u32) -> u32 {
 fn fixed_bounds(case: &Case<'_>, usage: &Usage, today: Bounds) -> Result<Bounds, String> {
     let least = case.settings.group.min_size;
     let need = needed(usage, case.settings.quantile).ok_or("no slot was seen")?;
+    let need = need.max(usage.ahead.as_ref().map_or(0, |ahead| ahead.peak));
     let target = case.settings.group.target_cpu_ratio;
     let load = f64::from(need) * target / f64::from(today.desired.max(1));
     let tight = load > 1.0 - case.settings.headroom_ratio;
@@ -188,13 +198,16 @@ fn scaled_bounds(case: &Case<'_>, usage: &Usage, today: Bounds) -> Result<Bounds
         usage.slots.iter().map(|slot| (slot.time_s, slot.needed)).collect();
     let mut hours: Vec<f32> = hourly_highest(&needs).iter().map(|need| *need as f32).collect();
     let quiet = quantile(&mut hours, FLOOR_QUANTILE).map(whole).ok_or("no hour was seen")?;
-    let floor = quiet.max(least).max(step_floor(today.min));
+    let (quietest, peak) = usage.ahead.as_ref().map_or((0, 0), |one| (one.quietest, one.peak));
+    let floor = quiet.max(quietest).max(least).max(step_floor(today.min));
     let held_back =
         |slot: &&Slot| slot.served >= f64::from(today.max) && slot.needed > f64::from(today.max);
     let held = usage.slots.iter().filter(held_back).count() as f64;
     let max = if held >= HELD_BACK_RATIO * usage.slots.len() as f64 && held > 0.0 {
         let need = needed(usage, case.settings.quantile).unwrap_or(today.max);
-        need.clamp(today.max.saturating_add(1), today.max.saturating_mul(2).max(1))
+        need.max(peak).clamp(today.max.saturating_add(1), today.max.saturating_mul(2).max(1))
+    } else if peak > today.max {
+        peak.min(today.max.saturating_mul(2).max(1))
     } else {
         today.max
     };
@@ -238,22 +251,66 @@ fn costs(case: &Case<'_>, group: &Group, old: f64, new: f64) -> Option<Costs> {
 }
 
 /// The member's platform, Linux where the member was not observed itself.
-fn platform(case: &Case<'_>, member: &str) -> String {
+fn platform(case: &Case<'_>, id: &str) -> String {
+    member(case, id)
+        .map_or_else(|| crate::catalog::LINUX_PLATFORM.to_owned(), |one| one.platform.clone())
+}
+
+/// A running member, where it was observed itself.
+fn member<'a>(case: &Case<'a>, member: &str) -> Option<&'a Instance> {
     let reference = &case.input.resource.reference;
     let partition = reference.arn.0.split(':').nth(1).unwrap_or("aws");
     let (region, account) = (&reference.region, &reference.account);
     let arn = format!("arn:{partition}:ec2:{region}:{account}:instance/{member}");
     let resource = case.input.inventory.get(&crate::resource::Arn(arn));
     let instance = resource.and_then(|resource| resource.instance());
-    let running = instance.filter(|one| one.state == InstanceState::Running);
-    running.map_or_else(|| crate::catalog::LINUX_PLATFORM.to_owned(), |one| one.platform.clone())
+    instance.filter(|one| one.state == InstanceState::Running)
+}
+
+fn reason_fits(case: &Case<'_>, group: &Group, usage: &Usage, today: Bounds) -> String {
+    let (min, max, desired) = (today.min, today.max, today.desired);
+    let fits = format!("its bounds fit: {min} to {max} members with {desired} desired");
+    let advice = advice(case, group, usage, today);
+    std::iter::once(fits).chain(advice).collect::<Vec<_>>().join("; ")
+}
+
+/// What would save more under these bounds, but is not carried out.
+fn advice(case: &Case<'_>, group: &Group, usage: &Usage, bounds: Bounds) -> Vec<String> {
+    let scaled = scaled_by_others(case.input.resource, group);
+    let least = case.settings.group.min_size;
+    let daily = usage.ahead.as_ref().filter(|ahead| ahead.daily && !scaled);
+    let by_hour = daily.and_then(|ahead| ahead.by_hour(&usage.slots));
+    let schedule = by_hour.and_then(|by_hour| schedule(&by_hour, least)).map(|one| {
+        format!(
+            "{} members from {:02}:00 to {:02}:00 UTC and {} otherwise carried every hour of the look-back and carry \
+             what is forecast, with {:.0} % fewer member-hours than {} all day: scheduled actions are not set up by \
+             Trimtab yet",
+            one.quiet,
+            one.from_h,
+            one.until_h,
+            one.busy,
+            one.saved_ratio * 100.0,
+            one.busy
+        )
+    });
+    let count = mean_members(usage, bounds, scaled);
+    let other = member_type(case, group, count).map(|one| {
+        format!(
+            "{:.0} members of {} would do what {count:.0} of today's type do, for {:.0} % less: launch templates are not \
+             changed by Trimtab yet",
+            one.count,
+            one.name,
+            one.saved_ratio * 100.0
+        )
+    });
+    schedule.into_iter().chain(other).collect()
 }
 
 fn reason(case: &Case<'_>, today: Bounds, bounds: Bounds, scaled: bool) -> String {
     let target = case.settings.group.target_cpu_ratio * 100.0;
     if bounds.max > today.max && scaled {
         return format!(
-            "the load needed more than max {} at {target:.0} % CPU: {} lets it scale",
+            "the load needs more than max {} at {target:.0} % CPU, or is forecast to: {} lets it scale",
             today.max, bounds.max
         );
     }
