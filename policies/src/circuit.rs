@@ -274,8 +274,8 @@ mod tests {
         let overall = (OVERALL.to_owned(), Mode::Copilot);
         assert_eq!(open(&undone(&[1]), None), []);
         assert_eq!(open(&undone(&[1, 26]), None), []);
-        assert_eq!(open(&undone(&[1, 25]), None), [here.clone()], "exactly a day");
-        assert_eq!(open(&undone(&[100, 110]), None), [here.clone()], "time does not close it");
+        assert_eq!(open(&undone(&[1, 25]), None), vec![here.clone()], "exactly a day");
+        assert_eq!(open(&undone(&[100, 110]), None), vec![here.clone()], "time does not close it");
         assert_eq!(open(&undone(&[1, 2]), Some(0)), [], "reset since");
         assert_eq!(open(&undone(&[1, 2, 3, 4, 5]), None), [overall, here.clone()]);
         assert_eq!(open(&undone(&[1, 4, 5]), Some(3)), [], "one failure since the reset");
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_failed_undo_stops_everything_there_at_once() {
         let here = (part().to_string(), Mode::Datapilot);
-        assert_eq!(open(&[(1, State::Stuck)], None), [here.clone()]);
+        assert_eq!(open(&[(1, State::Stuck)], None), vec![here.clone()]);
         assert_eq!(open(&[(1, State::Stuck), (2, State::Undone)], None), [here]);
         assert_eq!(open(&[(5, State::Stuck)], Some(3)), []);
     }
