@@ -16,16 +16,14 @@ use trimtab_models::{
 };
 
 use super::{
+    args::BacktestForecastArgs,
     csv_row,
     error::BacktestError,
     output::Output,
     progress, report,
     series_file::{Expected, SeriesFile},
 };
-use crate::cli::{
-    args::BacktestForecastArgs,
-    out::{print, print_json},
-};
+use crate::cli::out::{print, print_json};
 
 /// Series worked on between two writes: enough to keep every core busy, few enough to hold in memory (a series with
 /// eight origins is some 200 kB of text).

@@ -3,6 +3,7 @@
 //! Needs no daemon, configuration or cloud. Not here: windows, rules and scores (`trimtab_models::backtest`), and the
 //! models that are scored.
 
+pub mod args;
 mod chart;
 mod error;
 mod forecast;
@@ -19,7 +20,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub use error::{BacktestError, Place};
 
-use super::{args::BacktestCommand, out::print_error};
+use self::args::BacktestCommand;
+use super::out::print_error;
 
 /// Runs a back-test and prints what came of it.
 pub fn run(command: &BacktestCommand, json: bool) -> ExitCode {

@@ -20,6 +20,7 @@ use trimtab_models::{
 };
 
 use super::{
+    args::BacktestSizingArgs,
     chart, csv_row,
     error::BacktestError,
     meta_file,
@@ -27,10 +28,7 @@ use super::{
     progress, report,
     series_file::{Expected, SeriesFile},
 };
-use crate::cli::{
-    args::BacktestSizingArgs,
-    out::{print, print_json},
-};
+use crate::cli::out::{print, print_json};
 
 /// Trimtab's own presets, which are always judged.
 const OWN: [Preset; 3] = [Preset::Frugal, Preset::Balanced, Preset::Cautious];
