@@ -37,3 +37,4 @@ pub mod verify;
 pub mod view;
 mod web;
 pub mod words;
+mod young;

@@ -2,22 +2,23 @@
 //!
 //! Not here: how a size is found (`trimtab_models::sizing`).
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rayon::prelude::*;
 use trimtab_models::{
+    class::Borrowed,
     recommendation::{NotSized, Recommendation},
     resource::{Arn, Kind, Resource},
-    sizing::{SizingInput, recommend},
+    sizing::{SizeInForce, SizingInput, recommend},
+    spec::Spec,
 };
+use trimtab_policies::change::State;
 
-use crate::{agent::Agent, observe::stored_series};
+use crate::{agent::Agent, observe::stored_series, young::loans};
+
+/// Before every point, seconds since the epoch; far enough from the ends of 64 bits that steps fit between.
+const SINCE_EVER_S: i64 = i64::MIN / 4;
 
 /// What all resources together came to.
 #[derive(Debug, Default)]
@@ -35,38 +36,44 @@ pub fn recommend_all(
     inventory: &BTreeMap<Arn, Resource>,
     now: Timestamp,
 ) -> Findings {
-    let resources: Vec<&Resource> = inventory.values().collect();
-    let settled = settled_since(agent);
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut mine = Vec::new();
-                while let Some(resource) = resources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    mine.push((
-                        &resource.reference.arn,
-                        recommend_one(agent, resource, inventory, &settled, now),
-                    ));
-                }
-                found.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
-            });
-        }
-    });
+    let surroundings = Surroundings::of(agent, inventory, now);
+    let found: Vec<_> = inventory
+        .values()
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|resource| recommend_one(agent, resource, inventory, &surroundings, now))
+        .collect();
     let mut findings = Findings::default();
-    for (_, (recommendations, not_sized)) in
-        found.into_inner().unwrap_or_else(PoisonError::into_inner)
-    {
+    for (recommendations, not_sized) in found {
         findings.recommendations.extend(recommendations);
         findings.not_sized.extend(not_sized);
     }
     findings
 }
 
+/// What sizing one resource takes from the journal and from the other resources.
+struct Surroundings {
+    settled: BTreeMap<Arn, i64>,
+    sizes: BTreeMap<Arn, Vec<SizeInForce>>,
+    loans: BTreeMap<Arn, Borrowed>,
+}
+
+impl Surroundings {
+    fn of(agent: &Agent, inventory: &BTreeMap<Arn, Resource>, now: Timestamp) -> Self {
+        let collecting = agent.collecting();
+        let lookback = (collecting.start_s(now), collecting.end_s(now));
+        Self {
+            settled: settled_since(agent),
+            sizes: sizes_in_force(agent),
+            loans: loans(agent, inventory, lookback),
+        }
+    }
+}
+
 /// Since when each resource has been as it is: a percentage of a capacity says nothing of the one before a change of ours.
 ///
-/// Volumes are left out: their traffic is measured in operations and bytes.
+/// Volumes are left out, because their traffic is measured in operations and bytes, and functions, whose sizes over time
+/// are told ([`sizes_in_force`]).
 fn settled_since(agent: &Agent) -> BTreeMap<Arn, i64> {
     let mut settled = BTreeMap::new();
     let ledger = agent.ledger();
@@ -77,7 +84,7 @@ fn settled_since(agent: &Agent) -> BTreeMap<Arn, i64> {
             .as_ref()
             .filter(|_| change.undo_reason.is_some())
             .map(|outcome| outcome.at);
-        if let (Some(at), Kind::Instance | Kind::Function | Kind::Group) =
+        if let (Some(at), Kind::Instance | Kind::Group) =
             (ended_at.max(change.applied_at), reference.kind)
         {
             let since = settled.entry(reference.arn.clone()).or_insert(i64::MIN);
@@ -87,22 +94,55 @@ fn settled_since(agent: &Agent) -> BTreeMap<Arn, i64> {
     settled
 }
 
+/// The memory sizes that our changes gave each function over time, the first one since ever.
+fn sizes_in_force(agent: &Agent) -> BTreeMap<Arn, Vec<SizeInForce>> {
+    let mut sizes: BTreeMap<Arn, Vec<SizeInForce>> = BTreeMap::new();
+    let ledger = agent.ledger();
+    let mut changes: Vec<_> = ledger.book().changes().values().collect();
+    changes.sort_by_key(|change| (change.applied_at, &change.id));
+    for change in changes {
+        let recommendation = &change.recommendation;
+        let (
+            Some(applied_at),
+            Spec::Function { memory_mb: old },
+            Spec::Function { memory_mb: new },
+        ) = (change.applied_at, &recommendation.expected, &recommendation.desired)
+        else {
+            continue;
+        };
+        let known = sizes.entry(recommendation.resource.arn.clone()).or_default();
+        let size = |from_s, memory_mb: &u32| SizeInForce { from_s, memory_mb: *memory_mb };
+        match known.last() {
+            None => known.push(size(SINCE_EVER_S, old)),
+            Some(last) if last.memory_mb == *old => {}
+            // Somebody else changed it at a time that we do not know: what is known begins with our own change.
+            Some(_) => *known = vec![size(change.opened_at.as_second(), old)],
+        }
+        known.push(size(applied_at.as_second(), new));
+        if let Some(outcome) = change.outcome.as_ref().filter(|one| one.state == State::Undone) {
+            known.push(size(outcome.at.as_second(), old));
+        }
+    }
+    sizes
+}
+
 fn recommend_one(
     agent: &Agent,
     resource: &Resource,
     inventory: &BTreeMap<Arn, Resource>,
-    settled: &BTreeMap<Arn, i64>,
+    surroundings: &Surroundings,
     now: Timestamp,
 ) -> (Vec<Recommendation>, Option<NotSized>) {
     let settings = agent.settings();
     let collecting = agent.collecting();
-    let since_s = settled.get(&resource.reference.arn).copied().unwrap_or(i64::MIN);
+    let arn = &resource.reference.arn;
+    let since_s = surroundings.settled.get(arn).copied().unwrap_or(i64::MIN);
     let (from_s, until_s) = (collecting.start_s(now).max(since_s), collecting.end_s(now));
     let series = match stored_series(resource, from_s, until_s, &agent.series) {
         Ok(series) => series,
         Err(error) => {
             let reason = format!("its series cannot be read: {error}");
-            return (Vec::new(), Some(NotSized { arn: resource.reference.arn.clone(), reason }));
+            return (Vec::new(), Some(NotSized { arn: arn.clone(), reason }));
         }
     };
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
@@ -114,7 +154,8 @@ fn recommend_one(
         from,
         until,
         running: &[],
-        sizes: &[],
+        sizes: surroundings.sizes.get(arn).map_or(&[], Vec::as_slice),
+        borrowed: surroundings.loans.get(arn),
         inventory,
     };
     let found = recommend(&input, &settings.sizing, &agent.catalog());

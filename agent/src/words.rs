@@ -5,8 +5,9 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 use trimtab_models::{
+    forecast::Quantiles,
     money::Usd,
-    recommendation::{PriceBasis, Recommendation, SavingBasis},
+    recommendation::{Evidence, ForecastSeen, PriceBasis, Recommendation, SavingBasis},
     spec::Spec,
 };
 use trimtab_policies::mode::Disruption;
@@ -113,6 +114,36 @@ pub fn saving_basis(recommendation: &Recommendation) -> String {
 #[must_use]
 pub fn risk(recommendation: &Recommendation) -> String {
     recommendation.risk.map_or_else(|| "not modelled".to_owned(), percent)
+}
+
+/// The seasons found, and how often each was seen.
+#[must_use]
+pub fn seasons(evidence: &Evidence) -> String {
+    let seasons = evidence
+        .seasons
+        .iter()
+        .map(|season| format!("{} h, seen {} times", season.period_h, season.times_seen));
+    let found = seasons.collect::<Vec<_>>().join("; ");
+    if found.is_empty() { "none found".to_owned() } else { found }
+}
+
+/// What is to come: the day's median and upper quantiles at their highest, the week's, and when it is quietest.
+#[must_use]
+pub fn forecast(forecast: &ForecastSeen) -> String {
+    let shown = |quantiles: Quantiles| {
+        let [p50, p95, p99] =
+            [quantiles.p50, quantiles.p95, quantiles.p99].map(|value| figure(f64::from(value)));
+        format!("P50 {p50}, P95 {p95}, P99 {p99}")
+    };
+    let day = forecast.day.iter().copied().reduce(Quantiles::highest);
+    let day = day.map_or_else(String::new, |day| format!("; day ahead {}", shown(day)));
+    let quiet = forecast.quiet_hours.first();
+    let quiet = quiet.map_or_else(String::new, |at| format!("; quietest about {}", time(*at)));
+    let misses = forecast.calibration_misses;
+    let misses = misses.map_or_else(String::new, |share| {
+        format!("; of the last days {} lay above the P95 forecast for them", percent(share))
+    });
+    format!("{}: week ahead {}{day}{quiet}{misses}", forecast.measure, shown(forecast.week_highest))
 }
 
 /// A ratio in percent, with the decimals that small ones need.

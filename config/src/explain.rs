@@ -287,12 +287,15 @@ impl Settings {
     fn limit_views(&self) -> BTreeMap<&'static str, String> {
         let (limits, evidence, approvals) =
             (&self.policy.limits, &self.policy.evidence, &self.policy.approvals);
+        let max_risk =
+            evidence.max_risk.map_or_else(|| "not weighed".to_owned(), |risk| risk.to_string());
         let disabled =
             limits.disabled_actions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         BTreeMap::from([
             ("approvals.expiry_days", approvals.expiry_days.to_string()),
             ("approvals.plan_expiry_hours", approvals.plan_expiry_hours.to_string()),
             ("approvals.undo_days", approvals.undo_days.to_string()),
+            ("sizing.preset: highest risk", max_risk),
             ("evidence.min_days", evidence.min_days.to_string()),
             ("evidence.min_days_decrease", evidence.min_days_decrease.to_string()),
             ("limits.barred_days", limits.barred_days.to_string()),

@@ -44,7 +44,7 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
     let collect = running::collect(&raw.collect, interval_s, report);
     let pricing = sizing::pricing(&raw.pricing, report, folder);
     let sizing = sizing::sizing(&raw.sizing, &collect, &pricing, report);
-    let evidence = gate::evidence(raw, &collect, report);
+    let evidence = gate::evidence(raw, &collect, &sizing, report);
     let known = matching::Known::new(&accounts, cloud.as_ref());
     let policy = Policy {
         modes: modes::modes(raw, &accounts, &known, report),

@@ -152,6 +152,7 @@ fn fit(criterion: &mut Criterion) {
         from: at(START_S),
         until,
         sizes: &[],
+        borrowed: None,
         running: &running,
         inventory: &inventory,
     };

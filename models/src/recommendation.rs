@@ -7,7 +7,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{metric::Measure, money::Usd, resource::ResourceRef, spec::Spec};
+use crate::{
+    forecast::{Forecaster, Quantiles},
+    metric::Measure,
+    money::Usd,
+    resource::ResourceRef,
+    spec::Spec,
+};
 
 /// What can be done to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,6 +164,25 @@ pub struct Replay {
     pub breach_upper_bound: f64,
 }
 
+/// What the series that matters most will look like, as far as a person needs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForecastSeen {
+    /// Of which metric and statistic.
+    pub measure: Measure,
+    /// The first hour ahead.
+    pub from: Timestamp,
+    /// The quantiles of the slots in each hour of the day ahead, in the metric's unit.
+    pub day: Vec<Quantiles>,
+    /// The highest of each quantile in the week ahead.
+    pub week_highest: Quantiles,
+    /// The quiet hours of the week ahead: those whose median is lowest, the lowest first.
+    pub quiet_hours: Vec<Timestamp>,
+    /// The forecasters with their weights, best first.
+    pub weights: Vec<(Forecaster, f64)>,
+    /// Share of the slots of the last days above the 0.95 quantile forecast for them; 0.05 is right.
+    pub calibration_misses: Option<f64>,
+}
+
 /// A season found, and how often it was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeasonSeen {
@@ -182,6 +207,8 @@ pub struct Evidence {
     pub dimensions: Vec<Dimension>,
     /// Seasons found.
     pub seasons: Vec<SeasonSeen>,
+    /// What is to come, where there is a series that can be forecast.
+    pub forecast: Option<ForecastSeen>,
     /// The look-back against the proposed size, where sizes are compared.
     pub replay: Option<Replay>,
     /// Proposed ÷ present capacity in the dimension that falls most; above 1 when all grow.

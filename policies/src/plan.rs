@@ -33,6 +33,8 @@ pub enum CheckName {
     Evidence,
     /// The look-back is long enough.
     History,
+    /// The size is likely enough to do.
+    Risk,
     /// The change is worth making.
     Material,
     /// Nobody opted out.
@@ -342,6 +344,7 @@ impl CheckName {
         match self {
             Self::Evidence
             | Self::History
+            | Self::Risk
             | Self::Material
             | Self::OptOut
             | Self::Ownership

@@ -47,6 +47,8 @@ pub struct EvidenceRules {
     pub min_invocations: u64,
     /// Least distinct days with invocations.
     pub min_invocation_days: u32,
+    /// Highest probability that a proposed size is too small in the coming week; `None` where sizes go by a quantile.
+    pub max_risk: Option<f64>,
     /// Least change of capacity or cost worth making, as a ratio (0.1 = 10 %).
     pub min_change_ratio: f64,
     /// Least saving a month worth a change.

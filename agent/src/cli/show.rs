@@ -75,6 +75,10 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     if !evidence.unseen.is_empty() {
         lines.push(field("Not seen", &evidence.unseen.join(", ")));
     }
+    lines.push(field("Seasons", &words::seasons(evidence)));
+    if let Some(forecast) = &evidence.forecast {
+        lines.push(field("Forecast", &words::forecast(forecast)));
+    }
     if let Some(replay) = &evidence.replay {
         let text = format!(
             "{} of {} points, on {} of {} days, would exceed the proposal (the next day: at most {} with 95 % confidence)",

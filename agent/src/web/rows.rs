@@ -178,6 +178,7 @@ pub(crate) struct DetailView {
     pub(crate) alternates: String,
     pub(crate) lookback: String,
     pub(crate) seasons: String,
+    pub(crate) forecast: Option<String>,
     pub(crate) unseen: String,
     pub(crate) notes: Vec<String>,
     pub(crate) dimensions: Vec<DimensionRow>,
@@ -245,7 +246,8 @@ impl DetailView {
                 words::time(evidence.until),
                 evidence.days_seen
             ),
-            seasons: seasons(evidence),
+            seasons: words::seasons(evidence),
+            forecast: evidence.forecast.as_ref().map(words::forecast),
             unseen: evidence.unseen.join(", "),
             notes: evidence.notes.clone(),
             dimensions: dimensions(evidence),
@@ -257,14 +259,6 @@ impl DetailView {
             confirmed: words::time(view.confirmed_at),
         }
     }
-}
-
-fn seasons(evidence: &Evidence) -> String {
-    let seasons = evidence
-        .seasons
-        .iter()
-        .map(|season| format!("{} h, seen {} times", season.period_h, season.times_seen));
-    seasons.collect::<Vec<_>>().join("; ")
 }
 
 fn dimensions(evidence: &Evidence) -> Vec<DimensionRow> {

@@ -276,6 +276,7 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
             series: Vec::new(),
             dimensions: Vec::new(),
             seasons: Vec::new(),
+            forecast: None,
             replay: None,
             capacity_ratio: 0.5,
             lowers_performance: true,

@@ -2,7 +2,11 @@
 //!
 //! Not here: modes (`modes`) and times (`times`).
 
-use trimtab_models::{money::Usd, recommendation::Action};
+use trimtab_models::{
+    money::Usd,
+    recommendation::Action,
+    sizing::settings::{RiskRule, SizingSettings},
+};
 use trimtab_policies::{
     action::disabled_by_default,
     settings::{Approvals, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected},
@@ -20,6 +24,7 @@ use crate::{
 pub(super) fn evidence(
     raw: &RawFile,
     collect: &CollectSettings,
+    sizing: &SizingSettings,
     report: &mut Report<'_>,
 ) -> EvidenceRules {
     let (known, worth) = (&raw.evidence, &raw.limits);
@@ -65,6 +70,7 @@ pub(super) fn evidence(
             14,
             0..=collect.lookback_days,
         ),
+        max_risk: sizing.risk.map(RiskRule::highest),
         min_change_ratio: report.number(
             "limits.min_change_ratio",
             worth.min_change_ratio,

@@ -16,6 +16,7 @@ mod select;
 mod time_of_day;
 mod window;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -31,7 +32,7 @@ pub use self::{
 };
 use crate::{
     metric::Measure,
-    recommendation::SeasonSeen,
+    recommendation::{ForecastSeen, SeasonSeen},
     season::{Hours, seasons},
     series::Series,
 };
@@ -80,6 +81,35 @@ pub struct SeriesForecast {
     pub measure: Measure,
     /// The forecast.
     pub forecast: Forecast,
+}
+
+/// Quiet hours that are told: a day's worth, of which windows leave some.
+const QUIET_HOURS: usize = 24;
+
+impl SeriesForecast {
+    /// The forecast as evidence; `None` when its times are out of range.
+    #[must_use]
+    pub fn seen(&self) -> Option<ForecastSeen> {
+        let Forecast { from_s, step_s, steps, weights, calibration_misses, .. } = &self.forecast;
+        let at = |hour: usize| {
+            let after_s = i64::try_from(hour).ok()? * i64::from(*step_s);
+            Timestamp::from_second(from_s.checked_add(after_s)?).ok()
+        };
+        let mut hours: Vec<usize> = (0..steps.len()).collect();
+        hours.sort_by(|one, other| {
+            steps[*one].p50.total_cmp(&steps[*other].p50).then(one.cmp(other))
+        });
+        let highest = steps.iter().copied().reduce(Quantiles::highest)?;
+        Some(ForecastSeen {
+            measure: self.measure,
+            from: at(0)?,
+            day: self.forecast.day().to_vec(),
+            week_highest: highest,
+            quiet_hours: hours.into_iter().take(QUIET_HOURS).map(at).collect::<Option<_>>()?,
+            weights: weights.clone(),
+            calibration_misses: *calibration_misses,
+        })
+    }
 }
 
 /// Forecasts a series for a day and a week; `None` when it covers less than two days or its grid does not fit hours.

@@ -39,6 +39,18 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
+    /// The higher of each quantile.
+    #[must_use]
+    pub fn highest(self, other: Self) -> Self {
+        Self {
+            p10: self.p10.max(other.p10),
+            p50: self.p50.max(other.p50),
+            p90: self.p90.max(other.p90),
+            p95: self.p95.max(other.p95),
+            p99: self.p99.max(other.p99),
+        }
+    }
+
     /// As an array in the order of [`LEVELS`].
     #[must_use]
     pub const fn array(self) -> [f32; 5] {

@@ -15,7 +15,9 @@ use crate::{
     recommendation::{
         Action, Dimension, Evidence, PriceBasis, Recommendation, Replay, SavingBasis, SeasonSeen,
     },
+    replay::ReplayDimension,
     resource::Kind,
+    risk::{Demand, TOLERANCE_RATIO},
     series::Series,
     spec::Spec,
 };
@@ -225,6 +227,7 @@ impl<'a> Case<'a> {
             days_seen: oldest.zip(newest).map_or(0.0, days_between),
             dimensions: finding.dimensions,
             seasons: seasons.to_vec(),
+            forecast: None,
             replay: finding.replay,
             capacity_ratio: finding.capacity_ratio,
             lowers_performance: finding.lowers_performance,
@@ -271,6 +274,16 @@ fn coverage_ratio_of_slots(series: &Series, stretches: impl Iterator<Item = Inte
 
 fn days_between((from, until): (Timestamp, Timestamp)) -> f64 {
     until.duration_since(from).as_secs_f64() / 86_400.0
+}
+
+/// The highest risk of the dimensions that their proposed capacity is too small in the coming week; `None` without any.
+pub(super) fn risk_of(replayed: &[ReplayDimension]) -> Option<f64> {
+    let risk = |dimension: &ReplayDimension| {
+        let points = dimension.demand.iter().map(|(time_s, demand)| (*time_s, *demand as f32));
+        let demand = Demand::of_points(&points.collect::<Vec<_>>(), dimension.step_s)?;
+        Some(demand.risk(dimension.capacity, TOLERANCE_RATIO))
+    };
+    replayed.iter().filter_map(risk).max_by(f64::total_cmp)
 }
 
 /// When the resource ran within the look-back.

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     catalog::{ApiWord, Architecture, InstanceType, Price},
-    demand::highest,
+    class::{Borrowed, Lender},
+    demand::{highest, mean},
     metric::Statistic,
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
     replay::{ReplayDimension, replay},
@@ -127,7 +128,7 @@ fn need(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> Need {
     let by_quantile = settings.risk.is_none();
     let roomy = |demand: f64, headroom: f64| demand / (1.0 - headroom);
     let quantile = if by_quantile { roomy(usage.cpu_ratio, settings.headroom_ratio) } else { 0.0 };
-    let cpu = quantile.max(keep);
+    let cpu = quantile.max(keep).max(roomy(lent_cpu_ratio(case, usage), settings.headroom_ratio));
     let memory_today = today.memory_mib as f64;
     let memory = usage.memory.as_ref().map_or(memory_today, |(_, demand)| {
         roomy(demand.highest() / 100.0 * memory_today, settings.memory_headroom_ratio)
@@ -152,6 +153,17 @@ fn need(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> Need {
         network_bytes_s: bandwidth(&usage.network, network_bytes_s(today)),
         ebs_bytes_s: bandwidth(&usage.ebs, ebs_bytes_s(today)),
     }
+}
+
+/// The CPU that a young instance would need if it swung like those it borrows from, as a ratio of all vCPUs; 0 without
+/// a loan.
+fn lent_cpu_ratio(case: &Case<'_>, usage: &Usage<'_>) -> f64 {
+    let mean = mean(usage.cpu).unwrap_or(0.0);
+    let demand = |borrowed: &Borrowed| {
+        borrowed.demand(case.settings.quantile, mean, usage.cpu_ratio * 100.0) / 100.0
+    };
+    // A load cannot ask for more than all that there is, whatever others of its class do.
+    case.input.borrowed.map_or(0.0, demand).min(1.0)
 }
 
 /// Compute of the family's next larger size, as a ratio of today's.
@@ -437,6 +449,14 @@ fn notes(
         let shown = |one: &Risk| format!("{} {:.1} %", one.dimension, one.probability * 100.0);
         let risks: Vec<String> = offer.risks.iter().map(shown).collect();
         notes.push(format!("risk of being too small in the coming week: {}", risks.join(", ")));
+    }
+    if let Some(Borrowed { lender, lenders, .. }) = case.input.borrowed {
+        let whose = match lender {
+            Lender::Group => "of its group",
+            Lender::Tag => "with its tag",
+            Lender::Class => "with days like it",
+        };
+        notes.push(format!("young: it is given the swing of {lenders} older instances {whose}"));
     }
     if usage.memory.is_none() {
         notes.push("memory was not seen, so that it is not made smaller".to_owned());

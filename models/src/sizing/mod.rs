@@ -21,6 +21,8 @@ use jiff::Timestamp;
 
 use crate::{
     catalog::Catalog,
+    class::Borrowed,
+    demand,
     evidence::Interval,
     forecast::{SeriesForecast, forecast},
     metric::{Measure, Metric, Statistic},
@@ -51,6 +53,8 @@ pub struct SizingInput<'a> {
     /// The memory sizes of a function over time, ascending by time, the present one last; empty means that it has had
     /// the present one all along. Runs at several sizes tell what memory does to their duration.
     pub sizes: &'a [SizeInForce],
+    /// What a young instance borrows from older ones.
+    pub borrowed: Option<&'a Borrowed>,
     /// All resources, for the instance that a volume is attached to.
     pub inventory: &'a BTreeMap<Arn, Resource>,
 }
@@ -93,7 +97,10 @@ pub fn recommend(
         Detail::Group(one) => group::tune(&case, one, &seasons),
     };
     let (recommendations, not_sized) = match result {
-        Ok(recommendation) => (vec![recommendation], None),
+        Ok(mut recommendation) => {
+            recommendation.evidence.forecast = forecast.as_ref().and_then(SeriesForecast::seen);
+            (vec![recommendation], None)
+        }
         Err(reason) => {
             let arn = input.resource.reference.arn.clone();
             (Vec::new(), Some(NotSized { arn, reason }))
@@ -110,11 +117,21 @@ fn forecast_of(case: &Case<'_>) -> Option<SeriesForecast> {
         Detail::Instance(_) => (Metric::InstanceCpu, Statistic::Average),
         Detail::Group(_) => (Metric::GroupCpu, Statistic::Average),
         Detail::Function(_) => (Metric::FunctionInvocations, Statistic::Sum),
-        Detail::Volume(_) => return None,
+        Detail::Volume(_) => (busier_way(case)?, Statistic::Sum),
     };
     let series = case.series(metric, statistic)?;
     let forecast = forecast(series)?;
     Some(SeriesForecast { measure: Measure { metric, statistic }, forecast })
+}
+
+/// Reads or writes of a volume, whichever are more.
+fn busier_way(case: &Case<'_>) -> Option<Metric> {
+    let ways = [Metric::VolumeReadOps, Metric::VolumeWriteOps];
+    let seen = ways.into_iter().filter_map(|metric| {
+        let operations = demand::mean(case.series(metric, Statistic::Sum)?)?;
+        Some((operations, metric))
+    });
+    seen.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, metric)| metric)
 }
 
 #[cfg(test)]

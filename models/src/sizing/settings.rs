@@ -13,6 +13,14 @@ pub struct RiskRule {
     pub bargain: Option<Bargain>,
 }
 
+impl RiskRule {
+    /// The highest risk that the rule can take, 0–1.
+    #[must_use]
+    pub fn highest(self) -> f64 {
+        self.bargain.map_or(self.risk_max, |bargain| bargain.risk_max.max(self.risk_max))
+    }
+}
+
 /// When a size is taken that is smaller than the one within `risk_max`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bargain {

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
-    recommendation::{Action, SeriesEvidence},
+    recommendation::{Action, Recommendation, SeriesEvidence},
     resource::Kind,
 };
 
@@ -23,6 +23,8 @@ const PERIODS: i64 = 2;
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     let reasons = if subject.action() == Action::DeleteUnattachedVolume {
         reason_detached(subject).into_iter().collect()
+    } else if rests_on_none(subject.recommendation()) {
+        Vec::new()
     } else {
         reasons_of_series(subject)
     };
@@ -33,8 +35,17 @@ fn passing(subject: &Subject<'_>) -> String {
     if subject.action() == Action::DeleteUnattachedVolume {
         return "the volume was seen detached all the time".to_owned();
     }
+    if rests_on_none(subject.recommendation()) {
+        return "it keeps every limit, so that it rests on no series".to_owned();
+    }
     let count = decisive(subject).count();
     format!("{count} decisive series are present, fresh and covered")
+}
+
+/// Whether a change is right whatever the use: it keeps every limit of today, and no use was looked at.
+pub(super) fn rests_on_none(recommendation: &Recommendation) -> bool {
+    let evidence = &recommendation.evidence;
+    evidence.keeps_every_limit && !evidence.series.iter().any(|series| series.decisive)
 }
 
 fn decisive<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a SeriesEvidence> {

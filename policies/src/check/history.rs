@@ -4,7 +4,7 @@
 
 use trimtab_models::recommendation::{Action, SeriesEvidence};
 
-use super::{Reason, Subject, is_below, result};
+use super::{Reason, Subject, evidence::rests_on_none, is_below, result};
 use crate::plan::{CheckName, CheckResult};
 
 /// Two turns of the week, the shortest look-back on which anything is lowered, days.
@@ -14,6 +14,13 @@ const MIN_TIMES_SEEN: u32 = 2;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
+    if rests_on_none(subject.recommendation()) {
+        return result(
+            CheckName::History,
+            None,
+            "it keeps every limit, so that it rests on no history",
+        );
+    }
     let days = subject.recommendation().evidence.days_seen;
     let reasons =
         [reason_short(subject), reason_short_for_decrease(subject), reason_season(subject)];

@@ -18,6 +18,7 @@ mod opt_out;
 mod ownership;
 mod permission;
 mod price;
+mod risk;
 mod step_size;
 mod stop;
 mod volume_limits;
@@ -202,6 +203,7 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
     let applies = [
         Some(evidence::check(subject)),
         (subject.action() != Action::DeleteUnattachedVolume).then(|| history::check(subject)),
+        sizes(subject.action()).then(|| risk::check(subject)),
         Some(material::check(subject)),
         Some(opt_out::check(subject)),
         Some(window::check(subject)),
@@ -221,6 +223,18 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
         Some(expiry::check(subject)),
     ];
     applies.into_iter().flatten().collect()
+}
+
+/// Whether an action proposes a size, which can turn out too small; stopping and deleting have rules of their own.
+const fn sizes(action: Action) -> bool {
+    match action {
+        Action::ResizeInstance
+        | Action::MigrateVolumeType
+        | Action::TuneVolume
+        | Action::TuneFunctionMemory
+        | Action::TuneGroupCapacity => true,
+        Action::StopIdleInstance | Action::DeleteUnattachedVolume => false,
+    }
 }
 
 /// Whether an action can lose data or an address at all.

@@ -372,6 +372,44 @@ fn a_volume_is_modified_four_times_a_rolling_day() {
 }
 
 #[test]
+fn the_risk_is_known_and_within_the_limit_wherever_something_gets_smaller() {
+    let case = |max: Option<f64>, risk: Option<f64>, lowers: bool, expect: &str| {
+        let trial = trial(Resize).with(|w, c| {
+            w.policy.evidence.max_risk = max;
+            c.recommendation.risk = risk;
+            c.recommendation.evidence.lowers_performance = lowers;
+        });
+        trial.check(CheckName::Risk, expect);
+    };
+    case(Some(0.1), Some(0.1), true, "Pass 10.0 % at most 10.0 %");
+    case(Some(0.1), Some(0.101), true, "Fail 10.1 %, above 10.0 %");
+    case(Some(0.1), Some(f64::NAN), true, "Fail");
+    case(Some(0.1), None, true, "Fail not known");
+    case(Some(0.1), None, false, "Pass nothing gets smaller");
+    case(Some(0.1), Some(0.5), false, "Fail");
+    case(None, Some(0.5), true, "Pass by a quantile");
+    for action in [StopIdle, Delete] {
+        let Trial { world, candidate } = trial(action);
+        let plan = world.review(vec![candidate]);
+        assert!(plan.entries[0].checks.iter().all(|check| check.check != CheckName::Risk));
+    }
+}
+
+#[test]
+fn what_keeps_every_limit_needs_no_use_to_be_seen() {
+    let case = |kept: bool, expect: &str| {
+        let trial = trial(Migrate).with(|_, c| {
+            c.recommendation.evidence.keeps_every_limit = kept;
+            c.recommendation.evidence.series.clear();
+            c.recommendation.evidence.days_seen = 0.0;
+        });
+        trial.check(CheckName::Evidence, expect);
+    };
+    case(true, "Pass rests on no series");
+    case(false, "Fail no series was decisive");
+}
+
+#[test]
 fn a_step_is_at_most_half() {
     let case = |action: Action, ratio: f64, expect: &str| {
         let trial = trial(action).with(|_, c| c.recommendation.evidence.capacity_ratio = ratio);

@@ -12,9 +12,10 @@ fn failing(check: CheckName, verdict: CheckVerdict) -> CheckResult {
     CheckResult { check, verdict, until: None, reason: "so it is".to_owned() }
 }
 
-const ALL: [CheckName; 19] = [
+const ALL: [CheckName; 20] = [
     CheckName::Evidence,
     CheckName::History,
+    CheckName::Risk,
     CheckName::Material,
     CheckName::OptOut,
     CheckName::Window,
@@ -35,9 +36,10 @@ const ALL: [CheckName; 19] = [
 ];
 
 /// The design's sentences on what withholds in every mode, typed in again.
-const IN_EVERY_MODE: [CheckName; 8] = [
+const IN_EVERY_MODE: [CheckName; 9] = [
     CheckName::Evidence,
     CheckName::History,
+    CheckName::Risk,
     CheckName::Material,
     CheckName::OptOut,
     CheckName::Ownership,

@@ -94,6 +94,7 @@ fn evidence(second: i64) -> Evidence {
         series: Vec::new(),
         dimensions: Vec::new(),
         seasons: Vec::new(),
+        forecast: None,
         replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,

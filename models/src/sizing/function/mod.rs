@@ -9,7 +9,7 @@ mod duration;
 mod usage;
 
 use super::{
-    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
+    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, risk_of},
     settings::FunctionObjective,
 };
 use crate::{
@@ -267,6 +267,12 @@ impl Trial<'_> {
         let usage = &self.usage;
         let room = 1.0 - self.case.settings.function.memory_headroom_ratio;
         let used = usage.memory.present();
+        let replayed = [ReplayDimension {
+            name: "memory",
+            step_s: usage.memory.step_s,
+            demand: used.map(|(time_s, mb)| (time_s, f64::from(mb))).collect(),
+            capacity: new,
+        }];
         Finding {
             decisive: vec![MEMORY, CALLS, DURATION],
             dimensions: vec![Dimension {
@@ -276,12 +282,8 @@ impl Trial<'_> {
                 capacity_today: today,
                 capacity_proposed: new,
             }],
-            replay: replay(&[ReplayDimension {
-                name: "memory",
-                step_s: usage.memory.step_s,
-                demand: used.map(|(time_s, mb)| (time_s, f64::from(mb))).collect(),
-                capacity: new,
-            }]),
+            risk: risk_of(&replayed),
+            replay: replay(&replayed),
             capacity_ratio: new / today.max(1.0),
             lowers_performance: new < today,
             invocations: Some(usage.calls),

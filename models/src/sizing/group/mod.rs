@@ -8,7 +8,7 @@ mod ahead;
 mod members;
 mod schedule;
 
-use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN};
+use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, risk_of};
 use crate::{
     demand::hourly_highest,
     metric::{Measure, Metric, Statistic},
@@ -339,6 +339,12 @@ fn finding(usage: &Usage, today: Bounds, bounds: Bounds, scaled: bool) -> Findin
     let falls = ratio(old, new).min(if bounds.min < today.min { floor } else { f64::INFINITY });
     let peak = usage.slots.iter().map(|slot| slot.needed).fold(0.0, f64::max);
     let ceiling = f64::from(if scaled { bounds.max } else { bounds.desired });
+    let replayed = [ReplayDimension {
+        name: "instances",
+        step_s: usage.step_s,
+        demand: usage.slots.iter().map(|slot| (slot.time_s, slot.needed)).collect(),
+        capacity: ceiling,
+    }];
     let mut decisive = vec![CPU];
     decisive.extend(usage.counted.then_some(IN_SERVICE));
     Finding {
@@ -350,12 +356,8 @@ fn finding(usage: &Usage, today: Bounds, bounds: Bounds, scaled: bool) -> Findin
             capacity_today: f64::from(if scaled { today.max } else { today.desired }),
             capacity_proposed: ceiling,
         }],
-        replay: replay(&[ReplayDimension {
-            name: "instances",
-            step_s: usage.step_s,
-            demand: usage.slots.iter().map(|slot| (slot.time_s, slot.needed)).collect(),
-            capacity: ceiling,
-        }]),
+        risk: risk_of(&replayed),
+        replay: replay(&replayed),
         capacity_ratio: falls,
         lowers_performance: bounds.desired < today.desired || bounds.min < today.min,
         unseen: if usage.counted { Vec::new() } else { vec!["instances".to_owned()] },

@@ -166,6 +166,7 @@ pub(super) fn size_after(
         running: &[],
         sizes,
         inventory: &inventory,
+        borrowed: None,
     };
     let findings = recommend(&input, settings, &CATALOG);
     assert_eq!(

@@ -262,6 +262,7 @@ fn half_the_time_costs_half() {
         until: at(START_S + 2 * half_s),
         running: &running,
         sizes: &[],
+        borrowed: None,
         inventory: &std::collections::BTreeMap::new(),
     };
     let found = one(crate::sizing::recommend(&input, &settings(), &CATALOG)).expect("oversized");

@@ -8,7 +8,7 @@
 mod credit;
 mod performance;
 
-use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN};
+use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, risk_of};
 use crate::{
     catalog::{GP3_IOPS_INCLUDED, GP3_MIBPS_INCLUDED},
     demand::{highest, rates, total},
@@ -326,15 +326,17 @@ fn finding(
         Metric::VolumeWriteBytes,
     ];
     let measure = |metric| Measure { metric, statistic: Statistic::Sum };
+    let kept = keeps_every_limit(&volume.spec, desired);
+    let replayed = usage.zip(performance(desired)).map(|(usage, new)| replayed(usage, new));
     Finding {
         decisive: usage.map_or_else(Vec::new, |_| metrics.map(measure).to_vec()),
         dimensions: rows.into_iter().flatten().collect(),
-        replay: usage
-            .zip(performance(desired))
-            .and_then(|(usage, new)| replay(&replayed(usage, new))),
+        // What keeps every limit carries whatever today's volume carries.
+        risk: if kept { Some(0.0) } else { replayed.as_ref().and_then(|of| risk_of(of)) },
+        replay: replayed.as_ref().and_then(|of| replay(of)),
         capacity_ratio: iops.min(mibps),
         lowers_performance: iops < 1.0 || mibps < 1.0,
-        keeps_every_limit: keeps_every_limit(&volume.spec, desired),
+        keeps_every_limit: kept,
         unseen: usage
             .map_or_else(|| vec!["iops".to_owned(), "throughput".to_owned()], |_| Vec::new()),
         notes: notes(case, &volume.spec, desired, usage),
