@@ -20,10 +20,10 @@ const TIMEOUT_MAX_S: f64 = 900.0;
 
 /// Everything worth a note.
 pub(super) fn notes(trial: &Trial<'_>, choice: Choice) -> Vec<String> {
-    [note_of_duration(trial, choice), note_of_timeout(trial), note_of_concurrency(trial)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let concurrency = [note_of_throttles(trial), note_of_provisioned(trial)];
+    let all =
+        [note_of_duration(trial, choice), note_of_timeout(trial)].into_iter().chain(concurrency);
+    all.flatten().collect()
 }
 
 fn note_of_duration(trial: &Trial<'_>, choice: Choice) -> Option<String> {
@@ -64,7 +64,7 @@ fn note_of_timeout(trial: &Trial<'_>) -> Option<String> {
     })
 }
 
-fn note_of_concurrency(trial: &Trial<'_>) -> Option<String> {
+fn note_of_throttles(trial: &Trial<'_>) -> Option<String> {
     let throttles = trial.case.series(Metric::FunctionThrottles, Statistic::Sum)?;
     let count: f64 = throttles.present().map(|(_, count)| f64::from(count)).sum();
     let peak = trial.usage.concurrency_peak;
@@ -72,6 +72,17 @@ fn note_of_concurrency(trial: &Trial<'_>) -> Option<String> {
         format!(
             "{count:.0} invocations were throttled, with about {peak:.0} runs at once in the busiest slot: its reserved \
              concurrency or the account's limit holds it back, which may be meant, to guard a database"
+        )
+    })
+}
+
+/// Provisioned concurrency is paid whether it is used or not: only what runs in every hour is a case for it.
+fn note_of_provisioned(trial: &Trial<'_>) -> Option<String> {
+    let floor = trial.usage.concurrency_floor.floor();
+    (floor >= 1.0).then(|| {
+        format!(
+            "{floor:.0} runs at once were under way in every hour: provisioned concurrency up to that would always be \
+             used; whether it pays hangs on its price, which the catalogue does not have"
         )
     })
 }

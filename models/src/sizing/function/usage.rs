@@ -2,13 +2,14 @@
 //!
 //! Not here: what follows from it (`super`, `super::duration`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::duration::Observed;
 use crate::{
     demand::highest,
     metric::{Measure, Metric, Statistic},
     resource::Function,
+    season::HOUR_S,
     series::Series,
     sizing::{SizeInForce, case::Case},
 };
@@ -46,6 +47,8 @@ pub(super) struct Usage<'a> {
     pub(super) longest_ms: f64,
     /// Runs a second on average in the busiest slot x their duration: how many are under way at once (Little, 1961).
     pub(super) concurrency_peak: f64,
+    /// The same over the quietest whole hour; 0 when an hour passed in which no run was seen.
+    pub(super) concurrency_floor: f64,
     /// The sizes at which runs were seen, the present one among them.
     pub(super) sizes: Vec<Observed>,
 }
@@ -66,7 +69,10 @@ pub(super) fn usage<'a>(case: &'a Case<'_>, function: &Function) -> Result<Usage
         .series(DURATION.metric, DURATION.statistic)
         .ok_or("the duration of its runs was not seen")?;
     let stretches = stretches(case.input.sizes, function.memory_mb);
-    let now = stretches.last().copied().ok_or("no memory size was in force")?;
+    let now = stretches
+        .last()
+        .copied()
+        .ok_or("its memory was changed by somebody, at a time that is not known")?;
     let now_only = |series: &Series| series.window(now.from_s, now.until_s);
     let mean_ms = weighted_mean(&now_only(durations), calls).ok_or_else(|| {
         format!("no duration belongs to an invocation at {} MB", function.memory_mb)
@@ -82,7 +88,9 @@ pub(super) fn usage<'a>(case: &'a Case<'_>, function: &Function) -> Result<Usage
         calls_monthly: (count * MONTH_S / seen_s(calls)).round() as u64,
         mean_ms,
         longest_ms: highest(&now_only(longest)).unwrap_or(mean_ms),
-        concurrency_peak: concurrency_peak(&now_only(durations), calls),
+        concurrency_peak: at_once(&now_only(durations), calls)
+            .fold(0.0, |most, (_, one)| most.max(one)),
+        concurrency_floor: concurrency_floor(&now_only(durations), calls),
         sizes: observed(durations, calls, &stretches, mean_ms),
     })
 }
@@ -100,8 +108,8 @@ struct Stretch {
 
 /// The stretches in order, the last of which has the present size; without a history it is the only one.
 ///
-/// A history that ends with another size than the function has is not about the present: then nothing before the last
-/// change that it knows is used, and nothing is known since.
+/// A history that ends with another size than the function has does not know since when the present one is in force: then
+/// there are none, because no run could be put down to a size.
 fn stretches(history: &[SizeInForce], present_mb: u32) -> Vec<Stretch> {
     let Some(newest) = history.last() else {
         return vec![Stretch { memory_mb: present_mb, from_s: -NEVER_S, until_s: NEVER_S }];
@@ -159,13 +167,26 @@ fn weighted_mean(durations: &Series, calls: &Series) -> Option<f64> {
     (count > 0.0).then(|| sum / count)
 }
 
-/// Runs under way at once in the busiest slot, on average over it.
-fn concurrency_peak(durations: &Series, calls: &Series) -> f64 {
+/// Runs under way at once, on average over each slot that has both.
+fn at_once(durations: &Series, calls: &Series) -> impl Iterator<Item = (i64, f64)> {
     let step_ms = f64::from(calls.step_s) * 1_000.0;
-    let busy = durations.present().filter_map(|(time_s, duration)| {
-        Some(f64::from(duration) * f64::from(calls.at(time_s)?) / step_ms)
-    });
-    busy.fold(0.0, f64::max)
+    durations.present().filter_map(move |(time_s, duration)| {
+        Some((time_s, f64::from(duration) * f64::from(calls.at(time_s)?) / step_ms))
+    })
+}
+
+/// Runs under way at once in the quietest hour between the first and the last, which may be cut and are left out.
+fn concurrency_floor(durations: &Series, calls: &Series) -> f64 {
+    let mut hours: BTreeMap<i64, f64> = BTreeMap::new();
+    for (time_s, count) in at_once(durations, calls) {
+        *hours.entry(time_s.div_euclid(HOUR_S)).or_default() += count;
+    }
+    let (first, last) = (hours.pop_first(), hours.pop_last());
+    let ends = first.zip(last).map_or((0, 0), |((first, _), (last, _))| (first, last));
+    let without_gap = i64::try_from(hours.len()).is_ok_and(|count| count == ends.1 - ends.0 - 1);
+    let slots = HOUR_S as f64 / f64::from(calls.step_s.max(1));
+    let floor = hours.into_values().min_by(f64::total_cmp).filter(|_| without_gap);
+    floor.map_or(0.0, |sum| sum / slots)
 }
 
 fn call_days(calls: &Series) -> u32 {
