@@ -215,6 +215,8 @@ fn is_watched(measure: Measure) -> bool {
         | Metric::InstanceNetworkOut
         | Metric::InstanceEbsReadBytes
         | Metric::InstanceEbsWriteBytes
+        | Metric::InstanceEbsReadOps
+        | Metric::InstanceEbsWriteOps
         | Metric::VolumeReadOps
         | Metric::VolumeWriteOps
         | Metric::VolumeReadBytes
@@ -246,6 +248,8 @@ fn summarize(series: &BTreeMap<Measure, Series>) -> Usage {
             | Metric::InstanceNetworkOut
             | Metric::InstanceEbsReadBytes
             | Metric::InstanceEbsWriteBytes
+            | Metric::InstanceEbsReadOps
+            | Metric::InstanceEbsWriteOps
             | Metric::VolumeReadOps
             | Metric::VolumeWriteOps
             | Metric::VolumeReadBytes

@@ -48,6 +48,10 @@ pub enum Metric {
     InstanceEbsReadBytes,
     /// Bytes written to all volumes in the period (Nitro instances).
     InstanceEbsWriteBytes,
+    /// Reads from all volumes in the period (Nitro instances).
+    InstanceEbsReadOps,
+    /// Writes to all volumes in the period (Nitro instances).
+    InstanceEbsWriteOps,
     /// Reads in the period.
     VolumeReadOps,
     /// Writes in the period.
@@ -108,7 +112,7 @@ const fn row(
 ///
 /// Names from the CloudWatch metric references of EC2, EBS, Lambda and Auto Scaling; the memory metrics are those of
 /// the CloudWatch agent (Linux) and of Lambda Insights.
-pub const TABLE: [MetricRow; 17] = [
+pub const TABLE: [MetricRow; 19] = [
     row(
         Metric::InstanceCpu,
         Kind::Instance,
@@ -148,6 +152,20 @@ pub const TABLE: [MetricRow; 17] = [
         Metric::InstanceEbsWriteBytes,
         Kind::Instance,
         ["AWS/EC2", "EBSWriteBytes", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::InstanceEbsReadOps,
+        Kind::Instance,
+        ["AWS/EC2", "EBSReadOps", "InstanceId"],
+        &[Sum],
+        false,
+    ),
+    row(
+        Metric::InstanceEbsWriteOps,
+        Kind::Instance,
+        ["AWS/EC2", "EBSWriteOps", "InstanceId"],
         &[Sum],
         false,
     ),

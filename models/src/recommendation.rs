@@ -120,7 +120,7 @@ pub struct SeriesEvidence {
 /// Demand against capacity in one dimension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dimension {
-    /// `cpu`, `memory`, `network`, `ebs_throughput`, `iops`, `throughput`, `instances`.
+    /// `cpu`, `memory`, `network`, `ebs_throughput`, `ebs_iops`, `iops`, `throughput`, `instances`.
     pub name: String,
     /// The unit of the three figures.
     pub unit: String,

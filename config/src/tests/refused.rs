@@ -356,7 +356,7 @@ fn numbers_out_of_range_and_numbers_that_contradict_each_other() {
         "[sizing]\npreset = \"p50\"\nrequired_metrics = [\"cpu\"]\n[sizing.instance]\ninclude_types = [\"M7I.large\"]\n",
         &[
             "t.toml:6:1: sizing.preset = \"p50\": unknown word; allowed: frugal, balanced, cautious, co-p90, co-p95-30, co-p99-5-20, co-p99-5-30",
-            "t.toml:7:21: sizing.required_metrics[0] = \"cpu\": no such metric; allowed: instance-cpu, instance-memory, instance-network-in, instance-network-out, instance-ebs-read-bytes, instance-ebs-write-bytes, volume-read-ops, volume-write-ops, volume-read-bytes, volume-write-bytes, function-invocations, function-errors, function-throttles, function-duration, function-memory, group-cpu, group-in-service",
+            "t.toml:7:21: sizing.required_metrics[0] = \"cpu\": no such metric; allowed: instance-cpu, instance-memory, instance-network-in, instance-network-out, instance-ebs-read-bytes, instance-ebs-write-bytes, instance-ebs-read-ops, instance-ebs-write-ops, volume-read-ops, volume-write-ops, volume-read-bytes, volume-write-bytes, function-invocations, function-errors, function-throttles, function-duration, function-memory, group-cpu, group-in-service",
             "t.toml:9:18: sizing.instance.include_types[0] = \"M7I.large\": not a name of an instance type; allowed: names of types, * as a wildcard, such as \"m7i.*\"",
         ],
     );

@@ -31,6 +31,8 @@ pub(super) struct Need {
     pub(super) network_bytes_s: f64,
     /// EBS bandwidth that is always there, bytes a second.
     pub(super) ebs_bytes_s: f64,
+    /// EBS operations that are always there, a second.
+    pub(super) ebs_iops: f64,
 }
 
 /// Compute of `target` as a ratio of that of `today`.
@@ -60,6 +62,11 @@ pub(super) fn ebs_bytes_s(one: &InstanceType) -> Option<f64> {
     one.ebs.base.map(|rate| rate.throughput_mb_s * 1e6)
 }
 
+/// EBS operations that are always there, a second.
+pub(super) fn ebs_iops(one: &InstanceType) -> Option<f64> {
+    one.ebs.base.map(|rate| f64::from(rate.iops))
+}
+
 /// Whether the type may not use all of its CPU for ever: burstable, flex, or of a T family.
 pub(super) fn is_limited(one: &InstanceType) -> bool {
     one.sustained_vcpu().is_none_or(|sustained| sustained < f64::from(one.vcpu))
@@ -78,6 +85,7 @@ pub(super) fn carries(need: &Need, today: &InstanceType, target: &InstanceType) 
         && at_least(Some(target.memory_mib as f64), need.memory_mib)
         && at_least(network_bytes_s(target), need.network_bytes_s)
         && at_least(ebs_bytes_s(target), need.ebs_bytes_s)
+        && at_least(ebs_iops(target), need.ebs_iops)
 }
 
 /// Whether the instance can move to `target` as far as the catalogue tells, and the settings let it.

@@ -6,7 +6,8 @@ use std::cmp::Reverse;
 
 use super::{
     candidates::{
-        Need, carries, compute_ratio, ebs_bytes_s, generation, is_limited, is_open, network_bytes_s,
+        Need, carries, compute_ratio, ebs_bytes_s, ebs_iops, generation, is_limited, is_open,
+        network_bytes_s,
     },
     case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
     credits::slowed,
@@ -152,6 +153,7 @@ fn need(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> Need {
         memory_mib: memory.max(memory_today * keep),
         network_bytes_s: bandwidth(&usage.network, network_bytes_s(today)),
         ebs_bytes_s: bandwidth(&usage.ebs, ebs_bytes_s(today)),
+        ebs_iops: bandwidth(&usage.iops, ebs_iops(today)),
     }
 }
 
@@ -347,7 +349,8 @@ fn finding(
         lowers_performance: compute.min(memory) < 1.0
             || (is_limited(target) && !is_limited(today))
             || slower(bandwidth(network_bytes_s))
-            || slower(bandwidth(ebs_bytes_s)),
+            || slower(bandwidth(ebs_bytes_s))
+            || slower(bandwidth(ebs_iops)),
         unseen: unseen(usage),
         notes: notes(case, today, offer, usage),
         ..Finding::default()
@@ -383,13 +386,16 @@ fn dimensions(
         let used = demand.highest() / 100.0 * memory_today;
         row("memory", "MiB", used / (1.0 - settings.memory_headroom_ratio), memory_today, memory)
     }));
-    let bandwidth = |name: &str, seen: &Option<Demand>, of: fn(&InstanceType) -> Option<f64>| {
+    let rate = |(name, unit): (&str, &str),
+                seen: &Option<Demand>,
+                of: fn(&InstanceType) -> Option<f64>| {
         let (old, new) = of(today).zip(of(target))?;
         let peak = seen.as_ref()?.highest() / (1.0 - settings.io_headroom_ratio);
-        Some(row(name, "bytes/s", peak, old, new))
+        Some(row(name, unit, peak, old, new))
     };
-    rows.extend(bandwidth("network", &usage.network, network_bytes_s));
-    rows.extend(bandwidth("ebs_throughput", &usage.ebs, ebs_bytes_s));
+    rows.extend(rate(("network", "bytes/s"), &usage.network, network_bytes_s));
+    rows.extend(rate(("ebs_throughput", "bytes/s"), &usage.ebs, ebs_bytes_s));
+    rows.extend(rate(("ebs_iops", "operations/s"), &usage.iops, ebs_iops));
     rows
 }
 
@@ -432,6 +438,7 @@ fn unseen(usage: &Usage<'_>) -> Vec<String> {
         ("memory", usage.memory.is_some()),
         ("network", usage.network.is_some()),
         ("ebs_throughput", usage.ebs.is_some()),
+        ("ebs_iops", usage.iops.is_some()),
     ];
     let unseen = seen.iter().filter(|(_, seen)| !seen);
     unseen.map(|(name, _)| (*name).to_owned()).collect()

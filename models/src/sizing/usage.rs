@@ -3,7 +3,7 @@
 //! Not here: which of the types is chosen (`instance`).
 
 use super::{
-    candidates::{compute_ratio, ebs_bytes_s, is_limited, network_bytes_s},
+    candidates::{compute_ratio, ebs_bytes_s, ebs_iops, is_limited, network_bytes_s},
     case::{Case, SEEN_S_MIN},
     credits::slowed,
     settings::SizingSettings,
@@ -45,6 +45,8 @@ pub(super) struct Usage<'a> {
     pub(super) network: Option<Demand>,
     /// Bytes a second.
     pub(super) ebs: Option<Demand>,
+    /// Operations a second.
+    pub(super) iops: Option<Demand>,
 }
 
 /// How likely a type is too small in one dimension.
@@ -66,7 +68,8 @@ impl<'a> Usage<'a> {
             highest(&of_this_type(case, series)).is_some_and(|most| most >= MEMORY_FULL_PERCENT)
         });
         let threshold = case.settings.instance.saturated_ratio;
-        let disk = [Metric::InstanceEbsReadBytes, Metric::InstanceEbsWriteBytes];
+        let both =
+            |ways: [Metric; 2]| total(case.seen(), &ways).and_then(|sums| per_second_of(&sums));
         Ok(Self {
             cpu,
             cpu_demand: Demand::of(cpu).ok_or("CPU has no points")?,
@@ -75,11 +78,8 @@ impl<'a> Usage<'a> {
             memory: memory.and_then(|series| Some((series, Demand::of(series)?))),
             memory_full,
             network: network(case),
-            ebs: total(case.seen(), &disk).and_then(|bytes| {
-                let points: Vec<_> =
-                    bytes.present().map(|point| per_second(point, bytes.step_s)).collect();
-                Demand::of_points(&points, bytes.step_s)
-            }),
+            ebs: both([Metric::InstanceEbsReadBytes, Metric::InstanceEbsWriteBytes]),
+            iops: both([Metric::InstanceEbsReadOps, Metric::InstanceEbsWriteOps]),
         })
     }
 
@@ -114,6 +114,7 @@ impl<'a> Usage<'a> {
         };
         risks.extend(bandwidth(&self.network, network_bytes_s).map(|one| risk("network", one)));
         risks.extend(bandwidth(&self.ebs, ebs_bytes_s).map(|one| risk("ebs_throughput", one)));
+        risks.extend(bandwidth(&self.iops, ebs_iops).map(|one| risk("ebs_iops", one)));
         risks
     }
 
@@ -143,6 +144,12 @@ fn network(case: &Case<'_>) -> Option<Demand> {
     let points = received.present().filter_map(busier);
     let points: Vec<_> = points.map(|point| per_second(point, received.step_s)).collect();
     Demand::of_points(&points, received.step_s)
+}
+
+/// A counter's sums as demand a second.
+fn per_second_of(sums: &Series) -> Option<Demand> {
+    let points: Vec<_> = sums.present().map(|point| per_second(point, sums.step_s)).collect();
+    Demand::of_points(&points, sums.step_s)
 }
 
 fn per_second((time_s, sum): (i64, f32), step_s: u32) -> (i64, f32) {

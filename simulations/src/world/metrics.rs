@@ -120,6 +120,10 @@ impl World {
             Metric::InstanceEbsReadBytes | Metric::InstanceEbsWriteBytes => {
                 Some((1e6 * demand.at(second) * step_s).round())
             }
+            // In operations of 16 KiB.
+            Metric::InstanceEbsReadOps | Metric::InstanceEbsWriteOps => {
+                Some((1e6 / 16_384.0 * demand.at(second) * step_s).round())
+            }
             _ => None,
         }
     }

@@ -7,7 +7,9 @@ use crate::{
     catalog::{InstanceType, Price},
     resource::{Group, Instance},
     sizing::{
-        candidates::{Need, carries, compute_ratio, ebs_bytes_s, is_open, network_bytes_s},
+        candidates::{
+            Need, carries, compute_ratio, ebs_bytes_s, ebs_iops, is_open, network_bytes_s,
+        },
         case::{CHANGE_MIN, Case},
     },
 };
@@ -43,6 +45,7 @@ pub(super) fn member_type(case: &Case<'_>, group: &Group, count: f64) -> Option<
         memory_mib: today.memory_mib as f64,
         network_bytes_s: network_bytes_s(today).unwrap_or(0.0),
         ebs_bytes_s: ebs_bytes_s(today).unwrap_or(0.0),
+        ebs_iops: ebs_iops(today).unwrap_or(0.0),
     };
     let settings = &case.settings.instance;
     let open = |target: &&InstanceType| {

@@ -27,14 +27,16 @@ fn sum(metric: Metric) -> Measure {
 
 /// Series of an instance with this CPU, and the rest at a trickle; memory only where given.
 fn usage(cpu: Series, memory: Option<f32>) -> Vec<(Measure, Series)> {
-    let trickle = [
+    let bytes = [
         Metric::InstanceNetworkIn,
         Metric::InstanceNetworkOut,
         Metric::InstanceEbsReadBytes,
         Metric::InstanceEbsWriteBytes,
     ];
-    let mut all: Vec<(Measure, Series)> =
-        trickle.into_iter().map(|metric| (sum(metric), steady(1e6, 3e6))).collect();
+    let operations = [Metric::InstanceEbsReadOps, Metric::InstanceEbsWriteOps];
+    let bytes = bytes.map(|metric| (sum(metric), steady(1e6, 3e6)));
+    let operations = operations.map(|metric| (sum(metric), steady(1e3, 3e3)));
+    let mut all: Vec<(Measure, Series)> = bytes.into_iter().chain(operations).collect();
     all.push((CPU_MAX, cpu.clone()));
     all.push((CPU, cpu));
     all.extend(memory.map(|percent| (MEMORY, steady(percent, percent))));

@@ -25,17 +25,21 @@ fn at_risk(risk_max: f64) -> SizingSettings {
     SizingSettings { risk: Some(RiskRule { risk_max, bargain: None }), ..settings() }
 }
 
-/// CPU, memory, network and disk, the last two at so many bytes in each slot.
+/// CPU, memory, network and disk, the last two at so many bytes, and a thousandth as many operations, in each slot.
 fn usage(cpu: Series, memory: Option<f32>, bytes: f32) -> Vec<(Measure, Series)> {
     let counters = [
         Metric::InstanceNetworkIn,
         Metric::InstanceNetworkOut,
         Metric::InstanceEbsReadBytes,
         Metric::InstanceEbsWriteBytes,
+        Metric::InstanceEbsReadOps,
+        Metric::InstanceEbsWriteOps,
     ];
-    let trickle = steady(bytes, bytes);
+    let operations = [Metric::InstanceEbsReadOps, Metric::InstanceEbsWriteOps];
+    let counted = |metric| if operations.contains(&metric) { bytes / 1e3 } else { bytes };
+    let flat = |metric| steady(counted(metric), counted(metric));
     let mut all: Vec<(Measure, Series)> =
-        counters.map(|metric| (measure(metric, Statistic::Sum), trickle.clone())).to_vec();
+        counters.map(|metric| (measure(metric, Statistic::Sum), flat(metric))).to_vec();
     all.push((CPU, cpu));
     all.extend(memory.map(|percent| (MEMORY, steady(percent, percent))));
     all
@@ -105,6 +109,24 @@ fn bandwidth_is_a_dimension() {
 }
 
 #[test]
+fn operations_are_a_dimension() {
+    // 60 % of an m5.2xlarge's base operations a second, half of them reads: half of the base is too little.
+    let base = CATALOG.instance_type("m5.2xlarge").and_then(|one| one.ebs.base);
+    let one_way = f64::from(base.expect("known").iops) * 300.0 * 0.6 / 2.0;
+    let mut all = usage(steady(10.0, 10.0), Some(20.0), 1e6);
+    let mut balanced = by(Preset::Balanced);
+    balanced.instance.across_families = false;
+    let resource = instance(plain_instance("m5.2xlarge"));
+    assert!(one(size(&resource, &all, &balanced)).is_ok());
+    for (_, series) in &mut all[4..6] {
+        *series = steady(one_way as f32, one_way as f32);
+    }
+    assert!(one(size(&resource, &all, &balanced)).is_err());
+    balanced.risk = None;
+    assert!(one(size(&resource, &all, &balanced)).is_err(), "nor by the quantile");
+}
+
+#[test]
 fn memory_is_risked_for_no_point_and_unseen_memory_not_at_all() {
     let resource = instance(plain_instance("m5.2xlarge"));
     let quiet = steady(10.0, 10.0);
@@ -117,7 +139,7 @@ fn memory_is_risked_for_no_point_and_unseen_memory_not_at_all() {
         assert!(type_of(&found).memory_mib as f64 * 0.8 >= 0.45 * 32_768.0);
         // One point that does not fit is enough.
         let mut all = usage(quiet.clone(), Some(20.0), 1e6);
-        all[5].1.values[77] = 60.0;
+        all[7].1.values[77] = 60.0;
         let found = one(size(&resource, &all, &by(preset)));
         assert!(found.is_ok_and(|found| type_of(&found).memory_mib as f64 * 0.8 >= 0.6 * 32_768.0));
     }
