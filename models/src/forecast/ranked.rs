@@ -26,6 +26,11 @@ impl Ranked {
         Self { values, slots }
     }
 
+    /// All numbers in ascending order.
+    pub(super) fn sorted(&self) -> &[f32] {
+        &self.values
+    }
+
     /// The quantiles of the numbers before slot `until`; `None` when there are none.
     pub(super) fn spread(&self, until: usize) -> Option<Spread> {
         let until = u32::try_from(until).unwrap_or(u32::MAX);
