@@ -10,6 +10,7 @@ mod fit;
 mod fourier;
 mod history;
 mod hourly;
+mod incremental;
 mod level;
 mod loss;
 mod month_end;
@@ -27,6 +28,7 @@ pub use self::{
     bank::Forecaster,
     clock_change::ClockChange,
     history::History,
+    incremental::Incremental,
     rows::{LEVELS, Quantiles, SlotQuantiles},
 };
 use self::{
