@@ -1,14 +1,20 @@
-//! How long a series takes to forecast, and an instance to size: the dearest parts of a cycle.
+//! How long a series takes to forecast, beside the MSTL of augurs on the same points, and an instance to size: the dearest
+//! parts of a cycle.
 //!
-//! Not here: whether the forecasts are any good, which the tests and the back-test judge.
+//! Not here: a whole fleet (`fleet`), and whether the forecasts are any good, which the tests and the back-test judge.
 
 use std::{collections::BTreeMap, hint::black_box};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use augurs::{
+    Fit, Predict,
+    ets::{AutoETS, trend::AutoETSTrendModel},
+    mstl::MSTLModel,
+};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use trimtab_models::{
     catalog::{Catalog, LINUX_PLATFORM},
-    forecast::forecast,
+    forecast::{Incremental, forecast},
     metric::{Measure, Metric, Statistic},
     resource::{Arn, Detail, Instance, InstanceState, Kind, Resource, ResourceRef},
     season::{Hours, seasons},
@@ -39,6 +45,13 @@ fn series(scale: f64) -> Series {
         (scale * (10.0 + 5.0 * day * weekend + 4.0 * noise)) as f32
     };
     Series { start_s: START_S, step_s: 300, values: (0..SLOTS).map(value).collect() }
+}
+
+/// The day ahead by augurs, with its 95 % band.
+fn mstl(points: &[f64]) -> Vec<f64> {
+    let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
+    let fitted = MSTLModel::new(vec![288], trend).fit(points).expect("14 days hold the season");
+    fitted.predict(288, 0.95).expect("a fitted model predicts").point
 }
 
 fn settings() -> SizingSettings {
@@ -121,6 +134,22 @@ fn fit(criterion: &mut Criterion) {
     let one = series(1.0);
     criterion.bench_function("forecast, 4032 points", |bench| {
         bench.iter(|| forecast(black_box(&one)));
+    });
+    let found = forecast(&one).expect("14 days are enough");
+    let hour = &one.values[..12];
+    criterion.bench_function("incremental hour and the steps after it", |bench| {
+        bench.iter_batched_ref(
+            || Incremental::of(&found),
+            |state| {
+                state.update(black_box(hour));
+                state.steps()
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    criterion.bench_function("augurs MSTL(288) with AutoETS, 4032 points", |bench| {
+        let points: Vec<f64> = one.values.iter().map(|value| f64::from(*value)).collect();
+        bench.iter(|| mstl(black_box(&points)));
     });
     criterion.bench_function("seasons, 4032 points", |bench| {
         bench.iter(|| Hours::of(black_box(&one)).map(|hours| seasons(&hours)));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    forecast::{Forecaster, Quantiles},
+    forecast::{Forecaster, History, Quantiles},
     metric::Measure,
     money::Usd,
     resource::ResourceRef,
@@ -181,6 +181,8 @@ pub struct ForecastSeen {
     pub weights: Vec<(Forecaster, f64)>,
     /// Share of the slots of the last days above the 0.95 quantile forecast for them; 0.05 is right.
     pub calibration_misses: Option<f64>,
+    /// What was seen in the past besides seasons: changes of level, outliers, gaps.
+    pub history: History,
 }
 
 /// A season found, and how often it was seen.

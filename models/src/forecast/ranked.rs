@@ -26,6 +26,11 @@ impl Ranked {
         Self { values, slots }
     }
 
+    /// All numbers in ascending order.
+    pub(super) fn sorted(&self) -> &[f32] {
+        &self.values
+    }
+
     /// The quantiles of the numbers before slot `until`; `None` when there are none.
     pub(super) fn spread(&self, until: usize) -> Option<Spread> {
         let until = u32::try_from(until).unwrap_or(u32::MAX);
@@ -41,13 +46,13 @@ impl Ranked {
 }
 
 /// Bits that order as the number does: IEEE 754's own order for positive numbers, reversed for negative ones.
-const fn ascending(value: f32) -> u32 {
+pub(super) const fn ascending(value: f32) -> u32 {
     let bits = value.to_bits();
     if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
 }
 
 /// The number whose [`ascending`] bits these are.
-const fn restored(bits: u32) -> f32 {
+pub(super) const fn restored(bits: u32) -> f32 {
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 

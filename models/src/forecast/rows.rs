@@ -2,6 +2,8 @@
 //!
 //! Not here: how the members find them, and hours (`hourly`).
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::quantile::quantile_sorted;
@@ -176,6 +178,15 @@ impl Rows {
         let (below, own) = self.values.split_at_mut(level * self.slots);
         for (value, below) in own.iter_mut().zip(&below[(level - 1) * self.slots..]) {
             *value = value.max(*below);
+        }
+    }
+
+    /// Moves all levels of some slots.
+    pub(super) fn shift(&mut self, slots: Range<usize>, by: f32) {
+        for level in 0..COUNT {
+            for value in &mut self.level_mut(level)[slots.clone()] {
+                *value += by;
+            }
         }
     }
 

@@ -48,13 +48,19 @@ impl TimeOfDay {
         for (index, sorted) in self.sorted.iter_mut().enumerate() {
             let first = index * self.quarter;
             let slots = self.quarter.min(day - first) + 2 * self.neighbours;
+            let anew = sorted.is_empty();
             for offset in 0..slots {
                 // The slot of the day, and where the first such slot of the new stretch is.
                 let slot_of_day = (day + first + offset - self.neighbours) % day;
                 let skip = (slot_of_day + day - window.slot_of_day(self.until)) % day;
-                for value in window.slots[..until].iter().skip(self.until + skip).step_by(day) {
-                    insert(sorted, *value);
+                let begin = (self.until + skip).min(until);
+                let values = window.slots[begin..until].iter().step_by(day);
+                for value in values.filter(|value| !value.is_nan()) {
+                    if anew { sorted.push(*value) } else { insert(sorted, *value) }
                 }
+            }
+            if anew {
+                sorted.sort_unstable_by(f32::total_cmp);
             }
         }
         self.until = until;
@@ -67,20 +73,19 @@ impl TimeOfDay {
         let day = DAY_H * window.per_hour;
         let mut rows = Rows::zeros(ahead);
         let first = window.slot_of_day(self.until);
+        let order: Vec<usize> =
+            (first..day).chain(0..first).map(|slot| slot / self.quarter).collect();
         for level in 0..COUNT {
-            let of_day: Vec<f32> = quarters.iter().map(|spread| spread[level]).collect();
-            let slots = (first..day).chain((0..first).chain(first..day).cycle());
-            for (value, slot) in rows.level_mut(level).iter_mut().zip(slots) {
-                *value = of_day[slot / self.quarter];
+            let of_level: Vec<f32> = quarters.iter().map(|spread| spread[level]).collect();
+            for (value, quarter) in rows.level_mut(level).iter_mut().zip(order.iter().cycle()) {
+                *value = of_level[*quarter];
             }
         }
         Some(rows)
     }
 }
 
-/// Puts a value into its place; a gap has none.
+/// Puts a value into its place.
 fn insert(sorted: &mut Vec<f32>, value: f32) {
-    if !value.is_nan() {
-        sorted.insert(sorted.partition_point(|other| *other <= value), value);
-    }
+    sorted.insert(sorted.partition_point(|other| *other <= value), value);
 }
