@@ -20,10 +20,9 @@ use crate::{
     demand::{highest, mean},
     metric::Statistic,
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
-    replay::{ReplayDimension, replay},
+    replay::replay,
     resource::{Instance, InstanceState},
     risk::{Demand, TOLERANCE_RATIO},
-    series::Series,
     spec::{PowerState, Spec},
 };
 
@@ -153,8 +152,20 @@ fn need(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> Need {
         memory_mib: memory.max(memory_today * keep),
         network_bytes_s: bandwidth(&usage.network, network_bytes_s(today)),
         ebs_bytes_s: bandwidth(&usage.ebs, ebs_bytes_s(today)),
-        ebs_iops: bandwidth(&usage.iops, ebs_iops(today)),
+        ebs_iops: operations(case, today, usage),
     }
+}
+
+/// The EBS operations that a type must offer, a second.
+///
+/// Types differ in them beyond all use, so that even a saturated instance need keep no more than it used.
+fn operations(case: &Case<'_>, today: &InstanceType, usage: &Usage<'_>) -> f64 {
+    let today = ebs_iops(today).unwrap_or(0.0);
+    let Some(demand) = &usage.iops else { return today * STEP_MIN };
+    if case.settings.risk.is_some() && !usage.is_saturated() {
+        return 0.0;
+    }
+    (demand.highest() / (1.0 - case.settings.io_headroom_ratio)).min(today)
 }
 
 /// The CPU that a young instance would need if it swung like those it borrows from, as a ratio of all vCPUs; 0 without
@@ -344,17 +355,30 @@ fn finding(
         // What a saturated instance lacks is unknown, and so is the risk that more is not enough.
         risk: (!usage.is_saturated()).then(|| offer.worst().probability),
         dimensions: dimensions(case, today, target, usage, need),
-        replay: replay(&replayed(today, target, usage)),
+        replay: replay(&usage.replayed(today, target)),
         capacity_ratio: compute.min(memory),
         lowers_performance: compute.min(memory) < 1.0
             || (is_limited(target) && !is_limited(today))
             || slower(bandwidth(network_bytes_s))
             || slower(bandwidth(ebs_bytes_s))
-            || slower(bandwidth(ebs_iops)),
-        unseen: unseen(usage),
+            || lacks_operations(case, today, target, usage),
+        unseen: usage.unseen(),
         notes: notes(case, today, offer, usage),
         ..Finding::default()
     }
+}
+
+/// Whether the target has fewer EBS operations than today's type, and fewer than were used with room.
+fn lacks_operations(
+    case: &Case<'_>,
+    today: &InstanceType,
+    target: &InstanceType,
+    usage: &Usage<'_>,
+) -> bool {
+    let room = 1.0 - case.settings.io_headroom_ratio;
+    let used = usage.iops.as_ref().map_or(0.0, |demand| demand.highest() / room);
+    let offered = ebs_iops(today).zip(ebs_iops(target));
+    offered.is_some_and(|(old, new)| new < old && new < used)
 }
 
 /// Demand with room against both capacities, by what was seen.
@@ -407,41 +431,6 @@ fn cpu_demand_ratio(usage: &Usage<'_>, rule: Option<RiskRule>) -> f64 {
         if percent.is_finite() { percent / 100.0 } else { usage.cpu_demand.highest() / 100.0 }
     };
     rule.map_or(usage.cpu_ratio, at_risk)
-}
-
-/// CPU and memory of the look-back against the target, without the room above them.
-fn replayed(
-    today: &InstanceType,
-    target: &InstanceType,
-    usage: &Usage<'_>,
-) -> Vec<ReplayDimension> {
-    let scaled = |name, series: &Series, full: f64, capacity| ReplayDimension {
-        name,
-        step_s: series.step_s,
-        demand: series
-            .present()
-            .map(|(time_s, percent)| (time_s, f64::from(percent) / 100.0 * full))
-            .collect(),
-        capacity,
-    };
-    let vcpu = f64::from(today.vcpu);
-    let compute = vcpu * compute_ratio(today, target);
-    let memory = (today.memory_mib as f64, target.memory_mib as f64);
-    let mut replayed = vec![scaled("cpu", usage.cpu, vcpu, compute)];
-    let series = usage.memory.as_ref().map(|(series, _)| *series);
-    replayed.extend(series.map(|series| scaled("memory", series, memory.0, memory.1)));
-    replayed
-}
-
-fn unseen(usage: &Usage<'_>) -> Vec<String> {
-    let seen = [
-        ("memory", usage.memory.is_some()),
-        ("network", usage.network.is_some()),
-        ("ebs_throughput", usage.ebs.is_some()),
-        ("ebs_iops", usage.iops.is_some()),
-    ];
-    let unseen = seen.iter().filter(|(_, seen)| !seen);
-    unseen.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 fn notes(

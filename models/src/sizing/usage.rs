@@ -12,6 +12,7 @@ use crate::{
     catalog::InstanceType,
     demand::{at_quantile, highest, saturated_ratio, total},
     metric::{Measure, Metric, Statistic},
+    replay::ReplayDimension,
     risk::{Breaches, Demand, TOLERANCE_RATIO},
     series::Series,
 };
@@ -116,6 +117,42 @@ impl<'a> Usage<'a> {
         risks.extend(bandwidth(&self.ebs, ebs_bytes_s).map(|one| risk("ebs_throughput", one)));
         risks.extend(bandwidth(&self.iops, ebs_iops).map(|one| risk("ebs_iops", one)));
         risks
+    }
+
+    /// CPU and memory of the look-back against the target, without the room above them.
+    pub(super) fn replayed(
+        &self,
+        today: &InstanceType,
+        target: &InstanceType,
+    ) -> Vec<ReplayDimension> {
+        let scaled = |name, series: &Series, full: f64, capacity| ReplayDimension {
+            name,
+            step_s: series.step_s,
+            demand: series
+                .present()
+                .map(|(time_s, percent)| (time_s, f64::from(percent) / 100.0 * full))
+                .collect(),
+            capacity,
+        };
+        let vcpu = f64::from(today.vcpu);
+        let compute = vcpu * compute_ratio(today, target);
+        let memory = (today.memory_mib as f64, target.memory_mib as f64);
+        let mut replayed = vec![scaled("cpu", self.cpu, vcpu, compute)];
+        let series = self.memory.as_ref().map(|(series, _)| *series);
+        replayed.extend(series.map(|series| scaled("memory", series, memory.0, memory.1)));
+        replayed
+    }
+
+    /// What could not be seen.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        let seen = [
+            ("memory", self.memory.is_some()),
+            ("network", self.network.is_some()),
+            ("ebs_throughput", self.ebs.is_some()),
+            ("ebs_iops", self.iops.is_some()),
+        ];
+        let unseen = seen.iter().filter(|(_, seen)| !seen);
+        unseen.map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn cpu_risk(
