@@ -35,24 +35,25 @@ pub struct Hours {
 }
 
 impl Hours {
-    /// Cuts a series; hours at the ends that it covers in part are filled up with gaps.
+    /// Cuts a series; hours at the ends that it covers in part are filled up with gaps, and infinities are gaps.
     ///
     /// `None` when an hour is not a whole number of steps, or the slots are not aligned with it.
     #[must_use]
     pub fn of(series: &Series) -> Option<Self> {
         let step_s = i64::from(series.step_s);
         let aligned = step_s > 0 && HOUR_S % step_s == 0 && series.start_s % step_s == 0;
-        let present = series.values.iter().position(|value| !value.is_nan());
+        let present = series.values.iter().position(|value| value.is_finite());
         let (true, Some(begin)) = (aligned, present) else {
             return None;
         };
-        let end = series.values.iter().rposition(|value| !value.is_nan())? + 1;
+        let end = series.values.iter().rposition(|value| value.is_finite())? + 1;
         let per_hour = usize::try_from(HOUR_S / step_s).ok()?;
         let start_s = series.time_s(begin);
         let first = start_s.div_euclid(HOUR_S);
         let missing = usize::try_from(start_s.rem_euclid(HOUR_S) / step_s).ok()?;
         let mut values = vec![f32::NAN; missing];
-        values.extend_from_slice(&series.values[begin..end]);
+        let known = |value: &f32| if value.is_finite() { *value } else { f32::NAN };
+        values.extend(series.values[begin..end].iter().map(known));
         values.resize(values.len().div_ceil(per_hour) * per_hour, f32::NAN);
         let means = values.chunks_exact(per_hour).map(mean).collect();
         Some(Self { first, per_hour, values, means })

@@ -140,7 +140,8 @@ pub fn forecast(series: &Series) -> Option<Forecast> {
 #[must_use]
 pub fn slot_quantiles(series: &Series, horizon_slots: usize) -> Option<Vec<SlotQuantiles>> {
     let step_s = i64::from(series.step_s);
-    let newest_s = series.newest_s()?;
+    let newest = series.values.iter().rposition(|value| value.is_finite())?;
+    let newest_s = series.time_s(newest);
     let gap_h = usize::try_from((series.end_s() - newest_s) / HOUR_S).ok()?;
     let slots_an_hour = usize::try_from(HOUR_S / step_s.max(1)).ok()?.max(1);
     let fit = Fit::of(series, horizon_slots.div_ceil(slots_an_hour) + gap_h + 1)?;

@@ -5,7 +5,7 @@
 
 use super::rows::{Spread, spread_sorted};
 
-/// Numbers in ascending order, each with its slot; gaps are left out.
+/// Numbers in ascending order, each with its slot; gaps and overflows are left out.
 #[derive(Debug, Clone)]
 pub(super) struct Ranked {
     values: Vec<f32>,
@@ -17,7 +17,7 @@ impl Ranked {
     pub(super) fn of(numbers: impl Iterator<Item = f32>, first: usize) -> Self {
         let mut keys: Vec<u64> = (first as u64..)
             .zip(numbers)
-            .filter(|(_, value)| !value.is_nan())
+            .filter(|(_, value)| value.is_finite())
             .map(|(slot, value)| u64::from(ascending(value)) << 32 | slot)
             .collect();
         keys.sort_unstable();

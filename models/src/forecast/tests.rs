@@ -1,5 +1,7 @@
 //! The forecasts as a whole: shape, quality on known signals, and what gaps do to them.
 
+mod recorded;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -109,6 +111,121 @@ fn a_last_day_of_gaps_is_lived_through() {
     assert!(found.steps.iter().all(|step| step.array().iter().all(|value| value.is_finite())));
 }
 
+/// All quantiles of all steps in a row.
+fn numbers(found: &Forecast) -> impl Iterator<Item = f32> + '_ {
+    found.steps.iter().flat_map(|step| step.array())
+}
+
+#[test]
+fn a_constant_forecasts_itself() {
+    for value in [0.0, 3.5, 1e9, -2.0] {
+        let found = forecast(&series(vec![value; 10 * DAY])).expect("ten days are enough");
+        let near = 1e-6 * (1.0 + value.abs()) as f32;
+        assert!(numbers(&found).all(|number| (number - value as f32).abs() < near), "{value}");
+        assert_eq!(found.seasons, []);
+        assert_eq!(found.history.shifted_at_s, None);
+    }
+}
+
+#[test]
+fn a_shifted_level_is_forecast_from_the_shift_on() {
+    let mut noise = noise(9);
+    let all = series((0..14 * DAY).map(|slot| {
+        let level = if slot < 5 * DAY { 50.0 } else { 5.0 };
+        level + noise()
+    }));
+    let found = forecast(&all).expect("14 days are enough");
+    assert_eq!(found.history.shifted_at_s, Some(START_S + 5 * 86_400));
+    assert_eq!(found.history.from_s, START_S + 5 * 86_400);
+    assert!(numbers(&found).all(|number| (4.9..=6.1).contains(&number)));
+}
+
+#[test]
+fn a_job_of_minutes_is_seen_in_its_slots_only() {
+    let mut noise = noise(4);
+    let known = series((0..14 * DAY).map(|slot| {
+        let usual = if slot % DAY == 36 { 80.0 } else { 5.0 };
+        usual + noise()
+    }));
+    let found = slot_quantiles(&known, DAY).expect("14 days are enough");
+    assert!(found[36].q50 > 60.0, "the backup: {:?}", found[36]);
+    assert!(found[48].q99 < 20.0, "an hour later: {:?}", found[48]);
+    let hours = forecast(&known).expect("14 days are enough");
+    assert!(hours.steps[3].p95 > 60.0 && hours.steps[3].p50 < 10.0, "{:?}", hours.steps[3]);
+}
+
+#[test]
+fn slots_and_hours_begin_where_the_series_ends() {
+    let mut cut = daily(10, 2);
+    cut.values.truncate(10 * DAY - 5);
+    let found = slot_quantiles(&cut, DAY).expect("ten days are enough");
+    assert_eq!(found.len(), DAY);
+    cut.values.extend([f32::NAN; 30]);
+    let later = slot_quantiles(&cut, DAY).expect("ten days are enough");
+    assert_eq!(later[..100], found[30..130], "trailing gaps only move the origin");
+}
+
+#[test]
+fn degenerate_series_are_lived_through() {
+    let mut spike = vec![0.0; 14 * DAY];
+    spike[2_000] = 1e30;
+    let mut broken: Vec<f64> = (0..14 * DAY).map(|slot| (slot % 7) as f64).collect();
+    broken[100] = f64::INFINITY;
+    broken[101] = f64::NEG_INFINITY;
+    let negative = (0..14 * DAY).map(|slot| -((slot % 50) as f64)).collect();
+    let alternating = (0..14 * DAY).map(|slot| if slot % 2 == 0 { 3e38 } else { -3e38 }).collect();
+    for (name, values) in
+        [("spike", spike), ("broken", broken), ("negative", negative), ("extremes", alternating)]
+    {
+        let found = forecast(&series(values)).expect("14 days are enough");
+        assert!(numbers(&found).all(f32::is_finite), "{name}");
+        assert!(found.steps.iter().all(ascends), "{name}");
+    }
+    let minute = (0..3 * 1_440).map(|slot| (slot % 90) as f32).collect();
+    let minutes = Series { start_s: START_S, step_s: 60, values: minute };
+    assert!(forecast(&minutes).is_some_and(|found| numbers(&found).all(f32::is_finite)));
+    let years = (0..10 * 365 * 24).map(|hour| (hour % 24) as f32).collect();
+    let decade = Series { start_s: START_S, step_s: 3_600, values: years };
+    let found = forecast(&decade).expect("ten years are enough");
+    assert!(found.seasons.iter().any(|season| season.times_seen == 3_650), "{:?}", found.seasons);
+}
+
+#[test]
+fn gaps_are_not_zeros() {
+    let mut gapped = daily(14, 6);
+    for slot in (0..gapped.values.len()).filter(|slot| slot % 3 == 1) {
+        gapped.values[slot] = f32::NAN;
+    }
+    let found = forecast(&gapped).expect("there are points");
+    // The series never falls below 10, and neither may what is forecast of it.
+    assert!(numbers(&found).all(|number| number > 8.0));
+    assert!((found.history.gaps_ratio - 1.0 / 3.0).abs() < 1e-3);
+}
+
+#[test]
+fn another_day_of_the_same_does_not_widen() {
+    // Exactly periodic with noise that repeats every day: a longer history holds nothing new.
+    let day: Vec<f64> = daily(1, 8).values.iter().map(|value| f64::from(*value)).collect();
+    let width = |days: usize| {
+        let all = series((0..days * DAY).map(|slot| day[slot % DAY]));
+        let found = forecast(&all).expect("there are days enough");
+        found.day().iter().map(|step| f64::from(step.p95 - step.p10)).sum::<f64>()
+    };
+    for days in 3..13 {
+        let (shorter, longer) = (width(days), width(days + 1));
+        assert!(longer <= shorter * 1.02, "{days} days: {shorter}, one more: {longer}");
+    }
+}
+
+#[test]
+fn a_seeded_forecast_stays_what_it_is() {
+    let found = forecast(&daily(14, 42)).expect("14 days are enough");
+    let noon = found.steps[12].array();
+    // Within the hour the wave falls from 20 to 17.4, below noise of 0 to 2.
+    let expect = [18.596, 19.765, 21.009, 21.520, 21.913];
+    assert!(noon.iter().zip(expect).all(|(one, other)| (one - other).abs() < 0.01), "{noon:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -134,5 +251,25 @@ proptest! {
         prop_assert!(found.steps.iter().all(|step| ascends(step) && step.p10 >= 0.0));
         let sum: f64 = found.weights.iter().map(|(_, weight)| weight).sum();
         prop_assert!((sum - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_scaled_series_has_a_scaled_forecast(
+        seed in any::<u64>(),
+        days in 3_usize..15,
+        // Powers of two scale without rounding, so that every comparison inside falls the same way.
+        power in -10_i32..10,
+    ) {
+        let plain = daily(days, seed);
+        let factor = 2.0_f32.powi(power);
+        let mut scaled = plain.clone();
+        for value in &mut scaled.values {
+            *value *= factor;
+        }
+        let (plain, scaled) = (forecast(&plain), forecast(&scaled));
+        let (plain, scaled) = (plain.expect("three days"), scaled.expect("three days"));
+        for (one, other) in numbers(&plain).zip(numbers(&scaled)) {
+            prop_assert!((one * factor - other).abs() <= 1e-4 * other.abs(), "{one} and {other}");
+        }
     }
 }
