@@ -10,7 +10,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     let evidence = &recommendation.evidence;
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let (reason, pass) = match (subject.context.policy.evidence.max_risk, recommendation.risk) {
-        (_, None) if !evidence.lowers_performance => (
+        _ if !evidence.lowers_performance => (
             None,
             "nothing gets smaller, so that nothing becomes more likely to be too small".to_owned(),
         ),

@@ -114,7 +114,8 @@ proptest! {
 
     #[test]
     fn scaling_runs_scales_the_law(
-        points in prop::collection::btree_map(128_u32..4_000, 10.0_f64..10_000.0, 1..6),
+        // Beyond these all sizes have the same CPU: contradicting runs there tie, and rounding decides.
+        points in prop::collection::btree_map(128_u32..=1_769, 10.0_f64..10_000.0, 1..6),
         factor in 0.01_f64..100.0,
         size in 128_u32..10_240,
     ) {
