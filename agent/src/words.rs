@@ -5,7 +5,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 use trimtab_models::{
-    forecast::Quantiles,
+    forecast::{History, Quantiles},
     money::Usd,
     recommendation::{Evidence, ForecastSeen, PriceBasis, Recommendation, SavingBasis},
     spec::Spec,
@@ -122,9 +122,19 @@ pub fn seasons(evidence: &Evidence) -> String {
     let seasons = evidence
         .seasons
         .iter()
-        .map(|season| format!("{} h, seen {} times", season.period_h, season.times_seen));
+        .map(|season| format!("{}, seen {} times", period(season.period_h), season.times_seen));
     let found = seasons.collect::<Vec<_>>().join("; ");
     if found.is_empty() { "none found".to_owned() } else { found }
+}
+
+fn period(hours: u32) -> String {
+    match hours {
+        1 => "hour".to_owned(),
+        24 => "day".to_owned(),
+        168 => "week".to_owned(),
+        730 => "end of the month".to_owned(),
+        other => format!("{other} h"),
+    }
 }
 
 /// What is to come: the day's median and upper quantiles at their highest, the week's, and when it is quietest.
@@ -143,7 +153,29 @@ pub fn forecast(forecast: &ForecastSeen) -> String {
     let misses = misses.map_or_else(String::new, |share| {
         format!("; of the last days {} lay above the P95 forecast for them", percent(share))
     });
-    format!("{}: week ahead {}{day}{quiet}{misses}", forecast.measure, shown(forecast.week_highest))
+    let history = history(&forecast.history);
+    format!(
+        "{}: week ahead {}{day}{quiet}{misses}{history}",
+        forecast.measure,
+        shown(forecast.week_highest)
+    )
+}
+
+/// What was seen besides seasons, each after a semicolon; empty for a past without anything to tell.
+fn history(history: &History) -> String {
+    let mut told = Vec::new();
+    let at = |second| Timestamp::from_second(second).map_or_else(|_| UNKNOWN.to_owned(), time);
+    told.extend(history.shifted_at_s.map(|second| format!("level shifted at {}", at(second))));
+    let trend = history.trend_per_day.map(f64::from);
+    told.extend(trend.map(|slope| format!("trend {} a day", figure(slope))));
+    told.extend(history.clock_change.map(|_| "its clock changed by an hour".to_owned()));
+    if history.outliers > 0 {
+        told.push(format!("{} outliers", history.outliers));
+    }
+    if history.gaps_ratio > 0.0 {
+        told.push(format!("{} gaps", percent(history.gaps_ratio)));
+    }
+    told.iter().map(|one| format!("; {one}")).collect()
 }
 
 /// A ratio in percent, with the decimals that small ones need.
