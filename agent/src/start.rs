@@ -202,6 +202,10 @@ pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
     if open.is_empty() {
         return Ok(0);
     }
+    tracing::warn!(
+        changes = open.len(),
+        "an earlier process began changes: they are finished before this one ends"
+    );
     let reach = reach(salvaged.endpoint_url).context("this build has no AWS")?;
     let ledger = Mutex::new(ledger);
     let engines = open.iter().map(|change| {

@@ -42,6 +42,8 @@ pub async fn run(globals: &Globals) -> ExitCode {
 /// Refuses wrong settings, but first finishes what an earlier process has begun.
 async fn finish_then_refuse(globals: &Globals, error: ConfigError) -> ExitCode {
     telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Warn);
+    // Told first: finishing can take as long as AWS does.
+    let code = bad_input(&error.into());
     // A file that cannot be read leaves the default folder to look into.
     let text = std::fs::read_to_string(&globals.config).unwrap_or_default();
     let finished = match salvage(&text, &trimtab_config::environment()) {
@@ -54,7 +56,7 @@ async fn finish_then_refuse(globals: &Globals, error: ConfigError) -> ExitCode {
             "changes that an earlier process began could not be finished: mend the settings and start again"
         );
     }
-    bad_input(&error.into())
+    code
 }
 
 /// Runs one cycle and prints its plan.

@@ -86,8 +86,8 @@ async fn a_volume_is_deleted_only_where_allowed_after_a_month_of_watching_and_co
     assert!(back.iter().any(|volume| created.values().any(|made| made == volume)), "{created:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn autopilot_does_by_itself_what_disrupts_nobody_and_asks_for_the_rest() {
+/// An account on autopilot with a gp2 volume, whose id it returns, and the function `roomy`.
+async fn migratable() -> (Scene, String, Flow) {
     let scene = Scene::start().await;
     let (clients, place) = (scene.clients(REGION), at(&scene, BASE_ACCOUNT, REGION));
     let host = clients.run_instance("m5.large", &[]).await;
@@ -96,12 +96,19 @@ async fn autopilot_does_by_itself_what_disrupts_nobody_and_asks_for_the_rest() {
     trust(&scene);
     scene.proxy.forget_calls();
     let flow = Flow::open(scene.proxy.url(), "autopilot", ROLES);
+    (scene, volume, flow)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn autopilot_does_by_itself_what_disrupts_nobody_and_asks_for_the_rest() {
+    let (scene, volume, flow) = migratable().await;
     let plan = flow.cycle().await;
     assert_eq!(entry(&plan, &volume).decision, Disposition::Apply);
     assert_eq!(entry(&plan, "roomy").decision, Disposition::AwaitApproval, "it lowers memory");
     let [change] = plan.cycle.begun.as_slice() else { panic!("{:?}", plan.cycle.begun) };
     assert_eq!(run(&flow, change).await, State::Watching);
     assert_eq!(writes(&scene), ["ModifyVolume"]);
+    let clients = scene.clients(REGION);
     assert_eq!(
         (live(&clients, &volume).await, live(&clients, "roomy").await),
         ("gp3".into(), "1024".into())
@@ -110,14 +117,7 @@ async fn autopilot_does_by_itself_what_disrupts_nobody_and_asks_for_the_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stop_switch_holds_autopilot_and_what_is_approved() {
-    let scene = Scene::start().await;
-    let (clients, place) = (scene.clients(REGION), at(&scene, BASE_ACCOUNT, REGION));
-    let host = clients.run_instance("m5.large", &[]).await;
-    let volume = busy_volume(&clients, place, &host, (100, "gp2", None, None)).await;
-    function(&clients, place, ("roomy", 1_024, 200.0)).await;
-    trust(&scene);
-    scene.proxy.forget_calls();
-    let flow = Flow::open(scene.proxy.url(), "autopilot", ROLES);
+    let (scene, volume, flow) = migratable().await;
     trimtab::decide::stop(&flow.agent, "wire", "a fire").expect("the folder is ours");
     let plan = run_cycle(&flow.agent, Begin::Allowed).await.expect("the folder is ours");
     assert!(held(entry(&plan, &volume), CheckName::Stop).is_some_and(|why| why.contains("a fire")));
