@@ -3,6 +3,7 @@
 //! The state is the fold of its journalled events; `next` decides, the agent only observes, journals, acts and loops.
 //! Not here: any I/O, and whether the change may begin (`plan`).
 
+mod call;
 mod next;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,11 @@
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::resource::InstanceState;
 
-use super::{Change, Progress, State, StepState, undo_steps};
+use super::{
+    Change, Progress, State, StepState,
+    call::{operation, poll_interval_s},
+    undo_steps,
+};
 use crate::{
     operations::{FailureKind, Operation},
     record::Event,
@@ -187,18 +191,6 @@ fn entered(change: &Change) -> Timestamp {
     change.direction().iter().filter_map(|progress| progress.at).max().unwrap_or(change.opened_at)
 }
 
-const fn poll_interval_s(kind: &StepKind) -> i64 {
-    match kind {
-        StepKind::StopInstance { .. }
-        | StepKind::StartInstance { .. }
-        | StepKind::SetInstanceType { .. } => 5,
-        StepKind::AwaitStatusChecks { .. } => 15,
-        StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
-        StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
-        StepKind::SetFunctionMemory { .. } | StepKind::SetGroupBounds { .. } => 3,
-    }
-}
-
 fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
     let Some(attempted_at) = progress.attempted_at else {
         return act(change, progress, seen);
@@ -334,48 +326,6 @@ fn act(change: &Change, progress: &Progress, seen: &Seen) -> Next {
             reason: format!("`{}` lacks what its call needs", progress.step.name),
         }),
     }
-}
-
-/// The call of a step, with what only this moment knows (the rung, the revision, the snapshot).
-fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation> {
-    Some(match kind.clone() {
-        StepKind::StopInstance { instance_id, .. } => Operation::StopInstance { instance_id },
-        StepKind::StartInstance { instance_id, .. } => Operation::StartInstance { instance_id },
-        StepKind::SetInstanceType { instance_id, ladder, .. } => Operation::SetInstanceType {
-            instance_id,
-            instance_type: ladder.get(change.rung)?.clone(),
-        },
-        StepKind::AwaitStatusChecks { .. } => return None,
-        StepKind::ModifyVolume { volume_id, to, .. } => {
-            Operation::ModifyVolume { volume_id, spec: to }
-        }
-        StepKind::CreateSnapshot { volume_id } => {
-            Operation::CreateSnapshot { volume_id, mark: change.id.clone() }
-        }
-        StepKind::DeleteVolume { volume_id } => Operation::DeleteVolume { volume_id },
-        StepKind::RestoreVolume { zone, spec, .. } => Operation::CreateVolume {
-            snapshot_id: change.created.get("snapshot")?.clone(),
-            zone,
-            spec,
-            mark: change.id.clone(),
-        },
-        StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
-            function_name,
-            memory_mb: to_mb,
-            revision_id: match &seen.resource {
-                Sighting::Present(resource) => {
-                    resource.function().and_then(|function| function.revision_id.clone())
-                }
-                Sighting::Absent | Sighting::Unknown(_) => None,
-            },
-        },
-        StepKind::SetGroupBounds { group_name, to, .. } => Operation::SetGroupBounds {
-            group_name,
-            min_size: to.min_size,
-            max_size: to.max_size,
-            desired_capacity: to.desired_capacity,
-        },
-    })
 }
 
 /// Whether a step that is seen as before its call, and is given up, leaves nothing behind: nothing before it was done,

@@ -1,0 +1,64 @@
+//! The call of a step, and how often its effect is looked for.
+//!
+//! Not here: whether the call is made now (`next`).
+
+use super::Change;
+use crate::{
+    operations::Operation,
+    steps::{Seen, Sighting, StepKind},
+};
+
+/// The call of a step, with what only this moment knows (the rung, the revision, the snapshot).
+pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    Some(match kind.clone() {
+        StepKind::StopInstance { instance_id, .. } => Operation::StopInstance { instance_id },
+        StepKind::StartInstance { instance_id, .. } => Operation::StartInstance { instance_id },
+        StepKind::SetInstanceType { instance_id, ladder, .. } => Operation::SetInstanceType {
+            instance_id,
+            instance_type: ladder.get(change.rung)?.clone(),
+        },
+        StepKind::AwaitStatusChecks { .. } => return None,
+        StepKind::ModifyVolume { volume_id, to, .. } => {
+            Operation::ModifyVolume { volume_id, spec: to }
+        }
+        StepKind::CreateSnapshot { volume_id } => {
+            Operation::CreateSnapshot { volume_id, mark: change.id.clone() }
+        }
+        StepKind::DeleteVolume { volume_id } => Operation::DeleteVolume { volume_id },
+        StepKind::RestoreVolume { zone, spec, .. } => Operation::CreateVolume {
+            snapshot_id: change.created.get("snapshot")?.clone(),
+            zone,
+            spec,
+            mark: change.id.clone(),
+        },
+        StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
+            function_name,
+            memory_mb: to_mb,
+            revision_id: match &seen.resource {
+                Sighting::Present(resource) => {
+                    resource.function().and_then(|function| function.revision_id.clone())
+                }
+                Sighting::Absent | Sighting::Unknown(_) => None,
+            },
+        },
+        StepKind::SetGroupBounds { group_name, to, .. } => Operation::SetGroupBounds {
+            group_name,
+            min_size: to.min_size,
+            max_size: to.max_size,
+            desired_capacity: to.desired_capacity,
+        },
+    })
+}
+
+/// Seconds between two looks at a step that is on its way.
+pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
+    match kind {
+        StepKind::StopInstance { .. }
+        | StepKind::StartInstance { .. }
+        | StepKind::SetInstanceType { .. } => 5,
+        StepKind::AwaitStatusChecks { .. } => 15,
+        StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
+        StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
+        StepKind::SetFunctionMemory { .. } | StepKind::SetGroupBounds { .. } => 3,
+    }
+}
