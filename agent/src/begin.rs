@@ -2,8 +2,14 @@
 //!
 //! Not here: carrying out (`execute`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use trimtab_config::Account;
+use trimtab_models::{
+    recommendation::Recommendation,
+    resource::{Arn, Resource, Volume},
+};
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
@@ -143,12 +149,26 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         mode: entry.mode,
         approver,
         access: access.unwrap_or_default(),
+        keys: keys_of(&recommendation, &inventory),
         steps: entry.steps.clone(),
     };
     let change = Change::open(opening, recommendation, now);
     let change_id = change.id.clone();
     ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
     Ok(change_id)
+}
+
+/// The customer's keys of the resource's own volumes: a machine starts only if its role may use them.
+fn keys_of(recommendation: &Recommendation, inventory: &BTreeMap<Arn, Resource>) -> Vec<String> {
+    let id = &recommendation.resource_id;
+    let volumes = inventory.values().filter(|resource| {
+        let attached = |volume: &Volume| volume.attachments.iter().any(|to| to.instance_id == *id);
+        resource.reference.account == recommendation.resource.account
+            && resource.reference.region == recommendation.resource.region
+            && resource.volume().is_some_and(|volume| resource.id == *id || attached(volume))
+    });
+    let keys = volumes.filter_map(|resource| resource.volume()?.kms_key.clone());
+    keys.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn access(account: &Account) -> Access {

@@ -10,6 +10,7 @@ use trimtab_policies::{
     change::{Change, Next, Progress, State, next},
     operations::{Failure, FailureKind, Operation, Receipt},
     record::Event,
+    session::Session,
     steps::{Made, Seen, Sighting, StepKind},
 };
 
@@ -114,7 +115,10 @@ async fn act(
     let attempted = Event::Attempted { step: step.clone(), operation: operation.clone() };
     record(ports, ledger, change, attempted)?;
     let answer = match &ports.act {
-        Some(act) => act.perform(&place_of(&change.recommendation), &operation).await,
+        Some(act) => {
+            let session = Session::of(change, &step);
+            act.perform(&place_of(&change.recommendation), &session, &operation).await
+        }
         None => Err(no_act(change, &operation)),
     };
     let event = match answer {

@@ -16,6 +16,7 @@ use trimtab_models::{
 use trimtab_policies::{
     facts::{Alarm, InstanceStatus, Permission},
     operations::{Failure, Operation, Receipt},
+    session::Session,
     steps::Step,
 };
 
@@ -162,8 +163,13 @@ pub struct MadeThing {
 /// Writes. Clients behind it never repeat a call by themselves.
 #[async_trait]
 pub trait Act: Send + Sync + std::fmt::Debug {
-    /// Makes one call, once.
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure>;
+    /// Makes one call, once, with the rights of `session` and no others where the account has a role.
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure>;
 
     /// Whether the role may do every step and its undo, by DryRun where the API has it; changes nothing.
     async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure>;

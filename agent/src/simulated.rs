@@ -16,6 +16,7 @@ use trimtab_models::{
 use trimtab_policies::{
     facts::{Alarm, InstanceStatus, Permission},
     operations::{Failure, FailureKind, Operation, Receipt},
+    session::Session,
     steps::Step,
 };
 use trimtab_simulations::world::World;
@@ -66,6 +67,21 @@ impl Simulated {
             message: format!("the simulated account is {account}: configure that one"),
         })
     }
+}
+
+/// A session may do what its rights name, as with IAM.
+fn require_right(session: &Session, operation: &Operation) -> Result<(), Failure> {
+    let call = operation.iam_action();
+    let allowed = session.rights.iter().any(|right| right.actions.iter().any(|one| one == call));
+    if allowed {
+        return Ok(());
+    }
+    Err(Failure {
+        kind: FailureKind::Denied,
+        call: call.to_owned(),
+        target: session.name.clone(),
+        message: "the session policy of this change does not allow it".to_owned(),
+    })
 }
 
 #[async_trait]
@@ -164,8 +180,14 @@ impl Observe for Simulated {
 
 #[async_trait]
 impl Act for Simulated {
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure> {
         self.require(place)?;
+        require_right(session, operation)?;
         let now = self.clock.now();
         self.world().perform(&place.region, operation, now)
     }

@@ -119,6 +119,9 @@ pub struct Change {
     pub approver: Option<String>,
     /// How the account is reached, should the settings no longer say.
     pub access: Access,
+    /// The customer's keys that encrypt the volumes which it starts or makes: its session may use these and no other.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// Where it stands.
     pub state: State,
     /// The steps forward.
@@ -169,6 +172,8 @@ pub struct Opening {
     pub approver: Option<String>,
     /// How the account is reached.
     pub access: Access,
+    /// The customer's keys that encrypt the volumes which it starts or makes.
+    pub keys: Vec<String>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -243,6 +248,7 @@ impl Change {
             mode: opening.mode,
             approver: opening.approver,
             access: opening.access,
+            keys: opening.keys,
             state: State::Queued,
             steps: opening.steps.into_iter().map(Progress::new).collect(),
             undo_steps: Vec::new(),

@@ -450,6 +450,7 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
         mode: Mode::Autopilot,
         approver: None,
         access: Access::default(),
+        keys: Vec::new(),
         steps: candidate.steps.clone(),
     };
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);

@@ -21,6 +21,7 @@ pub mod ownership;
 pub mod plan;
 pub mod record;
 pub mod scope;
+pub mod session;
 pub mod settings;
 pub mod steps;
 pub mod watch;

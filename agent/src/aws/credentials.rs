@@ -32,7 +32,7 @@ impl Purpose {
         }
     }
 
-    fn role(self, access: &AccountAccess) -> Option<&String> {
+    pub(super) fn role(self, access: &AccountAccess) -> Option<&String> {
         let read = access.role_arn.as_ref();
         match self {
             Self::Read => read,

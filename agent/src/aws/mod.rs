@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 mod permission;
 mod rate;
+mod sessions;
 mod volumes;
 mod writes;
 
@@ -32,6 +33,7 @@ use trimtab_models::catalog::{Catalog, InstanceType};
 use trimtab_models::resource::{Arn, Kind, Resource, ResourceRef};
 use trimtab_policies::facts::{Alarm, InstanceStatus, Permission};
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
+use trimtab_policies::session::Session;
 use trimtab_policies::steps::Step;
 
 use crate::ports::{
@@ -40,6 +42,7 @@ use crate::ports::{
 use credentials::Purpose;
 use error::Identity;
 use rate::{Api, InFlight, Pacer, Watch};
+use sessions::Held;
 
 /// What the AWS side needs to know from the settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +106,7 @@ impl Aws {
             providers: Mutex::default(),
             pacers: Mutex::default(),
             clients: Mutex::default(),
+            sessions: Mutex::default(),
         }))
     }
 
@@ -133,6 +137,8 @@ struct Shared {
     providers: Mutex<BTreeMap<(String, Purpose), Option<SharedCredentialsProvider>>>,
     pacers: Mutex<BTreeMap<Place, Arc<Pacer>>>,
     clients: Mutex<BTreeMap<(Place, Purpose), Arc<Clients>>>,
+    /// By change.
+    sessions: Mutex<BTreeMap<String, Held>>,
 }
 
 impl Shared {
@@ -159,13 +165,29 @@ impl Shared {
         })
     }
 
-    async fn connect(&self, place: &Place, access: &AccountAccess, purpose: Purpose) -> Clients {
+    /// The settings that every client shares, with the agent's own credentials.
+    async fn base(&self, place: &Place) -> &SdkConfig {
         let endpoint = self.settings.endpoint_url.as_deref();
         let own = self.own.clone();
-        let base = self.base.get_or_init(|| credentials::base(endpoint, &place.region, own));
-        let base = base.await;
+        self.base.get_or_init(|| credentials::base(endpoint, &place.region, own)).await
+    }
+
+    async fn connect(&self, place: &Place, access: &AccountAccess, purpose: Purpose) -> Clients {
+        let base = self.base(place).await;
         let provider = self.provider(base, access, purpose).await;
-        let config = credentials::config(base, &place.region, purpose, provider);
+        self.connect_with(place, access, purpose, provider).await
+    }
+
+    /// The clients of a place with these credentials; without any, with the agent's own.
+    async fn connect_with(
+        &self,
+        place: &Place,
+        access: &AccountAccess,
+        purpose: Purpose,
+        provider: Option<SharedCredentialsProvider>,
+    ) -> Clients {
+        let endpoint = self.settings.endpoint_url.as_deref();
+        let config = credentials::config(self.base(place).await, &place.region, purpose, provider);
         Clients {
             place: place.clone(),
             target: target(place),
@@ -425,9 +447,19 @@ struct Writes(Arc<Shared>);
 
 #[async_trait]
 impl Act for Writes {
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
-        let clients = self.0.clients(place, Purpose::Write).await?;
-        writes::perform(&clients, operation).await
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure> {
+        let clients = self.0.session(place, session).await?;
+        let answer = writes::perform(&clients, operation).await;
+        if matches!(&answer, Err(failure) if failure.kind == FailureKind::Denied) {
+            // It may have been ended from outside: the next try is made with one that is taken anew.
+            self.0.sessions.lock().await.remove(&session.name);
+        }
+        answer
     }
 
     async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure> {

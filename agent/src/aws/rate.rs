@@ -99,6 +99,7 @@ pub(super) const OLDER_POINTS: Api =
 
 /// STS answers 600 requests a second in an account and region (IAM User Guide, "IAM and AWS STS quotas").
 pub(super) const GET_CALLER: Api = api("sts:GetCallerIdentity", 600.0);
+pub(super) const ASSUME_ROLE: Api = api("sts:AssumeRole", 600.0);
 
 /// How many calls are in flight at most, over all accounts and regions: enough to hide the latency of dozens of
 /// regions, few enough for the sockets and the memory of a small machine.

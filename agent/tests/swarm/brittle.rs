@@ -25,6 +25,7 @@ use trimtab_models::{
 use trimtab_policies::{
     facts::{Alarm, InstanceStatus, Permission},
     operations::{Failure, Operation, Receipt},
+    session::Session,
     steps::Step,
 };
 
@@ -159,9 +160,14 @@ impl Observe for Brittle {
 
 #[async_trait]
 impl Act for Brittle {
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure> {
         self.deaths.pass().await;
-        let answer = self.inner.perform(place, operation).await;
+        let answer = self.inner.perform(place, session, operation).await;
         self.deaths.pass().await;
         answer
     }

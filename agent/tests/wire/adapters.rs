@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use trimtab::aws::{AccountAccess, Aws, AwsSettings};
 use trimtab::ports::{Clock, Place};
 use trimtab_models::resource::{Arn, Kind, ResourceRef};
+use trimtab_policies::operations::Operation;
+use trimtab_policies::session::{Right, Session};
 
 use crate::proxy::BASE_ACCOUNT;
 use crate::scene::Scene;
@@ -68,6 +70,16 @@ fn connect(endpoint: &str, account: AccountAccess) -> Aws {
 
 fn aws(scene: &Scene) -> Aws {
     connect(scene.proxy.url(), own_account())
+}
+
+/// The session of a change that is nothing but this call.
+fn session(operation: &Operation) -> Session {
+    let right = Right {
+        actions: vec![operation.iam_action().to_owned()],
+        resources: vec!["*".to_owned()],
+        conditions: std::collections::BTreeMap::new(),
+    };
+    Session { name: "chg-0123456789ab".to_owned(), rights: vec![right], outlives_s: 120 }
 }
 
 /// A resource of the base account, as far as the ports look at it.

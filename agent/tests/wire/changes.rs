@@ -130,6 +130,13 @@ fn promised(flow: &Flow, id: &str) -> String {
     }
 }
 
+/// The sessions that were taken for changes, by name.
+fn sessions(scene: &Scene) -> Vec<String> {
+    let calls = scene.proxy.calls();
+    let names = calls.iter().filter_map(|call| call.parameter("RoleSessionName"));
+    names.filter(|name| name.starts_with("chg-")).map(str::to_owned).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn copilot_changes_what_was_approved_and_nothing_before_and_an_undo_brings_it_back() {
     let scene = Scene::start().await;
@@ -158,6 +165,11 @@ async fn copilot_changes_what_was_approved_and_nothing_before_and_an_undo_brings
         let (change, state) = carry_out(&flow, id).await;
         assert_eq!(state, State::Watching, "{id}");
         assert_eq!(writes(&scene), *calls, "{id}");
+        assert_eq!(
+            sessions(&scene),
+            std::slice::from_ref(&change),
+            "one session, named after its change"
+        );
         let is = live(&clients, id).await;
         assert_eq!(is, promised(&flow, id));
         assert_ne!(is, *was);

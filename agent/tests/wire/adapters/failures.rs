@@ -8,8 +8,9 @@ use trimtab::aws::{AccountAccess, Aws};
 use trimtab::ports::Place;
 use trimtab_models::resource::Kind;
 use trimtab_policies::operations::{Failure, FailureKind, Operation};
+use trimtab_policies::session::Session;
 
-use super::{REGION, Still, aws, connect, own_account, place, settings};
+use super::{REGION, Still, aws, connect, own_account, place, session, settings};
 use crate::proxy::{Effect, Fault};
 use crate::scene::Scene;
 
@@ -65,7 +66,8 @@ async fn every_refusal_of_a_write_has_its_kind_and_is_sent_once() {
         scene.proxy.clear_faults();
         scene.proxy.fail(service, name, (status, code), u32::MAX);
         scene.proxy.forget_calls();
-        let failure = act.perform(&place(), operation).await.expect_err("it is refused");
+        let failure =
+            act.perform(&place(), &session(operation), operation).await.expect_err("it is refused");
         assert_eq!(failure.kind, kind, "{code}: {failure}");
         assert_eq!(failure.call, operation.iam_action());
         assert!(failure.message.contains(code), "{failure}");
@@ -80,10 +82,16 @@ async fn a_lost_answer_is_uncertain_and_the_write_is_not_repeated() {
     let act = aws(&scene).act();
     scene.proxy.forget_calls();
     scene.proxy.drop_answer_after_effect("ec2", "StopInstances", 1);
-    let failure = act.perform(&place(), &stop(&id)).await.expect_err("the answer is lost");
+    let failure = act
+        .perform(&place(), &session(&stop(&id)), &stop(&id))
+        .await
+        .expect_err("the answer is lost");
     assert_eq!(failure.kind, FailureKind::Uncertain, "{failure}");
     scene.proxy.inject(Fault::new("ec2", "StopInstances", Effect::DropBefore, 1));
-    let failure = act.perform(&place(), &stop(&id)).await.expect_err("the request is lost");
+    let failure = act
+        .perform(&place(), &session(&stop(&id)), &stop(&id))
+        .await
+        .expect_err("the request is lost");
     assert_eq!(failure.kind, FailureKind::Uncertain, "{failure}");
     assert_eq!(scene.proxy.writes().len(), 2, "each was sent once");
 }
@@ -122,9 +130,12 @@ async fn a_volume_says_when_it_may_be_modified_again() {
         },
     };
     for iops in 3_001..3_005 {
-        act.perform(&place(), &modify(iops)).await.expect("four a day");
+        act.perform(&place(), &session(&modify(iops)), &modify(iops)).await.expect("four a day");
     }
-    let failure = act.perform(&place(), &modify(3_005)).await.expect_err("the fifth");
+    let failure = act
+        .perform(&place(), &session(&modify(3_005)), &modify(3_005))
+        .await
+        .expect_err("the fifth");
     assert!(matches!(failure.kind, FailureKind::Limit { until: Some(_) }), "{failure:?}");
 }
 
@@ -157,12 +168,28 @@ async fn a_role_is_taken_with_its_external_id_only() {
     assert_eq!(found.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     assert_eq!(found[0].reference.account, OTHER_ACCOUNT);
     scene.proxy.forget_calls();
-    side.act().perform(&place, &stop(&id)).await.expect("the apply role is taken");
+    side.act()
+        .perform(&place, &session(&stop(&id)), &stop(&id))
+        .await
+        .expect("the apply role is taken");
     let calls = scene.proxy.calls();
     let roles: Vec<_> = calls.iter().filter_map(|call| call.parameter("RoleArn")).collect();
     assert_eq!(roles, [format!("arn:aws:iam::{OTHER_ACCOUNT}:role/TrimtabApply")]);
-    let session = calls.iter().find_map(|call| call.parameter("RoleSessionName"));
-    assert_eq!(session, Some("trimtab-apply"));
+    let name = calls.iter().find_map(|call| call.parameter("RoleSessionName"));
+    assert_eq!(name, Some("chg-0123456789ab"), "CloudTrail tells which change it was");
+    let policy = calls.iter().find_map(|call| call.parameter("Policy"));
+    assert_eq!(policy, Some(session(&stop(&id)).policy().as_str()));
+    scene.proxy.forget_calls();
+    side.act().perform(&place, &session(&stop(&id)), &stop(&id)).await.expect("the same session");
+    assert_eq!(scene.proxy.calls().len(), 1, "no role is taken twice for one change");
+    let longer = Session { outlives_s: u32::MAX, ..session(&stop(&id)) };
+    let failure = side
+        .act()
+        .perform(&place, &longer, &stop(&id))
+        .await
+        .expect_err("no session lasts for ever");
+    assert_eq!(failure.kind, FailureKind::Denied, "{failure}");
+    assert_eq!(scene.proxy.writes().len(), 1, "nothing was begun");
 
     for wrong in [Some("wrong"), None] {
         let observe = connect(scene.proxy.url(), other_account(wrong)).observe();
@@ -198,7 +225,11 @@ async fn an_unreachable_endpoint_is_named() {
         assert_eq!(failure.kind, FailureKind::Uncertain, "{failure}");
         assert!(failure.message.contains(endpoint), "{failure}");
     }
-    let failure = side.act().perform(&place(), &stop("i-1")).await.expect_err("nobody is there");
+    let failure = side
+        .act()
+        .perform(&place(), &session(&stop("i-1")), &stop("i-1"))
+        .await
+        .expect_err("nobody is there");
     assert_eq!(failure.kind, FailureKind::Uncertain, "{failure}");
     let through_role = connect(endpoint, other_account(Some("right"))).observe();
     let place = Place { account: OTHER_ACCOUNT.to_owned(), region: REGION.to_owned() };

@@ -8,7 +8,7 @@ use trimtab_policies::facts::Permission;
 use trimtab_policies::operations::{Operation, Receipt};
 use trimtab_policies::steps::{Bounds, Step, StepKind};
 
-use super::{REGION, aws, place, reference};
+use super::{REGION, aws, place, reference, session};
 use crate::scene::Scene;
 
 const MARK: &str = "agent-1/chg-0123456789ab";
@@ -16,7 +16,7 @@ const MARK: &str = "agent-1/chg-0123456789ab";
 /// Performs the operation, and checks that it was one write.
 async fn perform(scene: &Scene, act: &dyn Act, operation: Operation) -> Receipt {
     scene.proxy.forget_calls();
-    let receipt = act.perform(&place(), &operation).await;
+    let receipt = act.perform(&place(), &session(&operation), &operation).await;
     let receipt = receipt.unwrap_or_else(|failure| panic!("{operation:?}: {failure}"));
     let calls = scene.proxy.calls();
     assert_eq!(calls.len(), 1, "{operation:?} is one call and nothing else");
@@ -140,7 +140,10 @@ async fn a_function_changes_its_memory_alone_and_only_as_it_was_seen() {
     assert_eq!(sent, ["MemorySize", "RevisionId"]);
     let after = seen(&*observe, Kind::Function, "resize").await;
     assert_eq!(after.spec(), Spec::Function { memory_mb: 512 });
-    let stale = act.perform(&place(), &set(2_048)).await.expect_err("somebody changed it since");
+    let stale = act
+        .perform(&place(), &session(&set(2_048)), &set(2_048))
+        .await
+        .expect_err("somebody changed it since");
     assert_eq!(stale.kind, trimtab_policies::operations::FailureKind::Conflict);
     assert_eq!(seen(&*observe, Kind::Function, "resize").await.spec(), after.spec());
 }

@@ -1,0 +1,209 @@
+//! The rights of one change: the session that its writes are made with may do its steps and their undo, and no more.
+//!
+//! Not here: taking the session (`trimtab`), and what the role itself may do.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    change::Change,
+    steps::{Step, StepKind},
+};
+
+/// What is left of a session at least when a call is made with it, seconds: one attempt of a call takes 30.
+const OUTLIVES_MIN_S: u32 = 120;
+
+/// Something that a session may do: all these actions on all these resources, while the conditions hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Right {
+    /// IAM actions, such as `ec2:StopInstances`.
+    pub actions: Vec<String>,
+    /// ARNs, with `*` where AWS gives the id only afterwards.
+    pub resources: Vec<String>,
+    /// Condition keys with the value that each must have.
+    pub conditions: BTreeMap<String, String>,
+}
+
+/// The session of one change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The change's id: CloudTrail then tells which change a call belongs to.
+    pub name: String,
+    /// What it may do.
+    pub rights: Vec<Right>,
+    /// How much longer it must last when the call is made, seconds.
+    pub outlives_s: u32,
+}
+
+impl Session {
+    /// The session for the call of the step named `step`. Before a call that takes the service away it must outlast
+    /// the time budgets of that step and all after it, so that it cannot end while the machine is off.
+    #[must_use]
+    pub fn of(change: &Change, step: &str) -> Self {
+        let steps = change.direction();
+        let from = steps.iter().position(|progress| progress.step.name == step);
+        let rest = &steps[from.unwrap_or(0)..];
+        let disruptive = rest.first().is_some_and(|progress| takes_service_away(&progress.step));
+        let budgets = rest.iter().map(|progress| progress.step.budget_s);
+        let outlives_s = if disruptive { budgets.sum() } else { 0 };
+        Self {
+            name: change.id.clone(),
+            rights: rights(change),
+            outlives_s: outlives_s.max(OUTLIVES_MIN_S),
+        }
+    }
+
+    /// Whether the call takes the service away, so that a session too short for what follows is none.
+    #[must_use]
+    pub const fn is_disruptive(&self) -> bool {
+        self.outlives_s > OUTLIVES_MIN_S
+    }
+
+    /// The session policy as IAM reads it.
+    #[must_use]
+    pub fn policy(&self) -> String {
+        let statements: Vec<Value> = self.rights.iter().map(statement).collect();
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+    }
+}
+
+fn statement(right: &Right) -> Value {
+    let mut statement =
+        json!({ "Effect": "Allow", "Action": right.actions, "Resource": right.resources });
+    if !right.conditions.is_empty() {
+        statement["Condition"] = json!({ "StringEquals": right.conditions });
+    }
+    statement
+}
+
+fn takes_service_away(step: &Step) -> bool {
+    step.kind.is_stop()
+}
+
+/// What the steps of a change and their undo may do, each right once.
+fn rights(change: &Change) -> Vec<Right> {
+    let place = Place::of(change);
+    let steps = change.steps.iter().chain(&change.undo_steps);
+    let mut rights: Vec<Right> =
+        steps.flat_map(|progress| of_step(&progress.step.kind, &place)).collect();
+    rights.sort();
+    rights.dedup();
+    rights
+}
+
+/// Where a change happens, in the words of ARNs.
+struct Place<'a> {
+    partition: &'a str,
+    region: &'a str,
+    account: &'a str,
+    arn: &'a str,
+    keys: &'a [String],
+}
+
+impl<'a> Place<'a> {
+    fn of(change: &'a Change) -> Self {
+        let resource = &change.recommendation.resource;
+        let arn = resource.arn.0.as_str();
+        Self {
+            partition: arn.split(':').nth(1).unwrap_or("aws"),
+            region: &resource.region,
+            account: &resource.account,
+            arn,
+            keys: &change.keys,
+        }
+    }
+
+    fn ec2(&self, what: &str, id: &str) -> String {
+        let Self { partition, region, account, .. } = self;
+        // Snapshots belong to no account in their ARN.
+        let account = if what == "snapshot" { "" } else { account };
+        format!("arn:{partition}:ec2:{region}:{account}:{what}/{id}")
+    }
+
+    /// The tags that a call sets on what it makes.
+    fn tags_at(&self, what: &str, call: &str) -> Right {
+        right(&["ec2:CreateTags"], [self.ec2(what, "*")], &[("ec2:CreateAction", call)])
+    }
+
+    /// What EBS does with the customer's keys in the caller's name.
+    fn with_keys(&self) -> Option<Right> {
+        let via = format!("ec2.{}.amazonaws.com", self.region);
+        // Starting makes a grant; a volume from an encrypted snapshot also needs a data key of its own (Amazon EBS User
+        // Guide, "How Amazon EBS encryption works", required permissions).
+        let actions = [
+            "kms:CreateGrant",
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ];
+        let right = || right(&actions, self.keys.iter().cloned(), &[("kms:ViaService", &via)]);
+        (!self.keys.is_empty()).then(right)
+    }
+}
+
+fn right(
+    actions: &[&str],
+    resources: impl IntoIterator<Item = String>,
+    conditions: &[(&str, &str)],
+) -> Right {
+    Right {
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        resources: resources.into_iter().collect(),
+        conditions: conditions
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+/// What a step and its undo call.
+fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
+    match kind {
+        StepKind::StopInstance { instance_id, .. }
+        | StepKind::StartInstance { instance_id, .. } => {
+            let power = ["ec2:StartInstances", "ec2:StopInstances"];
+            let power = right(&power, [place.ec2("instance", instance_id)], &[]);
+            std::iter::once(power).chain(place.with_keys()).collect()
+        }
+        StepKind::SetInstanceType { instance_id, .. } => {
+            let instance = [place.ec2("instance", instance_id)];
+            let attribute = [("ec2:Attribute", "InstanceType")];
+            vec![right(&["ec2:ModifyInstanceAttribute"], instance, &attribute)]
+        }
+        StepKind::AwaitStatusChecks { .. } => Vec::new(),
+        StepKind::ModifyVolume { volume_id, .. } => {
+            vec![right(&["ec2:ModifyVolume"], [place.ec2("volume", volume_id)], &[])]
+        }
+        StepKind::CreateSnapshot { volume_id } => {
+            let on = [place.ec2("snapshot", "*"), place.ec2("volume", volume_id)];
+            vec![
+                right(&["ec2:CreateSnapshot"], on, &[]),
+                place.tags_at("snapshot", "CreateSnapshot"),
+            ]
+        }
+        StepKind::DeleteVolume { volume_id } => {
+            let delete = right(&["ec2:DeleteVolume"], [place.ec2("volume", volume_id)], &[]);
+            std::iter::once(delete).chain(restore(place)).collect()
+        }
+        StepKind::RestoreVolume { .. } => restore(place),
+        StepKind::SetFunctionMemory { .. } => {
+            vec![right(&["lambda:UpdateFunctionConfiguration"], [place.arn.to_owned()], &[])]
+        }
+        StepKind::SetGroupBounds { .. } => {
+            vec![right(&["autoscaling:UpdateAutoScalingGroup"], [place.arn.to_owned()], &[])]
+        }
+    }
+}
+
+fn restore(place: &Place<'_>) -> Vec<Right> {
+    let on = [place.ec2("snapshot", "*"), place.ec2("volume", "*")];
+    let create = right(&["ec2:CreateVolume"], on, &[]);
+    [create, place.tags_at("volume", "CreateVolume")].into_iter().chain(place.with_keys()).collect()
+}
+
+#[cfg(test)]
+mod tests;
