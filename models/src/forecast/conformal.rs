@@ -98,3 +98,70 @@ fn excess(scores: &mut [f32], share: f64) -> Option<f32> {
     let level = ((1.0 - share) * (count + 1.0) / count).min(1.0);
     quantile(scores, level).map(|value| value as f32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::COUNT;
+    use super::*;
+
+    #[test]
+    fn excess_by_hand() {
+        let nine: Vec<f32> = (1..=9_u8).map(f32::from).collect();
+        let table: [(&[f32], f64, Option<f32>); 4] = [
+            // 0.9 x 10 ÷ 9 = 1: the largest.
+            (&nine, 0.1, Some(9.0)),
+            // 0.5 x 4 ÷ 3 = 2/3 of the way over three numbers: position 4/3.
+            (&[3.0, 1.0, 2.0], 0.5, Some(7.0 / 3.0)),
+            // 0.95 x 2 is more than all.
+            (&[4.0], 0.05, Some(4.0)),
+            (&[], 0.05, None),
+        ];
+        for (scores, share, expect) in table {
+            let found = excess(&mut scores.to_vec(), share);
+            let near = found.zip(expect).is_none_or(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(near && found.is_some() == expect.is_some(), "{scores:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn addition_by_hand() {
+        let rising: Vec<f32> = (1..=9_u8).map(f32::from).collect();
+        let table: [(Vec<Vec<f32>>, f32); 6] = [
+            (vec![], 0.0),
+            (vec![vec![1.0, 2.0, 3.0]], 3.0),
+            // Few days never narrow: the largest is -1.
+            (vec![vec![-3.0, -2.0, -1.0]], 0.0),
+            (vec![vec![-1.0]; 4], 0.0),
+            (vec![vec![-1.0]; 5], -1.0),
+            // The second day lies above the first throughout: 0.1 + 0.2 x 0.1 x (0.1 - 1) = 0.082 may be missed, so the
+            // level is 0.918 x 19 ÷ 18 = 0.969 and the position among the 18 numbers 0.969 x 17 = 16.473.
+            (vec![vec![0.0; 9], rising], 8.473),
+        ];
+        for (days, expect) in table {
+            let found = addition(&days, 0.9);
+            assert!((found - expect).abs() < 1e-4, "{days:?}: {found} is not {expect}");
+        }
+    }
+
+    #[test]
+    fn a_miss_is_a_value_above_what_was_forecast() {
+        let mut scores = Scores::default();
+        scores.add(&[1.0, 2.0, f32::NAN], [&[0.0, 3.0, 0.0], &[9.0, 9.0, 9.0]]);
+        let correction = scores.correction();
+        assert_eq!(correction.misses, Some(0.5), "a gap is no miss");
+        // Above 0.95: the larger of 1 and -1. Above 0.99: both lie below, and one day never narrows.
+        assert_eq!(correction.add, [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_correction_keeps_the_quantiles_ascending() {
+        let values: [f32; COUNT] = std::array::from_fn(|level| level as f32);
+        let mut rows = Rows::constant(&values, 3);
+        Correction { add: [1.0, -9.0], misses: None }.apply(&mut rows);
+        let at = |level: usize| rows.level(level)[0];
+        assert_eq!(at(P95), values[P95] + 1.0);
+        assert_eq!(at(P975), values[P975] + 1.0);
+        assert_eq!(at(P99), at(P975), "what falls below its lower neighbour takes its value");
+        assert_eq!(at(0), values[0]);
+    }
+}

@@ -173,3 +173,76 @@ impl Weights {
         Some(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(found: &[f32], expect: &[f32]) -> bool {
+        found.iter().zip(expect).all(|(one, other)| (one - other).abs() < 1e-6)
+    }
+
+    /// The first members' losses or shares, and nothing of the others.
+    fn first<T: Copy>(of: &[T], rest: T) -> [T; MEMBERS] {
+        std::array::from_fn(|member| of.get(member).copied().unwrap_or(rest))
+    }
+
+    #[test]
+    fn shares_by_hand() {
+        let table: [(&[Option<f64>], &[f32]); 4] = [
+            // Twice the loss is worth (1 ÷ 2)^8 = 1 ÷ 256.
+            (&[Some(1.0), Some(2.0)], &[256.0 / 257.0, 1.0 / 257.0]),
+            (&[Some(3.0), None, Some(3.0)], &[0.5, 0.0, 0.5]),
+            // A forecaster without any loss takes all.
+            (&[Some(0.0), Some(1.0)], &[1.0, 0.0]),
+            (&[Some(0.0), Some(0.0)], &[0.5, 0.5]),
+        ];
+        for (losses, expect) in table {
+            let found = shares(first(losses, None));
+            assert!(near(&found, &first(expect, 0.0)), "{losses:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_is_drawn_to_the_day_and_to_all_levels() {
+        let mut losses = Losses::default();
+        (losses.counts[0], losses.counts[1]) = (1.0, 1.0);
+        losses.sums[0] = [1.0; COUNT];
+        losses.sums[0][0] = 2.0;
+        let found = blended(&losses, 0);
+        // The part's own: 0.8 x 2 + 0.2 x (2 + 0) ÷ 2 = 1.8 at the first level, 0.8 x 1 + 0.2 x 0.5 = 0.9 at the others.
+        let mean = 0.9_f64.mul_add((COUNT - 1) as f64, 1.8) / COUNT as f64;
+        assert!((found[0] - (0.8 * 1.8 + 0.2 * mean)).abs() < 1e-12, "{found:?}");
+        assert!((found[1] - (0.8 * 0.9 + 0.2 * mean)).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn a_blend_is_the_weighed_mean_of_those_that_forecast() {
+        let rows = |value: f32| Some(Rows::constant(&[value; COUNT], 24));
+        let blend = |shares: &[f32], members: [Option<Rows>; 2]| {
+            let mut forecasts = Forecasts::default();
+            for (slot, rows) in forecasts.iter_mut().zip(members) {
+                *slot = rows;
+            }
+            let weights = Weights { of: [[first(shares, 0.0); COUNT]; PARTS] };
+            weights.blend(&forecasts, 2, 1).map(|values| values[5])
+        };
+        let table = [
+            (vec![0.75, 0.25], [rows(0.0), rows(4.0)], Some(1.0)),
+            // The absent leaves its weight to the other.
+            (vec![0.75, 0.25], [None, rows(4.0)], Some(4.0)),
+            // All weight on members that are absent: those that are there share it.
+            (vec![0.0, 0.0, 1.0], [rows(2.0), rows(4.0)], Some(3.0)),
+            (vec![0.75, 0.25], [None, None], None),
+        ];
+        for (shares, members, expect) in table {
+            assert_eq!(blend(&shares, members), expect, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn equal_weights_while_nothing_was_judged() {
+        let weights = Record::default().weights();
+        assert!(near(&weights.of[0][0], &[1.0 / 7.0; MEMBERS]), "{weights:?}");
+    }
+}
