@@ -100,6 +100,7 @@ fn excess(scores: &mut [f32], share: f64) -> Option<f32> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "sums of small whole numbers are exact")]
 mod tests {
     use super::super::rows::COUNT;
     use super::*;
