@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_config::Account;
-use trimtab_models::{
-    recommendation::Recommendation,
-    resource::{Arn, Resource, Volume},
-};
+use trimtab_models::resource::{Arn, Resource, ResourceRef, Volume};
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
@@ -22,6 +19,7 @@ use crate::{
     agent::Agent,
     cycle::CycleError,
     disk::require_room,
+    identity::agent_id,
     ledger::{LedgerError, SELF},
     review::review_one,
     view::{RecommendationState, RecommendationView, held_by},
@@ -126,6 +124,7 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
 fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
     let floor = agent.settings().store.min_free_bytes;
     require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
+    let agent_id = agent_id(agent.state_dir())?;
     let now = agent.ports().clock.now();
     let settings = agent.settings();
     let inventory = agent.inventory();
@@ -149,7 +148,8 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         mode: entry.mode,
         approver,
         access: access.unwrap_or_default(),
-        keys: keys_of(&recommendation, &inventory),
+        keys: keys_of((&recommendation.resource, &recommendation.resource_id), &inventory),
+        agent_id,
         steps: entry.steps.clone(),
     };
     let change = Change::open(opening, recommendation, now);
@@ -159,19 +159,22 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
 }
 
 /// The customer's keys of the resource's own volumes: a machine starts only if its role may use them.
-fn keys_of(recommendation: &Recommendation, inventory: &BTreeMap<Arn, Resource>) -> Vec<String> {
-    let id = &recommendation.resource_id;
+pub(crate) fn keys_of(
+    (reference, id): (&ResourceRef, &String),
+    inventory: &BTreeMap<Arn, Resource>,
+) -> Vec<String> {
     let volumes = inventory.values().filter(|resource| {
         let attached = |volume: &Volume| volume.attachments.iter().any(|to| to.instance_id == *id);
-        resource.reference.account == recommendation.resource.account
-            && resource.reference.region == recommendation.resource.region
+        resource.reference.account == reference.account
+            && resource.reference.region == reference.region
             && resource.volume().is_some_and(|volume| resource.id == *id || attached(volume))
     });
     let keys = volumes.filter_map(|resource| resource.volume()?.kms_key.clone());
     keys.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn access(account: &Account) -> Access {
+/// How an account is reached, for an intent to record.
+pub(crate) fn access(account: &Account) -> Access {
     Access {
         role_arn: account.role_arn.clone(),
         apply_role_arn: account.apply_role_arn.clone(),

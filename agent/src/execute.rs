@@ -42,7 +42,7 @@ pub async fn advance(
         let Some(change) = find(ledger, change_id) else {
             return Ok(Advance::Resting(State::Undone));
         };
-        if !change.state.is_open() {
+        if !change.has_work() {
             return Ok(Advance::Resting(change.state));
         }
         let seen = see(ports, &change).await;
@@ -56,7 +56,7 @@ pub async fn advance(
 }
 
 /// Moves a change until the engine has nothing left to do, sleeping in between. Nothing interrupts it but the end of
-/// the process; it then goes on from the journal.
+/// the process; it then goes on from the journal. A mark that resists is not waited for.
 ///
 /// # Errors
 /// As [`advance`].
@@ -67,7 +67,13 @@ pub async fn drive(
 ) -> Result<State, LedgerError> {
     loop {
         match advance(ports, ledger, change_id).await? {
-            Advance::WakeAt(at) => ports.clock.sleep_until(at).await,
+            Advance::WakeAt(at) => {
+                let slow = find(ledger, change_id).filter(Change::unmarks_slowly);
+                if let Some(change) = slow {
+                    return Ok(change.state);
+                }
+                ports.clock.sleep_until(at).await;
+            }
             Advance::Resting(state) => return Ok(state),
         }
     }

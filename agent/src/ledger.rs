@@ -39,6 +39,9 @@ pub enum LedgerError {
     /// Too little room on the disk to begin anything.
     #[error("nothing is begun while the disk is nearly full")]
     Disk(#[source] crate::disk::DiskError),
+    /// The agent's id, which a change's mark would name.
+    #[error("nothing is begun while the agent does not know its own id")]
+    Identity(#[from] crate::identity::IdentityError),
     /// A record that cannot be written as JSON.
     #[error("a journal record cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),

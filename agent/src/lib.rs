@@ -3,6 +3,7 @@
 //! The flow stands in [`cycle`]; a change is carried out in [`execute`]; both see the cloud through [`ports`]. Not here: any decision;
 //! those are pure and live in `trimtab-models` and `trimtab-policies`.
 
+pub mod adopt;
 pub mod agent;
 pub mod api;
 #[cfg(feature = "aws")]
@@ -16,6 +17,7 @@ pub mod decide;
 pub mod demo;
 pub mod disk;
 pub mod execute;
+pub mod identity;
 pub mod journal;
 pub mod ledger;
 pub mod observe;

@@ -289,10 +289,7 @@ impl Run {
         let open: Vec<String> = {
             let ledger = self.agent.ledger();
             let changes = ledger.book().changes().values();
-            changes
-                .filter(|change| change.state.is_open())
-                .map(|change| change.id.clone())
-                .collect()
+            changes.filter(|change| change.has_work()).map(|change| change.id.clone()).collect()
         };
         for change_id in open {
             if self.wakes.get(&change_id).is_some_and(|at| *at > now) {

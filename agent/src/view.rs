@@ -165,7 +165,7 @@ pub struct ChangeView {
     pub action: Action,
     /// Where it stands.
     pub state: State,
-    /// The steps, first forward, then those back.
+    /// The steps, first forward, then those back, then the removal of the mark.
     pub steps: Vec<StepView>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
@@ -187,6 +187,11 @@ pub struct ChangeView {
     pub undo_reason: Option<String>,
 }
 
+fn steps_of(change: &Change) -> Vec<StepView> {
+    let all = change.steps.iter().chain(&change.undo_steps).chain(&change.unmark);
+    all.map(StepView::from).collect()
+}
+
 impl From<&Change> for ChangeView {
     fn from(change: &Change) -> Self {
         Self {
@@ -195,7 +200,7 @@ impl From<&Change> for ChangeView {
             resource: change.recommendation.resource.clone(),
             action: change.recommendation.action,
             state: change.state,
-            steps: change.steps.iter().chain(&change.undo_steps).map(StepView::from).collect(),
+            steps: steps_of(change),
             outcome: change.outcome.clone(),
             expected: change.recommendation.expected.clone(),
             desired: change.recommendation.desired.clone(),

@@ -4,16 +4,25 @@
 
 mod door;
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use door::{Door, form_post, header, runtime, send, text};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use trimtab::{
     api::protected_routes,
     cycle::{Begin, run_cycle},
+    execute::drive,
+    ports::Place,
     stage::Stage,
+};
+use trimtab_models::resource::{InstanceState, Resource};
+use trimtab_policies::{
+    change::State,
+    mark::{CHANGE_TAG, Mark},
+    operations::Operation,
+    session::{Right, Session},
 };
 
 fn filled(path: &str) -> String {
@@ -214,6 +223,73 @@ fn reading_everything_else() {
         let large =
             send(door.operator(Method::POST, "/api/v1/stop").body("x".repeat(100_000))).await;
         assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    });
+}
+
+#[test]
+fn the_machine_of_a_lost_agent_is_brought_back_by_its_mark() {
+    runtime().block_on(async {
+        let door = Door::open(false, true).await;
+        let (agent, ports) = (&door.agent, door.agent.ports());
+        let inventory = agent.inventory();
+        let is_larger = |resource: &&Resource| {
+            resource.instance().is_some_and(|instance| instance.instance_type != "m5.large")
+        };
+        let machine = inventory.values().find(is_larger).expect("the fleet has machines");
+        let was = machine.instance().expect("it is one").instance_type.clone();
+        let place = Place {
+            account: machine.reference.account.clone(),
+            region: machine.reference.region.clone(),
+        };
+        let (status, refusal) = door.post("/api/v1/changes/chg-9/adopt", json!({})).await;
+        assert_eq!(
+            (status, text(&refusal["detail"]).contains("no instance carries")),
+            (StatusCode::CONFLICT, true)
+        );
+
+        let (resource_id, instance_id) = (machine.id.clone(), machine.id.clone());
+        let mark =
+            Mark { agent_id: "b2".to_owned(), change_id: "chg-9".to_owned(), was: was.clone() };
+        let act = ports.act.clone().expect("the simulated account takes writes");
+        let actions = ["ec2:CreateTags", "ec2:StopInstances", "ec2:ModifyInstanceAttribute"];
+        let right = Right {
+            actions: actions.map(str::to_owned).into(),
+            resources: vec![machine.reference.arn.0.clone()],
+            conditions: BTreeMap::new(),
+        };
+        let session = Session { name: "lost".to_owned(), rights: vec![right], outlives_s: 120 };
+        let larger = Operation::SetInstanceType {
+            instance_id: machine.id.clone(),
+            instance_type: "m5.large".to_owned(),
+        };
+        for operation in [
+            Operation::TagResource { resource_id, mark },
+            Operation::StopInstance { instance_id },
+            larger,
+        ] {
+            act.perform(&place, &session, &operation).await.expect("a quiet account");
+            ports.clock.sleep_until(ports.clock.now() + SignedDuration::from_mins(5)).await;
+        }
+        let (status, view) = door.post("/api/v1/changes/chg-9/adopt", json!({})).await;
+        assert_eq!((status, text(&view["state"]).as_str()), (StatusCode::OK, "undoing"), "{view}");
+        assert_eq!(door.open_changes.load(Ordering::SeqCst), 1, "the engine is told");
+        let (status, refusal) = door.post("/api/v1/changes/chg-9/adopt", json!({})).await;
+        assert_eq!(
+            (status, text(&refusal["detail"]).contains("own")),
+            (StatusCode::CONFLICT, true)
+        );
+
+        let state = drive(&ports, &agent.ledger, "chg-9").await.expect("a journal that is written");
+        assert_eq!(state, State::Undone);
+        ports.clock.sleep_until(ports.clock.now() + SignedDuration::from_mins(5)).await;
+        let live =
+            ports.observe.describe(&machine.reference, &machine.id).await.expect("it is there");
+        let instance = live.instance().expect("it is one");
+        assert_eq!(
+            (instance.instance_type.as_str(), instance.state),
+            (was.as_str(), InstanceState::Running)
+        );
+        assert_eq!(live.tag(CHANGE_TAG), None, "the mark is gone");
     });
 }
 

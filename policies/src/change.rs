@@ -3,7 +3,9 @@
 //! The state is the fold of its journalled events; `next` decides, the agent only observes, journals, acts and loops.
 //! Not here: any I/O, and whether the change may begin (`plan`).
 
+mod adopt;
 mod call;
+mod mark;
 mod next;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use crate::{
     steps::{Step, StepKind},
 };
 
+pub use adopt::{Adoption, adopted};
 pub use next::{Next, next};
 pub use undo::{reason_not_undoable, undo_steps};
 
@@ -140,6 +143,12 @@ pub struct Change {
     pub created: BTreeMap<String, String>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
+    /// The agent that the change's mark names; absent in changes from before there were marks.
+    #[serde(default)]
+    pub agent_id: Option<String>,
+    /// The removal of the mark, once the outcome allows it.
+    #[serde(default)]
+    pub unmark: Option<Progress>,
 }
 
 /// How the account was reached when a change began: its recovery needs no settings but these.
@@ -174,6 +183,8 @@ pub struct Opening {
     pub access: Access,
     /// The customer's keys that encrypt the volumes which it starts or makes.
     pub keys: Vec<String>,
+    /// The agent, for marks.
+    pub agent_id: String,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -258,6 +269,8 @@ impl Change {
             undo_reason: None,
             created: BTreeMap::new(),
             outcome: None,
+            agent_id: Some(opening.agent_id),
+            unmark: None,
         }
     }
 
@@ -275,10 +288,23 @@ impl Change {
             .find(|progress| !matches!(progress.state, StepState::Done | StepState::Failed))
     }
 
-    /// Whether no call of this change was ever journalled, so that nothing seen now can be its doing.
+    /// Whether no call of this change but its mark was ever journalled, so that nothing seen now can be its doing.
+    ///
+    /// A mark is two tags: it changes nothing that the checks guard, and it is removed again whatever happens.
     #[must_use]
     pub fn is_unwritten(&self) -> bool {
-        self.undo_reason.is_none() && self.steps.iter().all(|progress| progress.attempts == 0)
+        let untouched =
+            |progress: &Progress| progress.attempts == 0 || progress.step.kind.is_mark();
+        self.undo_reason.is_none() && self.steps.iter().all(untouched)
+    }
+
+    /// The first step of the present direction that was given up. A mark does not count: that it could not be set is no
+    /// reason to leave a machine as it is.
+    fn failed(&self) -> Option<&Progress> {
+        let given_up = |progress: &&Progress| {
+            progress.state == StepState::Failed && !progress.step.kind.is_mark()
+        };
+        self.direction().iter().find(given_up)
     }
 
     /// Whether we stopped the instance, and no start of ours has been seen through since: then nothing may keep it off.
@@ -349,8 +375,12 @@ impl Change {
                 self.rung = 0;
                 let begin = |step: &Step| Progress { at: Some(at), ..Progress::new(step.clone()) };
                 self.undo_steps = steps.iter().map(begin).collect();
+                self.unmark = None;
             }
             Event::Finished { state, reason, provisional } => {
+                if self.unmark.is_none() {
+                    self.unmark = self.unmark_after(*state);
+                }
                 self.state = *state;
                 self.outcome = Some(Outcome {
                     state: *state,
@@ -367,9 +397,10 @@ impl Change {
     }
 
     fn update(&mut self, step: &str, at: Timestamp, change: impl FnOnce(&mut Progress)) {
-        if let Some(progress) =
-            self.direction_mut().iter_mut().find(|progress| progress.step.name == step)
-        {
+        let ended = self.unmark.as_mut().filter(|progress| progress.step.name == step);
+        let steps = if self.undo_reason.is_some() { &mut self.undo_steps } else { &mut self.steps };
+        let found = ended.or_else(|| steps.iter_mut().find(|it| it.step.name == step));
+        if let Some(progress) = found {
             progress.begun_at.get_or_insert(at);
             progress.at = Some(at);
             change(progress);

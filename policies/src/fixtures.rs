@@ -451,6 +451,7 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
         approver: None,
         access: Access::default(),
         keys: Vec::new(),
+        agent_id: "a1".to_owned(),
         steps: candidate.steps.clone(),
     };
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);

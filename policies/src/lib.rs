@@ -15,6 +15,7 @@ pub mod digest;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
+pub mod mark;
 pub mod mode;
 pub mod operations;
 pub mod ownership;

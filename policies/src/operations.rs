@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::spec::VolumeSpec;
 
+use crate::mark::Mark;
+
 /// One write to AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "call")]
@@ -77,6 +79,20 @@ pub enum Operation {
         /// Capacity asked for; `None` where somebody else scales the group, and it is then not sent.
         desired_capacity: Option<u32>,
     },
+    /// Write a mark's two tags, and no others, on an instance.
+    TagResource {
+        /// The instance.
+        resource_id: String,
+        /// What to write.
+        mark: Mark,
+    },
+    /// Remove a mark's two tags, and no others, where they have these very values.
+    UntagResource {
+        /// The instance.
+        resource_id: String,
+        /// What to remove.
+        mark: Mark,
+    },
 }
 
 impl Operation {
@@ -93,6 +109,8 @@ impl Operation {
             Self::CreateVolume { .. } => "ec2:CreateVolume",
             Self::SetFunctionMemory { .. } => "lambda:UpdateFunctionConfiguration",
             Self::SetGroupBounds { .. } => "autoscaling:UpdateAutoScalingGroup",
+            Self::TagResource { .. } => "ec2:CreateTags",
+            Self::UntagResource { .. } => "ec2:DeleteTags",
         }
     }
 }

@@ -15,6 +15,11 @@ use crate::{
 /// What is left of a session at least when a call is made with it, seconds: one attempt of a call takes 30.
 const OUTLIVES_MIN_S: u32 = 120;
 
+/// The condition key that names the tags of a request.
+const TAG_KEYS: &str = "aws:TagKeys";
+/// The two tags of a mark.
+const MARK_KEYS: &str = "trimtab:change,trimtab:was";
+
 /// Something that a session may do: all these actions on all these resources, while the conditions hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Right {
@@ -22,7 +27,7 @@ pub struct Right {
     pub actions: Vec<String>,
     /// ARNs, with `*` where AWS gives the id only afterwards.
     pub resources: Vec<String>,
-    /// Condition keys with the value that each must have.
+    /// Condition keys with the value that each must have; the keys of tags are listed with commas.
     pub conditions: BTreeMap<String, String>,
 }
 
@@ -44,7 +49,8 @@ impl Session {
     pub fn of(change: &Change, step: &str) -> Self {
         let steps = change.direction();
         let from = steps.iter().position(|progress| progress.step.name == step);
-        let rest = &steps[from.unwrap_or(0)..];
+        // The removal of the mark comes after every step.
+        let rest = &steps[from.unwrap_or(steps.len())..];
         let disruptive = rest.first().is_some_and(|progress| takes_service_away(&progress.step));
         let budgets = rest.iter().map(|progress| progress.step.budget_s);
         let outlives_s = if disruptive { budgets.sum() } else { 0 };
@@ -72,8 +78,15 @@ impl Session {
 fn statement(right: &Right) -> Value {
     let mut statement =
         json!({ "Effect": "Allow", "Action": right.actions, "Resource": right.resources });
-    if !right.conditions.is_empty() {
-        statement["Condition"] = json!({ "StringEquals": right.conditions });
+    let mut equal = right.conditions.clone();
+    // A key of several values: none but these may be asked for.
+    let keys = equal.remove(TAG_KEYS);
+    let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect::<Vec<_>>());
+    if !equal.is_empty() {
+        statement["Condition"] = json!({ "StringEquals": equal });
+    }
+    if let Some(keys) = keys {
+        statement["Condition"]["ForAllValues:StringEquals"] = json!({ TAG_KEYS: keys });
     }
     statement
 }
@@ -192,6 +205,11 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
         StepKind::RestoreVolume { .. } => restore(place),
         StepKind::SetFunctionMemory { .. } => {
             vec![right(&["lambda:UpdateFunctionConfiguration"], [place.arn.to_owned()], &[])]
+        }
+        StepKind::MarkInstance { instance_id, .. }
+        | StepKind::UnmarkInstance { instance_id, .. } => {
+            let instance = [place.ec2("instance", instance_id)];
+            vec![right(&["ec2:CreateTags", "ec2:DeleteTags"], instance, &[(TAG_KEYS, MARK_KEYS)])]
         }
         StepKind::SetGroupBounds { .. } => {
             vec![right(&["autoscaling:UpdateAutoScalingGroup"], [place.arn.to_owned()], &[])]

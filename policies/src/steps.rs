@@ -10,10 +10,13 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use trimtab_models::spec::VolumeSpec;
 
-pub(crate) use build::{POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S};
+pub(crate) use build::{
+    POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, mark_step, resize_steps,
+    unmark_step,
+};
 pub use build::{reason_not_buildable, steps};
 pub(crate) use sight::same_volume;
-pub use sight::{Made, Seen, Sight, Sighting, sort};
+pub use sight::{Made, Reached, Seen, Sight, Sighting, sort};
 
 /// A group's bounds as a step writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,22 @@ pub enum StepKind {
         /// Bounds to set.
         to: Bounds,
     },
+    /// Mark the instance as being changed by this change, before it is stopped.
+    MarkInstance {
+        /// The instance.
+        instance_id: String,
+        /// The type that it must have.
+        instance_type: String,
+        /// The type from before the change, which the mark names.
+        was: String,
+    },
+    /// Remove the mark of this change.
+    UnmarkInstance {
+        /// The instance.
+        instance_id: String,
+        /// The type that the mark names.
+        was: String,
+    },
 }
 
 impl StepKind {
@@ -123,6 +142,21 @@ impl StepKind {
             return None;
         };
         Some((from, ladder))
+    }
+
+    /// The type from before the change, for a step that marks.
+    #[must_use]
+    pub fn as_mark(&self) -> Option<&str> {
+        let Self::MarkInstance { was, .. } = self else {
+            return None;
+        };
+        Some(was)
+    }
+
+    /// Whether it only marks the resource, so that nothing in it is changed by it.
+    #[must_use]
+    pub const fn is_mark(&self) -> bool {
+        matches!(self, Self::MarkInstance { .. } | Self::UnmarkInstance { .. })
     }
 
     /// Whether it stops an instance.

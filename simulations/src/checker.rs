@@ -320,7 +320,9 @@ impl Checker {
             | Operation::DeleteVolume { .. }
             | Operation::CreateVolume { .. }
             | Operation::SetFunctionMemory { .. }
-            | Operation::SetGroupBounds { .. } => {}
+            | Operation::SetGroupBounds { .. }
+            | Operation::TagResource { .. }
+            | Operation::UntagResource { .. } => {}
         }
     }
 
@@ -331,6 +333,8 @@ impl Checker {
             Operation::StopInstance { .. }
                 | Operation::StartInstance { .. }
                 | Operation::SetInstanceType { .. }
+                | Operation::TagResource { .. }
+                | Operation::UntagResource { .. }
         );
         let effect = (attempt.change_id.clone(), attempt.step.clone(), attempt.back);
         if !repeatable && !self.effects.insert(effect) {

@@ -1,4 +1,4 @@
-//! What changes something: approve, reject, undo, stop, resume, a circuit closed, and a cycle now.
+//! What changes something: approve, reject, undo, adopt, stop, resume, a circuit closed, and a cycle now.
 //!
 //! The functions serve the API and the page alike. Not here: whether it may be (`decide`).
 
@@ -62,6 +62,13 @@ pub(crate) async fn undo(
     .await??;
     (state.on_open_change)();
     Ok(change)
+}
+
+/// Begins to bring back the machine of a change whose agent is lost.
+async fn adopt(state: &ApiState, id: &str, caller: &Caller) -> Result<ChangeView, Problem> {
+    let change = crate::adopt::adopt(&state.agent, id, &caller.0).await?;
+    (state.on_open_change)();
+    Ok(ChangeView::from(&change))
 }
 
 /// Sets the stop switch.
@@ -133,6 +140,14 @@ pub(super) async fn post_undo(
     Path(id): Path<String>,
 ) -> Result<Json<ChangeView>, Problem> {
     Ok(Json(undo(&state, id, caller).await?))
+}
+
+pub(super) async fn post_adopt(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<ChangeView>, Problem> {
+    Ok(Json(adopt(&state, &id, &caller).await?))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -132,6 +132,7 @@ fn table() -> Vec<Row> {
         read("/api/v1/changes", get(queries::changes)),
         read("/api/v1/changes/{id}", get(queries::change)),
         write("/api/v1/changes/{id}/undo", post(actions::post_undo)),
+        write("/api/v1/changes/{id}/adopt", post(actions::post_adopt)),
         read("/api/v1/inventory", get(queries::inventory)),
         read("/api/v1/modes/explain", get(queries::explain)),
         read("/api/v1/report", get(queries::report)),

@@ -4,6 +4,7 @@
 
 use trimtab_models::spec::VolumeSpec;
 use trimtab_policies::facts::Permission;
+use trimtab_policies::mark::Mark;
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
 use trimtab_policies::steps::{Step, StepKind};
 
@@ -91,10 +92,21 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetFunctionMemory { .. } => {
             vec![Question::Role { operation: "lambda:UpdateFunctionConfiguration" }]
         }
+        StepKind::MarkInstance { instance_id, was, .. }
+        | StepKind::UnmarkInstance { instance_id, was } => mark_questions(instance_id, was),
         StepKind::SetGroupBounds { .. } => {
             vec![Question::Role { operation: "autoscaling:UpdateAutoScalingGroup" }]
         }
     })
+}
+
+/// A mark is set, and removed after the outcome.
+fn mark_questions(instance_id: &str, was: &str) -> Vec<Question> {
+    let mark =
+        Mark { agent_id: DRY_MARK.to_owned(), change_id: DRY_MARK.to_owned(), was: was.to_owned() };
+    let resource_id = instance_id.to_owned();
+    let tag = Operation::TagResource { resource_id: resource_id.clone(), mark: mark.clone() };
+    vec![Question::Ec2(tag), Question::Ec2(Operation::UntagResource { resource_id, mark })]
 }
 
 /// The volume that the undo of a deletion would make.

@@ -69,6 +69,8 @@ pub(super) const STOP_INSTANCES: Api = ec2_write("ec2:StopInstances");
 pub(super) const MODIFY_INSTANCE: Api = ec2_write("ec2:ModifyInstanceAttribute");
 pub(super) const MODIFY_VOLUME: Api = ec2_write("ec2:ModifyVolume");
 pub(super) const CREATE_SNAPSHOT: Api = ec2_write("ec2:CreateSnapshot");
+pub(super) const CREATE_TAGS: Api = ec2_write("ec2:CreateTags");
+pub(super) const DELETE_TAGS: Api = ec2_write("ec2:DeleteTags");
 pub(super) const CREATE_VOLUME: Api = ec2_write("ec2:CreateVolume");
 pub(super) const DELETE_VOLUME: Api = ec2_write("ec2:DeleteVolume");
 

@@ -10,13 +10,11 @@ use trimtab_models::resource::{
     Attachment, Detail, Kind, Modification, ModificationState, Resource, Volume,
 };
 use trimtab_models::spec::VolumeSpec;
+use trimtab_policies::mark::CHANGE_TAG;
 use trimtab_policies::operations::{Failure, FailureKind};
 
 use super::{Clients, count, error, pages, rate, timestamp};
 use crate::ports::{Made, MadeThing};
-
-/// The tag that says which change made a snapshot or a volume.
-pub(super) const MARK_TAG: &str = "trimtab:change";
 
 /// The largest page that these calls give.
 const PAGE_MAX: i32 = 500;
@@ -186,7 +184,7 @@ pub(super) async fn marked(
     made: Made,
     mark: &str,
 ) -> Result<Option<MadeThing>, Failure> {
-    let filter = Filter::builder().name(format!("tag:{MARK_TAG}")).values(mark).build();
+    let filter = Filter::builder().name(format!("tag:{CHANGE_TAG}")).values(mark).build();
     match made {
         Made::Snapshot => marked_snapshot(clients, filter, mark).await,
         Made::Volume => marked_volume(clients, filter, mark).await,

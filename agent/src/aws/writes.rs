@@ -7,9 +7,9 @@ use aws_sdk_ec2::types::{
 };
 use sha2::{Digest, Sha256};
 use trimtab_models::spec::VolumeSpec;
+use trimtab_policies::mark::{CHANGE_TAG, Mark};
 use trimtab_policies::operations::{Failure, Operation, Receipt};
 
-use super::volumes::MARK_TAG;
 use super::{Clients, rate};
 
 /// Makes one call, once.
@@ -45,6 +45,12 @@ pub(super) async fn send(
         Operation::SetGroupBounds { group_name, min_size, max_size, desired_capacity } => {
             set_bounds(clients, group_name, (*min_size, *max_size, *desired_capacity)).await
         }
+        Operation::TagResource { resource_id, mark } => {
+            tag(clients, (resource_id, mark), dry_run).await
+        }
+        Operation::UntagResource { resource_id, mark } => {
+            untag(clients, (resource_id, mark), dry_run).await
+        }
     }
 }
 
@@ -76,6 +82,36 @@ async fn set_type(
     Ok(Receipt::default())
 }
 
+/// Writes the mark's two tags; the rights of the role can be limited to their keys.
+async fn tag(
+    clients: &Clients,
+    (id, mark): (&str, &Mark),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let call = clients.ec2.create_tags().resources(id).set_tags(Some(tags_of(mark)));
+    let (call, api) = (call.set_dry_run(dry_run), &rate::CREATE_TAGS);
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Removes the mark's two tags. EC2 deletes a tag that is named with a value only while it has that value, so that
+/// another agent's mark is never removed.
+async fn untag(
+    clients: &Clients,
+    (id, mark): (&str, &Mark),
+    dry_run: Option<bool>,
+) -> Result<Receipt, Failure> {
+    let call = clients.ec2.delete_tags().resources(id).set_tags(Some(tags_of(mark)));
+    let (call, api) = (call.set_dry_run(dry_run), &rate::DELETE_TAGS);
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+fn tags_of(mark: &Mark) -> Vec<Tag> {
+    let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
+    mark.tags().into_iter().map(tag).collect()
+}
+
 /// Performance as far as the type has it to set: EC2 refuses IOPS on gp2, although it shows them.
 fn performance(spec: &VolumeSpec) -> (VolumeType, Option<i32>, Option<i32>) {
     let number = |value: Option<u32>| value.and_then(|value| i32::try_from(value).ok());
@@ -99,7 +135,7 @@ async fn modify_volume(
 }
 
 fn marked(kind: ResourceType, mark: &str) -> TagSpecification {
-    let tag = Tag::builder().key(MARK_TAG).value(mark).build();
+    let tag = Tag::builder().key(CHANGE_TAG).value(mark).build();
     TagSpecification::builder().resource_type(kind).tags(tag).build()
 }
 

@@ -259,6 +259,11 @@ pub enum ChangesCommand {
         /// Its id.
         id: String,
     },
+    /// Bring back the machine of a change whose agent is lost, by the mark that it carries.
+    Adopt {
+        /// The change's id, as the tag `trimtab:change` names it after the slash.
+        id: String,
+    },
 }
 
 /// What to do with modes.

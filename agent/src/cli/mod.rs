@@ -207,6 +207,10 @@ async fn changes(
             let view: ChangeView = client.post(&["changes", &id, "undo"], &Value::Null).await?;
             if json { print_json(&view)? } else { print(&show::change(&view))? }
         }
+        ChangesCommand::Adopt { id } => {
+            let view: ChangeView = client.post(&["changes", &id, "adopt"], &Value::Null).await?;
+            if json { print_json(&view)? } else { print(&show::change(&view))? }
+        }
     }
     Ok(())
 }

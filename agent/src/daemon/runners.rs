@@ -1,4 +1,4 @@
-//! One engine per open change, never two: started for whatever the journal says is open.
+//! One engine per open change, never two: started for whatever the journal says is open, or still marked.
 //!
 //! On shutdown an engine stops between two moves, but not while a machine that we stopped is still off.
 
@@ -36,15 +36,12 @@ impl Runners {
         Arc::new(Self { agent, running: Mutex::default(), tracker: TaskTracker::new(), token })
     }
 
-    /// Starts an engine for every open change that has none.
+    /// Starts an engine for every change that has work and no engine.
     pub fn ensure(self: &Arc<Self>) {
         let open: Vec<String> = {
             let ledger = self.agent.ledger();
             let changes = ledger.book().changes().values();
-            changes
-                .filter(|change| change.state.is_open())
-                .map(|change| change.id.clone())
-                .collect()
+            changes.filter(|change| change.has_work()).map(|change| change.id.clone()).collect()
         };
         for change_id in open {
             if self.lock().insert(change_id.clone()) {

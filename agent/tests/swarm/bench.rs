@@ -25,6 +25,7 @@ use trimtab_models::{
 use trimtab_policies::{
     change::{Access, Change, Opening, State, undo_steps},
     digest::{digest, id},
+    mark::CHANGE_TAG,
     mode::Mode,
     record::{Entry, Event, Record},
     steps::steps,
@@ -195,6 +196,17 @@ impl Bench {
         self.simulated.world().true_spec(&self.recommendation.resource_id, self.clock.now())
     }
 
+    /// Whose mark the resource carries, once describes have caught up.
+    pub(crate) async fn mark(&self) -> Option<String> {
+        let recommendation = &self.recommendation;
+        let later = ManualClock::new(self.clock.now() + SignedDuration::from_mins(5));
+        let mut world = self.simulated.world().clone();
+        world.faults = trimtab_simulations::world::Faults::default();
+        let calm = Simulated::new(world, Arc::new(later));
+        let seen = calm.describe(&recommendation.resource, &recommendation.resource_id).await;
+        seen.ok().and_then(|resource| resource.tag(CHANGE_TAG).map(str::to_owned))
+    }
+
     /// The volume that an undo made again.
     pub(crate) fn restored(&self) -> Option<Spec> {
         let later = self.clock.now() + SignedDuration::from_mins(5);
@@ -307,6 +319,7 @@ fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp
         approver: None,
         access: Access::default(),
         keys: Vec::new(),
+        agent_id: "a1".to_owned(),
         steps,
     };
     Change::open(opening, recommendation.clone(), at)

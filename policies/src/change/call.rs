@@ -17,6 +17,14 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             instance_id,
             instance_type: ladder.get(change.rung)?.clone(),
         },
+        StepKind::MarkInstance { ref instance_id, .. } => {
+            let resource_id = instance_id.clone();
+            Operation::TagResource { resource_id, mark: change.mark_of(kind)? }
+        }
+        StepKind::UnmarkInstance { ref instance_id, .. } => {
+            let resource_id = instance_id.clone();
+            Operation::UntagResource { resource_id, mark: change.mark_of(kind)? }
+        }
         StepKind::AwaitStatusChecks { .. } => return None,
         StepKind::ModifyVolume { volume_id, to, .. } => {
             Operation::ModifyVolume { volume_id, spec: to }
@@ -55,7 +63,9 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
     match kind {
         StepKind::StopInstance { .. }
         | StepKind::StartInstance { .. }
-        | StepKind::SetInstanceType { .. } => 5,
+        | StepKind::SetInstanceType { .. }
+        | StepKind::MarkInstance { .. }
+        | StepKind::UnmarkInstance { .. } => 5,
         StepKind::AwaitStatusChecks { .. } => 15,
         StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
         StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,

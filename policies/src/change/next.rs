@@ -9,16 +9,16 @@ use trimtab_models::resource::InstanceState;
 use super::{
     Change, Progress, State, StepState,
     call::{operation, poll_interval_s},
-    undo_steps,
+    mark, undo_steps,
 };
 use crate::{
     operations::{FailureKind, Operation},
     record::Event,
-    steps::{Seen, Sight, Sighting, StepKind, sort},
+    steps::{Reached, Seen, Sight, Sighting, StepKind, sort},
 };
 
 /// How long a describe may lag behind an accepted write; until then `Ready` may be a stale answer.
-const LAG: SignedDuration = SignedDuration::from_secs(90);
+pub(super) const LAG: SignedDuration = SignedDuration::from_secs(90);
 /// How long a stopped machine's state reason may still be the one from before our start.
 const REASON_LAG: SignedDuration = SignedDuration::from_secs(30);
 /// How often a call is made before its step is given up; a start that restores service is never given up.
@@ -59,7 +59,7 @@ pub enum Next {
 #[must_use]
 pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
     if !change.state.is_open() {
-        return Next::Rest;
+        return mark::next(change, seen, now);
     }
     let Some(progress) = change.current() else {
         return Next::Record(ended(change));
@@ -71,8 +71,10 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
     if let Some(reason) = reason_type_foreign(change, progress, seen) {
         return foreign(change, progress, seen, &reason, now);
     }
-    match sort(&progress.step, seen, change.rung, progress.attempted_at) {
-        Sight::Done if change.is_unwritten() => {
+    let kind = &progress.step.kind;
+    let (rung, attempted_at) = (change.rung, progress.attempted_at);
+    match sort(&progress.step, seen, &Reached { rung, attempted_at, mark: change.mark_of(kind) }) {
+        Sight::Done if change.is_unwritten() && !kind.is_mark() => {
             let reason = "it already is what this change would have made of it";
             foreign(change, progress, seen, reason, now)
         }
@@ -131,14 +133,14 @@ fn back_to_rung(change: &Change, progress: &Progress, seen: &Seen) -> Option<Nex
     Some(Next::Record(Event::NextRung { rung }))
 }
 
-fn later(now: Timestamp, seconds: i64) -> Timestamp {
+pub(super) fn later(now: Timestamp, seconds: i64) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
 }
 
 /// What the end of the present direction's steps means.
 fn ended(change: &Change) -> Event {
     let finished = |state, reason: String| Event::Finished { state, reason, provisional: false };
-    let failed = change.direction().iter().find(|progress| progress.state == StepState::Failed);
+    let failed = change.failed();
     let last_rung = change
         .direction()
         .iter()
@@ -262,6 +264,7 @@ fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
     let begun_at = progress.begun_at.unwrap_or(now);
     let budget = SignedDuration::from_secs(i64::from(progress.step.budget_s));
     let is_patient = change.undo_reason.is_some()
+        && !progress.step.kind.is_mark()
         && !change.owes_a_start()
         && now.duration_since(begun_at) < UNDO_PATIENCE.max(budget);
     if progress.attempts < ATTEMPTS_MAX || is_patient {
@@ -331,7 +334,10 @@ fn act(change: &Change, progress: &Progress, seen: &Seen) -> Next {
 /// Whether a step that is seen as before its call, and is given up, leaves nothing behind: nothing before it was done,
 /// and its own call can have no effect that a describe does not show yet.
 fn is_whole(change: &Change, progress: &Progress, now: Timestamp) -> bool {
-    let nothing_done = change.steps.iter().all(|other| other.state != StepState::Done);
+    let nothing_done = change
+        .steps
+        .iter()
+        .all(|other| other.state != StepState::Done || other.step.kind.is_mark());
     let refused = matches!(
         progress.failure.as_ref().map(|failure| &failure.kind),
         Some(
@@ -369,8 +375,7 @@ fn foreign(
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
     }
-    let failed = change.direction().iter().find(|other| other.state == StepState::Failed);
-    if let (Some(_), Some(failed)) = (&change.undo_reason, failed) {
+    if let (Some(_), Some(failed)) = (&change.undo_reason, change.failed()) {
         // What looks foreign here follows from our own step that failed before it.
         let reason = format!("undo failed at `{}`, and then: {reason}", failed.step.name);
         return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });

@@ -13,6 +13,7 @@ use crate::{
         self, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut, now,
         volume, volume_mut,
     },
+    mark::Mark,
     operations::{FailureKind, Operation},
     steps::{Made, Seen, Sighting},
 };
@@ -23,7 +24,8 @@ struct Run {
     at: Timestamp,
 }
 
-fn begin(action: Action) -> Run {
+/// A change that has done nothing yet.
+fn open(action: Action) -> Run {
     let resource = fixtures::resource_for(action, "x-1");
     let mut candidate = fixtures::candidate(action, &resource);
     if action == Action::ResizeInstance {
@@ -32,7 +34,31 @@ fn begin(action: Action) -> Run {
     }
     let mut change = fixtures::change(&candidate, "x-1", State::Queued, now());
     change.zone = Some("us-east-1a".to_owned());
+    "chg-1".clone_into(&mut change.id);
     Run { change, at: now() }
+}
+
+/// A resize whose mark is set.
+fn begin(action: Action) -> Run {
+    let mut run = open(action);
+    if action == Action::ResizeInstance {
+        let untagged = unmarked(running("m5.xlarge"));
+        assert!(matches!(run.act(&untagged), Operation::TagResource { .. }));
+        run.record(&running("m5.xlarge"));
+    }
+    run
+}
+
+fn our_mark() -> Mark {
+    let [agent_id, change_id, was] = ["a1", "chg-1", "m5.xlarge"].map(str::to_owned);
+    Mark { agent_id, change_id, was }
+}
+
+fn unmarked(mut seen: Seen) -> Seen {
+    if let Sighting::Present(resource) = &mut seen.resource {
+        resource.reference.tags.clear();
+    }
+    seen
 }
 
 impl Run {
@@ -47,6 +73,12 @@ impl Run {
 
     /// The call that follows, journalled as attempted.
     fn act(&mut self, seen: &Seen) -> Operation {
+        // On the way back the mark is still there.
+        if let Next::Record(event @ Event::Done { .. }) = self.next(seen)
+            && self.change.current().is_some_and(|current| current.step.kind.is_mark())
+        {
+            self.change.apply(self.at, &event);
+        }
         match self.next(seen) {
             Next::Act { step, operation } => {
                 let event = Event::Attempted { step, operation: operation.clone() };
@@ -108,6 +140,8 @@ fn seen(resource: Resource) -> Seen {
 
 fn machine(instance_type: &str, state: InstanceState, reason: Option<&str>) -> Seen {
     let mut resource = instance("x-1");
+    let tags = our_mark().tags().into_iter().map(|(key, value)| (key.to_owned(), value));
+    resource.reference.tags.extend(tags);
     let machine = instance_mut(&mut resource);
     instance_type.clone_into(&mut machine.instance_type);
     machine.state = state;
@@ -179,6 +213,120 @@ fn a_resize_goes_step_by_step_and_back() {
     };
     assert_eq!(instance_type, "m5.xlarge");
     run.wait(10).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended(), (State::Undone, "asked"));
+}
+
+fn undo(run: &mut Run) {
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+}
+
+#[test]
+fn the_mark_is_set_first_removed_after_the_outcome_and_set_again_before_an_undo() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("m5.large"));
+    assert_eq!(run.change.state, State::Watching);
+    assert_eq!(run.next(&running("m5.large")), Next::Rest, "it stays while the change is watched");
+    let kept = Event::Finished { state: State::Kept, reason: "well".to_owned(), provisional: true };
+    run.wait(48 * 3_600);
+    run.change.apply(run.at, &kept);
+    let Operation::UntagResource { mark, .. } = run.act(&running("m5.large")) else {
+        panic!("the mark is removed");
+    };
+    assert_eq!(mark, our_mark());
+    let bare = unmarked(running("m5.large"));
+    run.wait(10).settle(&bare);
+    assert!(!run.change.has_work() && run.next(&bare) == Next::Rest);
+
+    undo(run.wait(3_600));
+    assert!(matches!(run.act(&bare), Operation::TagResource { .. }));
+    run.wait(10).record(&running("m5.large"));
+    assert!(matches!(run.act(&running("m5.large")), Operation::StopInstance { .. }));
+    run.wait(60).record(&stopped("m5.large"));
+    run.act(&stopped("m5.large"));
+    run.wait(60).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended(), (State::Undone, "asked"));
+    assert!(matches!(run.act(&running("m5.xlarge")), Operation::UntagResource { .. }));
+    run.wait(10).settle(&unmarked(running("m5.xlarge")));
+    assert!(!run.change.has_work());
+}
+
+#[test]
+fn a_mark_alone_is_no_write_that_binds() {
+    let ready = unmarked(running("m5.xlarge"));
+    let mut run = open(Action::ResizeInstance);
+    run.act(&ready);
+    assert!(run.change.is_unwritten());
+    run.refuse(FailureKind::Denied).record(&ready);
+    assert_eq!(run.ended().0, State::Undone);
+    assert!(run.ended().1.starts_with("nothing was changed"), "{}", run.ended().1);
+    assert!(run.polls(&ready), "a tag that is not seen yet may still be there");
+    run.wait(90).settle(&ready);
+    assert!(!run.change.has_work());
+
+    let mut run = begin(Action::ResizeInstance);
+    run.record(&stopped("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Conflicted, "somebody else stopped it");
+    assert!(run.change.owes_unmark(), "nothing but the mark is ours");
+
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("c5.9xlarge"));
+    assert_eq!(run.ended().0, State::Conflicted);
+    assert!(!run.change.owes_unmark(), "a person has to look first");
+}
+
+#[test]
+fn a_mark_that_cannot_be_removed_is_left_after_a_day() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("m5.large"));
+    let kept = Event::Finished { state: State::Kept, reason: "well".to_owned(), provisional: true };
+    run.change.apply(run.at, &kept);
+    let ended_at = run.at;
+    let marked = running("m5.large");
+    while run.change.owes_unmark() {
+        match run.next(&marked) {
+            Next::Act { step, operation } => {
+                run.change.apply(run.at, &Event::Attempted { step: step.clone(), operation });
+                let failure = Failure {
+                    kind: FailureKind::Uncertain,
+                    call: "call".to_owned(),
+                    target: "x-1".to_owned(),
+                    message: "no answer".to_owned(),
+                };
+                run.change.apply(run.at, &Event::Refused { step, failure });
+            }
+            Next::Poll(at) => run.at = at,
+            Next::Record(event) => run.change.apply(run.at, &event),
+            Next::Rest => panic!("the mark is still owed"),
+        }
+    }
+    assert_eq!(run.change.state, State::Kept);
+    let hours = run.at.duration_since(ended_at).as_hours();
+    assert!((20..=24).contains(&hours), "{hours} h");
+    let error = run.change.unmark.and_then(|it| it.error).expect("it says why");
+    assert!(error.contains("by hand") && error.contains("no answer"), "{error}");
+}
+
+#[test]
+fn an_undo_does_without_a_mark_that_is_refused() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("m5.large"));
+    undo(&mut run);
+    let bare = unmarked(running("m5.large"));
+    run.act(&bare);
+    run.refuse(FailureKind::Denied).record(&bare);
+    run.act(&bare);
+    run.wait(60).record(&stopped("m5.large"));
+    run.act(&stopped("m5.large"));
+    run.wait(60).record(&stopped("m5.xlarge"));
     run.act(&stopped("m5.xlarge"));
     run.wait(60).settle(&running("m5.xlarge"));
     assert_eq!(run.ended(), (State::Undone, "asked"));

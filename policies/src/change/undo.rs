@@ -5,7 +5,9 @@
 use trimtab_models::spec::Spec;
 
 use super::{Change, Progress, State, StepState};
-use crate::steps::{POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S};
+use crate::steps::{
+    POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S, mark_step,
+};
 
 /// Why a person cannot undo the change now.
 #[must_use]
@@ -38,6 +40,9 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
     let touched: Vec<&Progress> = change.steps.iter().filter(is_touched).collect();
     let mut back: Vec<Step> =
         touched.iter().rev().filter_map(|progress| inverse(change, progress)).collect();
+    if let Some(mark) = mark_again(&touched, &back) {
+        back.insert(0, mark);
+    }
     let started = back.iter().find_map(|step| step.kind.as_start());
     if let Some(instance_id) = started.map(|(instance_id, _)| instance_id.to_owned()) {
         back.push(Step {
@@ -48,6 +53,15 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
         });
     }
     back
+}
+
+/// The mark once more, where the way back stops the machine: it was removed with the outcome, if there was one.
+fn mark_again(touched: &[&Progress], back: &[Step]) -> Option<Step> {
+    let StepKind::StopInstance { instance_id, instance_type } = &back.first()?.kind else {
+        return None;
+    };
+    let was = touched.iter().find_map(|progress| progress.step.kind.as_mark())?;
+    Some(mark_step(instance_id, instance_type, was))
 }
 
 /// The types on which an undo may start the machine, once one was perhaps set: the old one, then those of the ladder that
@@ -92,7 +106,10 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
         StepKind::SetGroupBounds { group_name, from, to } => {
             ("set-bounds", StepKind::SetGroupBounds { group_name, from: to, to: from }, budget_s)
         }
-        StepKind::AwaitStatusChecks { .. }
+        // The mark is removed after the outcome, whichever way the change has gone.
+        StepKind::MarkInstance { .. }
+        | StepKind::UnmarkInstance { .. }
+        | StepKind::AwaitStatusChecks { .. }
         | StepKind::CreateSnapshot { .. }
         | StepKind::RestoreVolume { .. } => return None,
     };

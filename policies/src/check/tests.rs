@@ -13,6 +13,7 @@ use crate::{
     change::State,
     facts::{Alarm, AlarmAction, Permission},
     fixtures::*,
+    mark::{CHANGE_TAG, WAS_TAG},
     mode::Matcher,
     settings::Freeze,
 };
@@ -866,4 +867,48 @@ fn a_resource_that_is_gone_is_held_back_by_name() {
     assert!(
         verdict(&plan, CheckName::Health).reason.contains("instance/r1 is not in the inventory")
     );
+}
+
+#[test]
+fn a_mark_that_the_journal_does_not_know_withholds_everything() {
+    let name = CheckName::Conflict;
+    let mark = |owner: &'static str| {
+        move |resource: &mut Resource| {
+            let tags = [(CHANGE_TAG, owner), (WAS_TAG, "m5.2xlarge")];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            resource.reference.tags.extend(tags);
+        }
+    };
+    for action in [Action::ResizeInstance, Action::StopIdleInstance] {
+        trial(action)
+            .resource(mark("b2/chg-9"))
+            .check(name, "Fail `r1` is marked by change `chg-9` of");
+        trial(action).resource(mark("b2/chg-9")).check(name, "Fail trimtab changes adopt chg-9");
+        trial(action).resource(mark("somebody")).check(name, "Fail unreadable mark");
+    }
+    let known = |agent_id: &'static str| {
+        trial(Action::ResizeInstance).resource(mark("a1/chg-9")).with(move |world, candidate| {
+            let mut ours = change(candidate, "r1", State::Kept, days_ago(30));
+            "chg-9".clone_into(&mut ours.id);
+            ours.agent_id = Some(agent_id.to_owned());
+            world.add(ours);
+        })
+    };
+    known("a1").check(name, "Pass");
+    known("b2").check(name, "Fail");
+    let live = trial(Action::ResizeInstance).at(Moment::FirstWrite).with(|_, candidate| {
+        let mut marked = instance("r1");
+        mark("b2/chg-9")(&mut marked);
+        candidate.facts.live = fact(marked);
+    });
+    live.check(name, "Fail");
+    let mut disk = volume("r1");
+    mark("chg-9")(&mut disk);
+    trial_of(Action::TuneVolume, disk.clone()).check(name, "Pass");
+    attach(&mut disk, "i-7");
+    let mut holder = instance("i-7");
+    mark("b2/chg-9")(&mut holder);
+    trial_of(Action::TuneVolume, disk)
+        .with(|world, _| drop(world.inventory.insert(holder.reference.arn.clone(), holder)))
+        .check(name, "Fail `i-7` is marked");
 }

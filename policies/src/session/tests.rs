@@ -37,6 +37,9 @@ fn told(change: &Change) -> Vec<String> {
 fn a_resize_may_power_and_retype_its_machine() {
     let machine = "arn:aws:ec2:us-east-1:111122223333:instance/x-1";
     let expect = [
+        format!(
+            "ec2:CreateTags,ec2:DeleteTags on {machine} if aws:TagKeys=trimtab:change,trimtab:was"
+        ),
         format!("ec2:ModifyInstanceAttribute on {machine} if ec2:Attribute=InstanceType"),
         format!("ec2:StartInstances,ec2:StopInstances on {machine}"),
     ];
@@ -126,4 +129,10 @@ fn a_policy_is_what_iam_reads() {
     let policy: Value =
         serde_json::from_str(&Session::of(&change, "set-memory").policy()).expect("JSON");
     assert_eq!(policy, expect);
+    let resize = self::change(Action::ResizeInstance, &[]);
+    let policy: Value = serde_json::from_str(&Session::of(&resize, "mark").policy()).expect("JSON");
+    let only_marks = serde_json::json!({
+        "ForAllValues:StringEquals": { "aws:TagKeys": ["trimtab:change", "trimtab:was"] },
+    });
+    assert_eq!(policy["Statement"][0]["Condition"], only_marks);
 }

@@ -67,6 +67,22 @@ fn stop_step(instance_id: &str, instance_type: &str) -> Step {
     )
 }
 
+/// Marks an instance of `instance_type`; `was` is the type from before the change.
+pub(crate) fn mark_step(instance_id: &str, instance_type: &str, was: &str) -> Step {
+    let kind = StepKind::MarkInstance {
+        instance_id: instance_id.to_owned(),
+        instance_type: instance_type.to_owned(),
+        was: was.to_owned(),
+    };
+    step("mark", kind, ATTRIBUTE_BUDGET_S, "remove the mark, once the change has ended".to_owned())
+}
+
+/// Removes the mark after the outcome.
+pub(crate) fn unmark_step(instance_id: String, was: String) -> Step {
+    let kind = StepKind::UnmarkInstance { instance_id, was };
+    step("unmark", kind, ATTRIBUTE_BUDGET_S, "nothing: the change has ended".to_owned())
+}
+
 fn resize(recommendation: &Recommendation) -> Vec<Step> {
     let (
         Spec::Instance { instance_type: from, state: PowerState::Running },
@@ -86,7 +102,17 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
         }
     }
     ladder.push(from.clone());
+    resize_steps(&instance_id, &ladder)
+}
+
+/// The steps that take an instance from the last type of `ladder` to its first, or as far down as there is capacity.
+pub(crate) fn resize_steps(instance_id: &str, ladder: &[String]) -> Vec<Step> {
+    let Some(from) = ladder.last() else {
+        return Vec::new();
+    };
+    let (instance_id, ladder) = (instance_id.to_owned(), ladder.to_vec());
     vec![
+        mark_step(&instance_id, from, from),
         stop_step(&instance_id, from),
         step(
             "set-type",

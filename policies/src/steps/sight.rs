@@ -5,13 +5,14 @@
 mod function;
 mod group;
 mod instance;
+mod mark;
 mod volume;
 
 use jiff::Timestamp;
 use trimtab_models::resource::{Instance, Resource, Volume};
 
 use super::{Step, StepKind};
-use crate::facts::InstanceStatus;
+use crate::{facts::InstanceStatus, mark::Mark};
 
 pub(crate) use volume::same_volume;
 
@@ -63,9 +64,22 @@ pub enum Sight {
     Foreign(String),
 }
 
-/// Sorts `seen` by `step`. `rung` is the rung of the ladder of types, `attempted_at` the time of the last journalled call.
+/// How far the change of a step has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The rung of the ladder of types.
+    pub rung: usize,
+    /// The time of the last journalled call.
+    pub attempted_at: Option<Timestamp>,
+    /// The mark that the change sets or removes, where the step is about one.
+    pub mark: Option<Mark>,
+}
+
+/// Sorts `seen` by `step` of a change that has come as far as `reached`.
 #[must_use]
-pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestamp>) -> Sight {
+pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
+    let Reached { rung, attempted_at, mark } = reached;
+    let (rung, attempted_at) = (*rung, *attempted_at);
     let resource = match &seen.resource {
         Sighting::Unknown(why) => return Sight::Unknown(why.clone()),
         Sighting::Absent => return absent(&step.kind, seen, attempted_at),
@@ -96,12 +110,17 @@ pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestam
             function::memory(resource, *from_mb, *to_mb)
         }
         StepKind::SetGroupBounds { from, to, .. } => group::bounds(resource, from, to),
+        StepKind::MarkInstance { instance_type, .. } => {
+            mark::set(resource, instance_type, mark.as_ref())
+        }
+        StepKind::UnmarkInstance { .. } => mark::remove(resource, mark.as_ref()),
     }
 }
 
 fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sight {
     match kind {
         StepKind::DeleteVolume { .. } if attempted_at.is_some() => Sight::Done,
+        StepKind::UnmarkInstance { .. } => Sight::Done,
         StepKind::RestoreVolume { .. } => match &seen.made {
             None => Sight::Unknown("the restored volume could not be looked up".to_owned()),
             Some(None) => Sight::Ready,
@@ -119,7 +138,8 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::CreateSnapshot { .. }
         | StepKind::DeleteVolume { .. }
         | StepKind::SetFunctionMemory { .. }
-        | StepKind::SetGroupBounds { .. } => Sight::Foreign("the resource is gone".to_owned()),
+        | StepKind::SetGroupBounds { .. }
+        | StepKind::MarkInstance { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         self, attach, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut,
         now, seconds_ago, volume, volume_mut,
     },
+    mark::{CHANGE_TAG, Mark, WAS_TAG},
 };
 
 /// What `sort` says, without its words.
@@ -49,8 +50,14 @@ fn step_of(kind: StepKind) -> Step {
     Step { name: "step".to_owned(), kind, budget_s: 600, undo: String::new() }
 }
 
+fn our_mark() -> Mark {
+    Mark { agent_id: "a1".to_owned(), change_id: "chg-1".to_owned(), was: "m5.xlarge".to_owned() }
+}
+
 fn check(kind: &StepKind, seen: &Seen, rung: usize, attempted: Option<Timestamp>, expect: Is) {
-    let sight = sort(&step_of(kind.clone()), seen, rung, attempted);
+    let mark = Some(our_mark());
+    let sight =
+        sort(&step_of(kind.clone()), seen, &Reached { rung, attempted_at: attempted, mark });
     assert_eq!(is(&sight), expect, "{kind:?} at rung {rung} sees {seen:?}: {sight:?}");
 }
 
@@ -80,6 +87,50 @@ fn check_machine(kind: &StepKind, rung: usize, instance_type: &str, expect: [Is;
     for (state, expect) in STATES.into_iter().zip(expect) {
         check(kind, &present(machine(instance_type, state)), rung, None, expect);
     }
+}
+
+fn tagged(instance_type: &str, owner: Option<&str>, was: Option<&str>) -> Seen {
+    let mut resource = machine(instance_type, InstanceState::Running);
+    for (key, value) in [(CHANGE_TAG, owner), (WAS_TAG, was)] {
+        let tags = &mut resource.reference.tags;
+        tags.extend(value.map(|value| (key.to_owned(), value.to_owned())));
+    }
+    present(resource)
+}
+
+#[test]
+fn an_instance_is_marked_and_the_mark_removed() {
+    let mark = StepKind::MarkInstance {
+        instance_id: "i-1".into(),
+        instance_type: "m5.xlarge".into(),
+        was: "m5.xlarge".into(),
+    };
+    let unmark = StepKind::UnmarkInstance { instance_id: "i-1".into(), was: "m5.xlarge".into() };
+    let was = Some("m5.xlarge");
+    for (owner, was, marking, unmarking) in [
+        (None, None, Is::Ready, Is::Done),
+        (Some("a1/chg-1"), was, Is::Done, Is::Ready),
+        (Some("a1/chg-1"), None, Is::Ready, Is::Ready),
+        (Some("a1/chg-1"), Some("c5.large"), Is::Ready, Is::Ready),
+        (Some("a1/chg-2"), was, Is::Ready, Is::Done),
+        (Some("a12/chg-1"), was, Is::Foreign, Is::Done),
+        (Some("b2/chg-1"), was, Is::Foreign, Is::Done),
+        (Some("chg-1"), None, Is::Foreign, Is::Done),
+    ] {
+        check(&mark, &tagged("m5.xlarge", owner, was), 0, None, marking);
+        check(&unmark, &tagged("m5.xlarge", owner, was), 0, None, unmarking);
+    }
+    let ours = [Is::InProgress, Is::Ready, Is::Foreign, Is::Foreign, Is::Foreign, Is::Foreign];
+    check_machine(&mark, 0, "m5.xlarge", ours);
+    check_machine(&mark, 0, "c5.large", [Is::Foreign; 6]);
+    let again = StepKind::MarkInstance {
+        instance_id: "i-1".into(),
+        instance_type: "m5.large".into(),
+        was: "m5.xlarge".into(),
+    };
+    let back = [Is::Ready, Is::Ready, Is::Ready, Is::Ready, Is::Foreign, Is::Foreign];
+    check_machine(&again, 0, "m5.large", back);
+    check(&unmark, &absent(), 0, None, Is::Done);
 }
 
 #[test]

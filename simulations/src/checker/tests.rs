@@ -156,6 +156,7 @@ impl Stage {
             approver: None,
             access: Access::default(),
             keys: Vec::new(),
+            agent_id: "a1".to_owned(),
             steps: steps(&recommendation, &resource),
         };
         Change::open(opening, recommendation, at(second))

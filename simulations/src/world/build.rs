@@ -162,6 +162,7 @@ impl Placing<'_> {
             types: Timeline::new(instance_type.clone()),
             states: Timeline::new(InstanceState::Running),
             reasons: Timeline::new(None),
+            marks: Timeline::new(BTreeMap::new()),
             first_type: instance_type,
             memory_ratio: memory_ratio.map(|ratio| ratio * (0.9 + 0.2 * unit(self.stream, 4))),
             network_bytes_s: *network_bytes_s,

@@ -109,6 +109,8 @@ impl World {
             Operation::CreateVolume { snapshot_id, .. } => snapshot_id,
             Operation::SetFunctionMemory { function_name, .. } => function_name,
             Operation::SetGroupBounds { group_name, .. } => group_name,
+            Operation::TagResource { resource_id, .. }
+            | Operation::UntagResource { resource_id, .. } => resource_id,
         };
         (operation.iam_action(), target.clone())
     }
@@ -137,6 +139,8 @@ impl World {
             StepKind::RestoreVolume { .. } => Some("ec2:CreateVolume"),
             StepKind::SetFunctionMemory { .. } => Some("lambda:UpdateFunctionConfiguration"),
             StepKind::SetGroupBounds { .. } => Some("autoscaling:UpdateAutoScalingGroup"),
+            StepKind::MarkInstance { .. } => Some("ec2:CreateTags"),
+            StepKind::UnmarkInstance { .. } => Some("ec2:DeleteTags"),
         });
         calls.into_iter().find(|call| self.faults.denied.contains(*call)).map(str::to_owned)
     }

@@ -35,6 +35,7 @@ impl Entity {
                 instance.instance_type.clone_from(body.types.at(second));
                 instance.state = *body.states.at(second);
                 instance.state_reason.clone_from(body.reasons.at(second));
+                resource.reference.tags.extend(body.marks.at(second).clone());
                 if instance.state == InstanceState::Terminated {
                     return None;
                 }

@@ -7,6 +7,7 @@ mod faults;
 mod look;
 mod metrics;
 mod perform;
+mod power;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -77,6 +78,8 @@ pub(crate) struct InstanceBody {
     pub(crate) types: Timeline<String>,
     pub(crate) states: Timeline<InstanceState>,
     pub(crate) reasons: Timeline<Option<String>>,
+    /// Tags that changes set and remove; the others never change.
+    pub(crate) marks: Timeline<BTreeMap<String, String>>,
     pub(crate) first_type: String,
     pub(crate) memory_ratio: Option<f64>,
     pub(crate) network_bytes_s: f64,

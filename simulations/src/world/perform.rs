@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::ApiWord,
     resource::{Detail, InstanceState},
     spec::{PowerState, Spec, VolumeSpec},
 };
@@ -99,101 +98,16 @@ impl World {
             Operation::SetGroupBounds { min_size, max_size, desired_capacity, .. } => {
                 self.set_bounds(&target, call, (*min_size, *max_size, *desired_capacity), now_s)
             }
+            Operation::TagResource { mark, .. } => self.tag(&target, call, mark, now_s),
+            Operation::UntagResource { mark, .. } => self.untag(&target, call, mark, now_s),
         }
     }
 
-    fn body(&mut self, id: &str, call: &str) -> Result<&mut Body, Failure> {
+    pub(super) fn body(&mut self, id: &str, call: &str) -> Result<&mut Body, Failure> {
         match self.entities.get_mut(id) {
             Some(entity) => Ok(&mut entity.body),
             None => Err(failure(FailureKind::NotFound, call, id, "there is no such resource")),
         }
-    }
-
-    fn stop(&mut self, id: &str, call: &str, now_s: i64, draw: f64) -> Result<Receipt, Failure> {
-        let instance = self.entity(id, call)?.resource.instance();
-        if instance.is_some_and(|instance| instance.lifecycle.as_deref() == Some("spot")) {
-            let message = "UnsupportedOperation: a one-time Spot instance cannot be stopped";
-            return Err(failure(FailureKind::Rejected, call, id, message));
-        }
-        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
-        match body.states.at(now_s) {
-            InstanceState::Running => {
-                body.states.set(now_s, InstanceState::Stopping);
-                body.states.then(now_s + 30 + (90.0 * draw) as i64, InstanceState::Stopped);
-                body.reasons.set(now_s, Some("Client.UserInitiatedShutdown".to_owned()));
-                Ok(Receipt::default())
-            }
-            InstanceState::Stopping | InstanceState::Stopped => Ok(Receipt::default()),
-            InstanceState::Pending | InstanceState::ShuttingDown | InstanceState::Terminated => {
-                Err(failure(
-                    FailureKind::Conflict,
-                    call,
-                    id,
-                    "IncorrectInstanceState: it cannot be stopped now",
-                ))
-            }
-        }
-    }
-
-    fn start(&mut self, id: &str, call: &str, now_s: i64, draw: f64) -> Result<Receipt, Failure> {
-        let no_capacity = self.faults.no_capacity.clone();
-        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
-        match body.states.at(now_s) {
-            InstanceState::Running | InstanceState::Pending => Ok(Receipt::default()),
-            InstanceState::Stopped => {
-                let name = body.types.at(now_s).clone();
-                if no_capacity.get(&name).is_some_and(|until| now_s < until.as_second()) {
-                    let message =
-                        format!("InsufficientInstanceCapacity: no capacity for {name} now");
-                    return Err(failure(FailureKind::Capacity, call, id, &message));
-                }
-                body.states.set(now_s, InstanceState::Pending);
-                body.states.then(now_s + 20 + (40.0 * draw) as i64, InstanceState::Running);
-                body.reasons.set(now_s, None);
-                Ok(Receipt::default())
-            }
-            InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => {
-                Err(failure(
-                    FailureKind::Conflict,
-                    call,
-                    id,
-                    "IncorrectInstanceState: it cannot be started now",
-                ))
-            }
-        }
-    }
-
-    fn set_type(
-        &mut self,
-        id: &str,
-        call: &str,
-        name: &str,
-        now_s: i64,
-    ) -> Result<Receipt, Failure> {
-        let rejected = |message: &str| Err(failure(FailureKind::Rejected, call, id, message));
-        let Some(row) = self.catalog.instance_type(name) else {
-            return rejected(&format!("InvalidInstanceAttributeValue: {name} is no instance type"));
-        };
-        let architectures = row.architectures.clone();
-        if let Some(instance) = self.entity(id, call)?.resource.instance()
-            && !architectures.iter().any(|one| one.as_str() == instance.architecture)
-        {
-            return rejected(&format!(
-                "InvalidInstanceAttributeValue: {name} does not run {} images",
-                instance.architecture
-            ));
-        }
-        let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
-        if *body.states.at(now_s) != InstanceState::Stopped {
-            return Err(failure(
-                FailureKind::Conflict,
-                call,
-                id,
-                "IncorrectInstanceState: it is not stopped",
-            ));
-        }
-        body.types.set(now_s, name.to_owned());
-        Ok(Receipt::default())
     }
 
     fn modify(
@@ -485,7 +399,7 @@ impl InstanceBody {
     }
 }
 
-fn not_of_kind(call: &str, id: &str) -> Failure {
+pub(super) fn not_of_kind(call: &str, id: &str) -> Failure {
     failure(
         FailureKind::Rejected,
         call,
@@ -494,6 +408,6 @@ fn not_of_kind(call: &str, id: &str) -> Failure {
     )
 }
 
-fn failure(kind: FailureKind, call: &str, target: &str, message: &str) -> Failure {
+pub(super) fn failure(kind: FailureKind, call: &str, target: &str, message: &str) -> Failure {
     Failure { kind, call: call.to_owned(), target: target.to_owned(), message: message.to_owned() }
 }
