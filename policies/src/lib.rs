@@ -19,6 +19,7 @@ pub mod mode;
 pub mod operations;
 pub mod ownership;
 pub mod plan;
+pub mod quiet;
 pub mod record;
 pub mod scope;
 pub mod settings;
