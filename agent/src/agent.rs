@@ -205,7 +205,7 @@ impl Agent {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
     }
 
-    /// When each approved recommendation that was held back is tried again, by id.
+    /// When each recommendation that was held back and may begin later is tried again, by id.
     pub fn held(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@ use trimtab_models::resource::{Arn, Resource, ResourceRef, Volume};
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
+    mode::Mode,
     plan::{Disposition, Moment, PlanEntry},
     record::Entry,
     scope::group_of,
@@ -25,7 +26,7 @@ use crate::{
     view::{RecommendationState, RecommendationView, held_by},
 };
 
-/// How long an approved recommendation that was held back waits for its next try.
+/// How long at most a recommendation that was held back before its first write waits for its next try.
 const HELD_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Begins what the plan says `apply`, one after the other: each is reviewed once more on fresh data and state, and its
@@ -35,6 +36,7 @@ const HELD_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 /// When the journal or the store fails; nothing more is begun then.
 pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<String>, CycleError> {
     let mut begun = Vec::new();
+    hold_until_due(agent, entries);
     for entry in entries.iter().filter(|entry| entry.decision == Disposition::Apply) {
         let Some(view) = agent.store().recommendation(&entry.id)? else { continue };
         begun.extend(begin_one(agent, view).await?);
@@ -42,20 +44,38 @@ pub async fn begin_all(agent: &Agent, entries: &[PlanEntry]) -> Result<Vec<Strin
     Ok(begun)
 }
 
-/// Begins every recommendation that is approved and whose time has come.
+/// Notes when each wait of what autopilot would otherwise begin is over: cycles are too far apart to hit every quiet hour.
+fn hold_until_due(agent: &Agent, entries: &[PlanEntry]) {
+    let waiting = entries.iter().filter(|entry| is_waiting_by_itself(entry));
+    let due = waiting.filter_map(|entry| Some((entry.id.clone(), entry.until?)));
+    *agent.held() = due.collect();
+}
+
+/// Whether only the time stands between autopilot and a change.
+fn is_waiting_by_itself(entry: &PlanEntry) -> bool {
+    entry.mode == Mode::Autopilot
+        && entry.decision == Disposition::Withheld
+        && entry.until.is_some()
+}
+
+/// Begins every recommendation that is approved, or autopilot's own, and whose time has come.
 ///
 /// # Errors
 /// As [`begin_all`].
 pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
     let now = agent.ports().clock.now();
-    let approved: Vec<String> = agent.ledger().book().approved(now).map(id).collect();
+    let mut due: BTreeSet<String> = agent.ledger().book().approved(now).map(id).collect();
+    let held = agent.held().clone();
+    due.extend(held.keys().cloned());
     let mut begun = Vec::new();
-    for id in approved {
-        if agent.held().get(&id).is_some_and(|again_at| now < *again_at) {
+    for id in due {
+        if held.get(&id).is_some_and(|again_at| now < *again_at) {
             continue;
         }
         let Some(view) = agent.store().recommendation(&id)? else { continue };
-        if view.state == RecommendationState::Approved {
+        let by_itself =
+            view.state == RecommendationState::Proposed && is_waiting_by_itself(&view.entry);
+        if view.state == RecommendationState::Approved || by_itself {
             begun.extend(begin_one(agent, view).await?);
         }
     }
@@ -89,8 +109,9 @@ async fn begin_one(
         .then(|| open(agent, &entry, view.zone.clone()))
         .transpose()?;
     if opened.is_none() {
-        let pause = agent.ports().clock.now().saturating_add(HELD_PAUSE);
-        agent.held().insert(entry.id.clone(), pause.unwrap_or(Timestamp::MAX));
+        let pause = agent.ports().clock.now().saturating_add(HELD_PAUSE).unwrap_or(Timestamp::MAX);
+        let again_at = entry.until.map_or(pause, |until| until.min(pause));
+        agent.held().insert(entry.id.clone(), again_at);
     }
     match &opened {
         Some(change) => {

@@ -67,6 +67,10 @@ pub struct Approval {
     pub reason: Option<String>,
     /// Do not wait for quiet time.
     pub now: bool,
+    /// Begin at this time instead of a quiet one.
+    pub begin_at: Option<Timestamp>,
+    /// Take it back without asking again, should it turn out badly.
+    pub auto_undo: bool,
 }
 
 /// Approves one recommendation after a review on fresh facts. What it waits for is told, not refused.
@@ -86,6 +90,11 @@ pub async fn approve(
             view.entry.digest
         )));
     }
+    if approval.now && approval.begin_at.is_some() {
+        return Err(DecideError::Refused(
+            "it cannot begin both now and at a later time".to_owned(),
+        ));
+    }
     let now = agent.ports().clock.now();
     let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
     let until = SignedDuration::try_from_secs_f64(expiry)
@@ -99,6 +108,8 @@ pub async fn approve(
         reason: approval.reason,
         until,
         now: approval.now,
+        begin_at: approval.begin_at,
+        auto_undo: approval.auto_undo,
     };
     let entry = review_one(agent, &view, Moment::Approval, Some(decision.clone())).await;
     if let Some(reason) = reason_not_approvable(&entry) {
@@ -110,7 +121,7 @@ pub async fn approve(
     agent.held().remove(&view.entry.id);
     view.state = RecommendationState::Approved;
     view.decided = Some(format!("approved by {by}"));
-    view.entry.checks = entry.checks;
+    view.entry = entry;
     save(agent, &view)?;
     Ok(view)
 }
@@ -154,6 +165,8 @@ pub fn reject(
         reason: Some(reason.clone()),
         until,
         now: false,
+        begin_at: None,
+        auto_undo: false,
     };
     journal(agent, &view, by, decision)?;
     view.state = RecommendationState::Rejected;

@@ -85,6 +85,7 @@ fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
     (kept.evidence.from, kept.evidence.until) = (new.evidence.from, new.evidence.until);
     kept.evidence.days_seen = new.evidence.days_seen;
     kept.evidence.seasons.clone_from(&new.evidence.seasons);
+    kept.evidence.forecast.clone_from(&new.evidence.forecast);
     kept.resource = new.resource.clone();
     kept
 }

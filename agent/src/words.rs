@@ -10,7 +10,12 @@ use trimtab_models::{
     recommendation::{Evidence, ForecastSeen, PriceBasis, Recommendation, SavingBasis},
     spec::Spec,
 };
-use trimtab_policies::mode::Disruption;
+use trimtab_policies::{
+    mode::{Disruption, Mode},
+    plan::{CheckVerdict, Disposition},
+};
+
+use crate::view::{RecommendationState, RecommendationView, check_name};
 
 /// What stands where nothing is known.
 pub const UNKNOWN: &str = "unknown";
@@ -114,6 +119,29 @@ pub fn saving_basis(recommendation: &Recommendation) -> String {
 #[must_use]
 pub fn risk(recommendation: &Recommendation) -> String {
     recommendation.risk.map_or_else(|| "not modelled".to_owned(), percent)
+}
+
+/// When a recommendation that may begin does so; `None` where nothing will, or nobody has said yes yet.
+#[must_use]
+pub fn begins(view: &RecommendationView) -> Option<String> {
+    let entry = &view.entry;
+    let waits = || entry.checks.iter().filter(|result| result.verdict == CheckVerdict::Wait);
+    let by_itself = entry.mode == Mode::Autopilot && entry.decision == Disposition::Withheld;
+    let approved = view.state == RecommendationState::Approved;
+    let asked = view.state == RecommendationState::AwaitingApproval;
+    let failing = entry.checks.iter().any(|result| result.verdict == CheckVerdict::Fail);
+    if failing || !(approved || asked || by_itself && view.state.is_open()) {
+        return None;
+    }
+    let text = match entry.until {
+        Some(until) => time(until),
+        None if waits().next().is_none() => "within minutes".to_owned(),
+        None => {
+            let names: Vec<_> = waits().map(|result| check_name(result.check)).collect();
+            format!("as soon as nothing waits any more ({})", names.join(", "))
+        }
+    };
+    Some(if asked { format!("once approved, {text}") } else { text })
 }
 
 /// The seasons found, and how often each was seen.

@@ -175,6 +175,9 @@ pub struct ForecastSeen {
     pub day: Vec<Quantiles>,
     /// The highest of each quantile in the week ahead.
     pub week_highest: Quantiles,
+    /// The quantiles of the slots in each hour of the week ahead, in the metric's unit.
+    #[serde(default)]
+    pub week: Vec<Quantiles>,
     /// The quiet hours of the week ahead: those whose median is lowest, the lowest first.
     pub quiet_hours: Vec<Timestamp>,
     /// The forecasters with their weights, best first.

@@ -27,6 +27,12 @@ pub struct Decision {
     /// Whether the approver said not to wait for quiet time.
     #[serde(default)]
     pub now: bool,
+    /// The time at which the approver wants the change to begin, instead of a quiet one.
+    #[serde(default)]
+    pub begin_at: Option<Timestamp>,
+    /// Whether the approval includes taking the change back without asking again, should it turn out badly.
+    #[serde(default)]
+    pub auto_undo: bool,
 }
 
 /// Yes or no.

@@ -2,6 +2,7 @@
 //!
 //! Each test changes the one thing that it is about. Not here: any expectation.
 
+mod ahead;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use crate::{
     window::after_days,
 };
 
+pub(crate) use ahead::forecast;
 pub(crate) use world::{World, verdict};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -437,6 +439,8 @@ pub(crate) fn approval(candidate: &Candidate) -> Decision {
         reason: None,
         until: None,
         now: false,
+        begin_at: None,
+        auto_undo: false,
     }
 }
 

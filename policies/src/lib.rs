@@ -20,6 +20,7 @@ pub mod mode;
 pub mod operations;
 pub mod ownership;
 pub mod plan;
+pub mod quiet;
 pub mod record;
 pub mod scope;
 pub mod session;

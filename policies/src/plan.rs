@@ -69,6 +69,8 @@ pub enum CheckName {
     Stop,
     /// Approval and proposal are young enough.
     Expiry,
+    /// What disrupts waits until little is asked of the resource.
+    QuietTime,
 }
 
 /// What a check says.
@@ -361,7 +363,8 @@ impl CheckName {
             | Self::Permission
             | Self::Circuit
             | Self::Stop
-            | Self::Expiry => false,
+            | Self::Expiry
+            | Self::QuietTime => false,
         }
     }
 }

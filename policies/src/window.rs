@@ -60,6 +60,13 @@ pub fn opening(policy: &Policy, target: &Target<'_>, now: Timestamp) -> Opening 
     Opening::Closed { until, reason }
 }
 
+/// Whether a change to the target may begin at `at`: as [`opening`], without the reasons and the next opening.
+pub(crate) fn is_open(policy: &Policy, target: &Target<'_>, at: Timestamp) -> bool {
+    let windows = windows_of(policy, target);
+    let inside = policy.windows.is_empty() || windows.iter().any(|window| is_inside(window, at));
+    inside && !freezes_of(policy, target).iter().any(|freeze| is_frozen(freeze, at))
+}
+
 fn closed_reason(windows: &[&Window]) -> String {
     let names: Vec<String> = windows
         .iter()

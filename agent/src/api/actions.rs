@@ -96,6 +96,8 @@ pub(super) struct ApproveBody {
     digest: Option<String>,
     reason: Option<String>,
     now: bool,
+    at: Option<Timestamp>,
+    auto_undo: bool,
 }
 
 pub(super) async fn post_approve(
@@ -104,8 +106,9 @@ pub(super) async fn post_approve(
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Result<Json<RecommendationView>, Problem> {
-    let ApproveBody { digest, reason, now } = body(&bytes)?;
-    Ok(Json(approve(&state, &id, &caller, Approval { digest, reason, now }).await?))
+    let ApproveBody { digest, reason, now, at, auto_undo } = body(&bytes)?;
+    let approval = Approval { digest, reason, now, begin_at: at, auto_undo };
+    Ok(Json(approve(&state, &id, &caller, approval).await?))
 }
 
 #[derive(Debug, Default, Deserialize)]

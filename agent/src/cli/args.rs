@@ -158,6 +158,12 @@ pub enum ClientCommand {
         /// Do not wait for a quiet time.
         #[arg(long)]
         now: bool,
+        /// Begin at this date (midnight UTC) or time, which must lie in a window, instead of a quiet time.
+        #[arg(long, value_parser = date_or_time, value_name = "TIME", conflicts_with = "now")]
+        at: Option<Timestamp>,
+        /// Take it back without asking again, should it turn out badly.
+        #[arg(long)]
+        auto_undo: bool,
         /// Why, for the record.
         #[arg(long)]
         reason: Option<String>,

@@ -70,8 +70,8 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         ClientCommand::Recommendations { command } => {
             recommendations(command, &Client::new(globals)?, json).await?
         }
-        ClientCommand::Approve { ids, now, reason } => {
-            let body = json!({ "now": now, "reason": reason });
+        ClientCommand::Approve { ids, now, at, auto_undo, reason } => {
+            let body = json!({ "now": now, "at": at, "auto_undo": auto_undo, "reason": reason });
             return answer_all(&Client::new(globals)?, ids, "approve", &body, json).await;
         }
         ClientCommand::Reject { ids, reason, until } => {

@@ -40,6 +40,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
         field("Resource", &recommendation.resource.arn.0),
         field("Digest", &view.entry.digest),
     ];
+    lines.extend(words::begins(view).map(|begins| field("Begins", &begins)));
     lines.extend(evidence(&recommendation.evidence));
     lines.push(format!("\n{}", checks(view)));
     let mut steps = table(&["Step", "Time allowed", "Undo"]);
@@ -136,8 +137,9 @@ pub(super) fn answered(view: &RecommendationView) -> String {
         .filter(|result| result.verdict == CheckVerdict::Wait)
         .map(|result| format!("; it waits for {}: {}", check_name(result.check), result.reason))
         .collect();
+    let begins = words::begins(view).map_or_else(String::new, |at| format!("; begins {at}"));
     format!(
-        "{}: {}{}",
+        "{}: {}{}{begins}",
         view.entry.id,
         view.decided.as_deref().unwrap_or(view.state.as_str()),
         waits.concat()

@@ -92,7 +92,9 @@ pub(super) fn recommendations(views: &[RecommendationView]) -> String {
             | RecommendationState::Expired
             | RecommendationState::Superseded => Color::Reset,
         };
-        table.add_row(row(&view.entry, &view.state.as_str().replace('_', " "), color));
+        let begins = words::begins(view).map_or_else(String::new, |at| format!("\nbegins {at}"));
+        let state = format!("{}{begins}", view.state.as_str().replace('_', " "));
+        table.add_row(row(&view.entry, &state, color));
     }
     table.to_string()
 }

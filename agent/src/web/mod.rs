@@ -17,6 +17,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use jiff::{civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 use trimtab_policies::change::Change;
 
@@ -181,6 +182,10 @@ struct ApproveForm {
     digest: String,
     #[serde(default)]
     now: Option<String>,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    auto_undo: Option<String>,
 }
 
 async fn approve(
@@ -193,7 +198,20 @@ async fn approve(
         Ok(Form(form)) => form,
         Err(rejection) => return problem_page(Problem::bad_request(rejection.body_text())),
     };
-    let approval = Approval { digest: Some(form.digest), reason: None, now: form.now.is_some() };
+    let begin_at = match form.at.as_str() {
+        "" => None,
+        text => match text.parse::<DateTime>().and_then(|at| at.to_zoned(TimeZone::UTC)) {
+            Ok(at) => Some(at.timestamp()),
+            Err(error) => return problem_page(Problem::bad_request(format!("`at`: {error}"))),
+        },
+    };
+    let approval = Approval {
+        digest: Some(form.digest),
+        reason: None,
+        now: form.now.is_some(),
+        begin_at,
+        auto_undo: form.auto_undo.is_some(),
+    };
     let result = api::approve(&state, &id, &caller, approval).await;
     answer(result, &format!("/#{id}"))
 }

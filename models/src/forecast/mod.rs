@@ -111,6 +111,7 @@ impl SeriesForecast {
             from: at(0)?,
             day: self.forecast.day().to_vec(),
             week_highest: highest,
+            week: steps.clone(),
             quiet_hours: hours.into_iter().take(QUIET_HOURS).map(at).collect::<Option<_>>()?,
             weights: weights.clone(),
             calibration_misses: *calibration_misses,

@@ -16,7 +16,7 @@ use crate::{
     mark::Mark,
     mode::Mode,
     record::Event,
-    steps::{Step, resize_steps},
+    steps::resize_steps,
 };
 
 /// What adopting needs beside the machine.

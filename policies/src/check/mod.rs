@@ -18,6 +18,7 @@ mod opt_out;
 mod ownership;
 mod permission;
 mod price;
+mod quiet_time;
 mod risk;
 mod step_size;
 mod stop;
@@ -207,6 +208,7 @@ pub(crate) fn all(subject: &Subject<'_>) -> Vec<CheckResult> {
         Some(material::check(subject)),
         Some(opt_out::check(subject)),
         Some(window::check(subject)),
+        quiet_time::applies(subject).then(|| quiet_time::check(subject)),
         Some(cooldown::check(subject)),
         Some(blast_radius::check(subject)),
         Some(conflict::check(subject)),

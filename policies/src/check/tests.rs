@@ -66,6 +66,10 @@ impl Trial {
         );
     }
 
+    fn plan(self) -> crate::plan::Plan {
+        self.world.review(vec![self.candidate])
+    }
+
     fn until(self, name: CheckName) -> Option<Timestamp> {
         let plan = self.world.review(vec![self.candidate]);
         verdict(&plan, name).until
@@ -911,4 +915,66 @@ fn a_mark_that_the_journal_does_not_know_withholds_everything() {
     trial_of(Action::TuneVolume, disk)
         .with(|world, _| drop(world.inventory.insert(holder.reference.arn.clone(), holder)))
         .check(name, "Fail `i-7` is marked");
+}
+
+#[test]
+fn what_disrupts_waits_for_its_quiet_hours() {
+    let quiet = |action: Action, change: &dyn Fn(&mut World, &mut Candidate)| {
+        trial(action).with(|world, candidate| {
+            candidate.recommendation.evidence.forecast = Some(forecast());
+            candidate.decision = Some(approval(candidate));
+            change(world, candidate);
+        })
+    };
+    // It is Friday noon; the approval of Thursday noon is good for seven days.
+    let night = time("2026-11-21T02:00:00Z");
+    quiet(Resize, &|_, _| {}).check(CheckName::QuietTime, "Wait 2026-11-21T02:00:00Z");
+    assert_eq!(quiet(Memory, &|_, _| {}).until(CheckName::QuietTime), Some(night));
+    quiet(Resize, &|w, _| w.now = night).check(CheckName::QuietTime, "Pass quiet hours");
+    quiet(Resize, &|_, c| c.recommendation.evidence.forecast = None)
+        .check(CheckName::QuietTime, "Pass no forecast");
+    let decided = |change: &'static dyn Fn(&mut Decision)| {
+        move |c: &mut Candidate| change(c.decision.as_mut().expect("the trial approves"))
+    };
+    let now_said = decided(&|d| d.now = true);
+    quiet(Resize, &|_, c| now_said(c)).check(CheckName::QuietTime, "Pass ada said not to wait");
+    let expired = decided(&|d| d.at = days_ago(8));
+    quiet(Resize, &|_, c| expired(c)).check(CheckName::QuietTime, "Wait 2026-11-21T02");
+    // Only so much that nothing disrupts is left to begin at any time.
+    let plan = quiet(Migrate, &|_, _| {}).plan();
+    assert!(plan.entries[0].checks.iter().all(|check| check.check != CheckName::QuietTime));
+}
+
+#[test]
+fn an_approver_may_name_the_time() {
+    let named = |at: &str, moment: Moment, change: &dyn Fn(&mut World)| {
+        let at = time(at);
+        trial(Resize).at(moment).with(|world, candidate| {
+            candidate.recommendation.evidence.forecast = Some(forecast());
+            let begin_at = Some(at);
+            candidate.decision = Some(Decision { begin_at, ..approval(candidate) });
+            change(world);
+        })
+    };
+    let expect = |at: &str, moment, change: &dyn Fn(&mut World), expect: &str| {
+        named(at, moment, change).check(CheckName::QuietTime, expect);
+    };
+    let (late, first) = (Moment::Approval, Moment::FirstWrite);
+    expect("2026-11-20T15:00:00Z", late, &|_| {}, "Wait 15:00");
+    expect("2026-11-20T12:00:00Z", late, &|_| {}, "Pass");
+    expect("2026-11-20T10:59:00Z", late, &|_| {}, "Fail has passed");
+    expect("2026-11-26T12:00:00Z", late, &|_| {}, "Fail not before the approval ends");
+    let freeze = |world: &mut World| {
+        world.policy.freezes.push(Freeze {
+            name: "launch".to_owned(),
+            matcher: Matcher::default(),
+            from: time("2026-11-20T14:00:00Z"),
+            until: time("2026-11-20T18:00:00Z"),
+        });
+    };
+    expect("2026-11-20T15:00:00Z", late, &freeze, "Fail freeze `launch`");
+    expect("2026-11-20T15:00:00Z", first, &|_| {}, "Wait 15:00");
+    expect("2026-11-20T11:30:00Z", first, &|_| {}, "Pass named the hour");
+    // The daemon was away at the time: then the quiet hours count again.
+    expect("2026-11-20T11:00:00Z", first, &|_| {}, "Wait has passed");
 }

@@ -182,6 +182,8 @@ impl Stage {
             reason: None,
             until: None,
             now: false,
+            begin_at: None,
+            auto_undo: false,
         };
         let entry = Entry::Decided {
             recommendation_id: "rec".to_owned(),
