@@ -89,6 +89,7 @@ pub struct Agent {
     catalog_refreshed_at: Mutex<Option<Timestamp>>,
     held: Mutex<BTreeMap<String, Timestamp>>,
     state_dir: PathBuf,
+    read_only: Option<String>,
 }
 
 impl Agent {
@@ -113,7 +114,7 @@ impl Agent {
         }
         // Taken as it was found: a journal that lost records must not catch up before the store is compared with it.
         let found_seq = ledger.last_seq();
-        execute::void_unwritten(&mut ledger, ports.clock.now())?;
+        let read_only = void(&mut ledger, ports.clock.now());
         let store = Store::open(&state_dir, found_seq, settings.store.cache_bytes)?;
         let series = SeriesStore::open(&state_dir.join("series"))?;
         for damage in series.damage() {
@@ -137,6 +138,7 @@ impl Agent {
             catalog_refreshed_at: Mutex::default(),
             held: Mutex::default(),
             state_dir,
+            read_only,
         })
     }
 
@@ -252,6 +254,12 @@ impl Agent {
         self.baselines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Why nothing can be journalled since the start, so that nothing is done, if that is so.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
     /// The state folder.
     #[must_use]
     pub fn state_dir(&self) -> &Path {
@@ -287,6 +295,17 @@ impl Agent {
     }
 }
 
+/// Ends the intents that wrote nothing. Where the disk does not take that, the agent shows what it knows and does
+/// nothing: a journal that failed once takes no record until it is opened again, and without a record there is no call.
+fn void(ledger: &mut Ledger, now: Timestamp) -> Option<String> {
+    let error = anyhow::Error::from(execute::void_unwritten(ledger, now).err()?);
+    let reason = format!(
+        "nothing can be journalled ({error:#}): make room on the disk, then restart the daemon"
+    );
+    tracing::error!(reason, "started to be read only");
+    Some(reason)
+}
+
 /// The stop switch of a state folder.
 #[must_use]
 pub fn stop_file(state_dir: &Path) -> PathBuf {
@@ -310,4 +329,52 @@ pub fn stop_reason(state_dir: &Path) -> Option<String> {
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use trimtab_models::resource::Kind;
+    use trimtab_policies::{
+        change::{Access, Adoption, State, adopted},
+        mark::Mark,
+        record::Entry,
+    };
+    use trimtab_simulations::{scenario::Scenario, world::World};
+
+    use super::*;
+
+    /// A change of a simulated machine that has done nothing yet.
+    fn queued() -> Change {
+        let text = r#"
+            name = "one"
+            description = "One."
+            start = "2026-03-02T00:00:00Z"
+            [fleet]
+            idle = 1
+        "#;
+        let scenario = Scenario::parse(text).expect("a scenario that is read");
+        let mut world = World::new(&scenario, 1, Catalog::embedded());
+        let machines = world.discover("us-east-1", Kind::Instance, scenario.start);
+        let machine = machines.expect("a quiet account").remove(0);
+        let [agent_id, change_id, was] = ["a1", "chg-1", "m5.2xlarge"].map(str::to_owned);
+        let (group, by) = ("g".to_owned(), "ada".to_owned());
+        let adoption = Adoption { group, access: Access::default(), keys: Vec::new(), by };
+        let mark = Mark { agent_id, change_id, was };
+        let mut change = adopted(&mark, &machine, adoption, scenario.start).expect("it is there");
+        (change.state, change.undo_reason) = (State::Queued, None);
+        change.steps.iter_mut().for_each(|progress| progress.attempts = 0);
+        change
+    }
+
+    #[test]
+    fn a_full_disk_at_the_start_is_told_and_survived() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut ledger = Ledger::open(folder.path()).expect("an empty journal opens");
+        assert_eq!(void(&mut ledger, Timestamp::UNIX_EPOCH), None, "nothing is open");
+        let opened = Entry::Opened { change: Box::new(queued()) };
+        ledger.record(Timestamp::UNIX_EPOCH, "trimtab", opened).expect("there is room");
+        crate::ledger::tests::fill_disk(&mut ledger);
+        let reason = void(&mut ledger, Timestamp::UNIX_EPOCH).expect("its end cannot be written");
+        assert!(reason.contains("make room"), "{reason}");
+    }
 }

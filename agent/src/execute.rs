@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use trimtab_policies::{
     change::{Change, Next, Progress, State, next},
     operations::{Failure, FailureKind, Operation, Receipt},
@@ -19,6 +19,9 @@ use crate::{
     ports::{self, Place, Ports},
     probe::place_of,
 };
+
+/// How often a person is told of a machine that stays off.
+const ALERT_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a change stands after one advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,35 @@ pub async fn advance(
     }
 }
 
+/// Tells loudly, once an hour, of a machine that is off by our doing for longer than any resize takes.
+#[derive(Debug, Default)]
+pub struct Alert {
+    told_at: Option<Timestamp>,
+}
+
+impl Alert {
+    /// Whether it is time to tell of `change`; then it counts as told.
+    pub fn is_due(&mut self, change: &Change, now: Timestamp) -> bool {
+        let told = self.told_at.is_some_and(|at| now.duration_since(at) < ALERT_EVERY);
+        let is_due = change.is_off_too_long(now) && !told;
+        if is_due {
+            self.told_at = Some(now);
+        }
+        is_due
+    }
+
+    /// Looks at a change between two moves.
+    pub fn look(&mut self, ledger: &Mutex<Ledger>, change_id: &str, now: Timestamp) {
+        let change = find(ledger, change_id).filter(|change| self.is_due(change, now));
+        let Some(change) = change else { return };
+        let error = change.direction().iter().rev().find_map(|progress| progress.error.clone());
+        tracing::error!(
+            change = change.id, arn = %change.recommendation.resource.arn, off_since = ?change.off_since(), error,
+            "a machine that this agent stopped is still off: its start is tried on, look at it"
+        );
+    }
+}
+
 /// Moves a change until the engine has nothing left to do, sleeping in between. Nothing interrupts it but the end of
 /// the process; it then goes on from the journal. A mark that resists is not waited for.
 ///
@@ -65,8 +97,11 @@ pub async fn drive(
     ledger: &Mutex<Ledger>,
     change_id: &str,
 ) -> Result<State, LedgerError> {
+    let mut alert = Alert::default();
     loop {
-        match advance(ports, ledger, change_id).await? {
+        let advanced = advance(ports, ledger, change_id).await?;
+        alert.look(ledger, change_id, ports.clock.now());
+        match advanced {
             Advance::WakeAt(at) => {
                 let slow = find(ledger, change_id).filter(Change::unmarks_slowly);
                 if let Some(change) = slow {

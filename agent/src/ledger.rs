@@ -122,3 +122,13 @@ impl Ledger {
         self.record(at, SELF, Entry::Change { change_id: change_id.to_owned(), event })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Lets every further write fail as on a full disk.
+    pub(crate) fn fill_disk(ledger: &mut Ledger) {
+        crate::journal::tests::fill_disk(&mut ledger.journal);
+    }
+}

@@ -19,6 +19,7 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
+    ledger::Ledger,
     recommend::Findings,
     store::StoreError,
     view::{RecommendationState, RecommendationView},
@@ -183,10 +184,25 @@ fn view_of(
         zone: inventory
             .get(&recommendation.resource.arn)
             .and_then(|resource| resource.zone.clone()),
-        decided: decision.map(|decision| match decision.verdict {
-            Verdict::Approved => format!("approved by {}", decision.by),
-            Verdict::Rejected => format!("rejected by {}", decision.by),
-        }),
+        decided: decision
+            .map(|decision| match decision.verdict {
+                Verdict::Approved => format!("approved by {}", decision.by),
+                Verdict::Rejected => format!("rejected by {}", decision.by),
+            })
+            .or_else(|| used_up(&ledger, &entry.digest)),
         change_id,
     }
+}
+
+/// What became of an approval that was used up by a change that wrote nothing: it must be given again.
+fn used_up(ledger: &Ledger, digest: &str) -> Option<String> {
+    let changes = ledger.book().changes().values();
+    let newest = changes.filter(|it| it.digest == digest).max_by_key(|it| it.opened_at)?;
+    let outcome = newest.outcome.as_ref().filter(|_| newest.is_unwritten())?;
+    let approver = newest.approver.as_ref()?;
+    let reason = &outcome.reason;
+    Some(format!(
+        "approved by {approver}, which change `{}` used up ({reason}): approve it again",
+        newest.id
+    ))
 }

@@ -185,6 +185,9 @@ pub struct ChangeView {
     pub applied_at: Option<Timestamp>,
     /// Why it was or is taken back.
     pub undo_reason: Option<String>,
+    /// Since when the machine is off by this change's doing: it is owed a start, and gets it.
+    #[serde(default)]
+    pub off_since: Option<Timestamp>,
 }
 
 fn steps_of(change: &Change) -> Vec<StepView> {
@@ -210,6 +213,7 @@ impl From<&Change> for ChangeView {
             opened_at: change.opened_at,
             applied_at: change.applied_at,
             undo_reason: change.undo_reason.clone(),
+            off_since: change.off_since(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod adopt;
 mod call;
 mod mark;
 mod next;
+mod owed;
 #[cfg(test)]
 mod tests;
 mod undo;

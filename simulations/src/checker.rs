@@ -51,6 +51,7 @@ struct Seen {
     id: String,
     state: State,
     ended_at: Option<Timestamp>,
+    change_id: String,
 }
 
 /// A journalled attempt that no write was found for yet.
@@ -77,6 +78,8 @@ pub struct Checker {
     off: BTreeMap<String, (String, Option<String>)>,
     changes: BTreeMap<String, Seen>,
     approved: BTreeSet<String>,
+    /// Changes that called anything but their mark: the others left their resource alone.
+    written: BTreeSet<String>,
     stopped: bool,
     violations: BTreeSet<String>,
 }
@@ -139,8 +142,14 @@ impl Checker {
                     id: recommendation.resource_id.clone(),
                     state: State::Queued,
                     ended_at: None,
+                    change_id: change.id.clone(),
                 };
-                self.opened(&change.id, seen, world);
+                if change.state == State::Undoing {
+                    // Adopted: a person asked for the way back of a lost agent's change, which no check gates.
+                    self.changes.insert(change.id.clone(), Seen { state: State::Undoing, ..seen });
+                } else {
+                    self.opened(&change.id, seen, world);
+                }
             }
             Entry::Change { change_id, event } => self.event(change_id, event, record.at, world),
             Entry::Started { .. } | Entry::Configured { .. } | Entry::CircuitReset { .. } => {}
@@ -182,7 +191,7 @@ impl Checker {
         for other in others {
             let open = other.state.is_open();
             let recent = other.ended_at.is_some_and(|ended| at.duration_since(ended) < pause);
-            let touched = other.state != State::Undone || recent;
+            let touched = other.state != State::Undone || self.written.contains(&other.change_id);
             if open || (seen.kind != Kind::Volume && recent && touched) {
                 self.violate(format!(
                     "{change_id} began on {} too soon after another change",
@@ -223,6 +232,12 @@ impl Checker {
     fn event(&mut self, change_id: &str, event: &Event, at: Timestamp, world: &World) {
         match event {
             Event::Attempted { step, operation } => {
+                if !matches!(
+                    operation,
+                    Operation::TagResource { .. } | Operation::UntagResource { .. }
+                ) {
+                    self.written.insert(change_id.to_owned());
+                }
                 let back =
                     self.changes.get(change_id).is_some_and(|seen| seen.state == State::Undoing);
                 self.attempts.push(Attempt {

@@ -174,8 +174,15 @@ pub(super) async fn report(
 }
 
 pub(super) async fn ready(State(state): State<ApiState>) -> Response {
+    if let Some(reason) = state.agent.read_only() {
+        return Problem::not_ready(reason).into_response();
+    }
     if state.agent.last_cycle().is_some() {
-        return "ready\n".into_response();
+        let ledger = state.agent.ledger();
+        let changes = ledger.book().changes().values();
+        let off = changes.filter(|change| change.off_since().is_some()).count();
+        let owed = if off == 0 { String::new() } else { format!("machines owed a start: {off}\n") };
+        return format!("ready\n{owed}").into_response();
     }
     Problem::not_ready("the first cycle since the start has not ended yet").into_response()
 }

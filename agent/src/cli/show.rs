@@ -180,6 +180,10 @@ pub(super) fn change(view: &ChangeView) -> String {
         field("Mode", &view.mode.to_string()),
     ];
     lines.extend(view.approver.as_ref().map(|approver| field("Approved by", approver)));
+    lines.extend(
+        view.off_since
+            .map(|since| field("Owes a start", &format!("off since {}", words::time(since)))),
+    );
     lines.extend(view.undo_reason.as_ref().map(|reason| field("Taken back", reason)));
     lines.extend(view.outcome.as_ref().map(|outcome| {
         let provisional = if outcome.provisional { " (provisional)" } else { "" };

@@ -55,7 +55,9 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     let token = CancellationToken::new();
     let queue = Arc::new(StageQueue::default());
     let runners = Runners::new(Arc::clone(&agent), token.clone());
-    journal_start(&agent)?;
+    if agent.read_only().is_none() {
+        journal_start(&agent)?;
+    }
     // What an earlier process began is finished before anything new is looked at.
     runners.ensure();
     let state = api_state(&agent, &queue, &runners, options.open_page)?;

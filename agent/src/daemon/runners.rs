@@ -13,7 +13,7 @@ use trimtab_policies::change::Change;
 
 use crate::{
     agent::Agent,
-    execute::{Advance, advance},
+    execute::{Advance, Alert, advance},
     ports::Ports,
 };
 
@@ -67,12 +67,15 @@ impl Runners {
     }
 
     async fn drive(&self, change_id: &str) {
+        let mut alert = Alert::default();
         loop {
             if self.token.is_cancelled() && !self.owes_a_start(change_id) {
                 return;
             }
             let ports = self.ports(change_id);
-            let wake_at = match advance(&ports, &self.agent.ledger, change_id).await {
+            let advanced = advance(&ports, &self.agent.ledger, change_id).await;
+            alert.look(&self.agent.ledger, change_id, ports.clock.now());
+            let wake_at = match advanced {
                 Ok(Advance::WakeAt(at)) => at,
                 Ok(Advance::Resting(_)) => return,
                 Err(error) => {

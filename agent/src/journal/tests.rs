@@ -274,6 +274,11 @@ fn a_record_above_the_maximum_is_refused_and_harmless() {
     assert_eq!(entries[0].payload.len(), PAYLOAD_BYTES_MAX);
 }
 
+/// Lets every further write fail as on a full disk.
+pub(crate) fn fill_disk(journal: &mut Journal) {
+    journal.file = OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+}
+
 #[test]
 fn a_failed_write_or_sync_poisons_until_reopened() {
     let dir = temp();

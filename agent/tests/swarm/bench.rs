@@ -23,9 +23,9 @@ use trimtab_models::{
     spec::{Gone, PowerState, Spec, VolumeSpec},
 };
 use trimtab_policies::{
-    change::{Access, Change, Opening, State, undo_steps},
+    change::{Access, Adoption, Change, Opening, State, adopted, undo_steps},
     digest::{digest, id},
-    mark::CHANGE_TAG,
+    mark::{CHANGE_TAG, Mark},
     mode::Mode,
     record::{Entry, Event, Record},
     steps::steps,
@@ -173,6 +173,51 @@ impl Bench {
             }
         }
         panic!("the engine never rests: {:#?}", self.change());
+    }
+
+    /// Carries the change on until the engine rests (`None`) or the process dies.
+    pub(crate) async fn until_death(&mut self) -> Option<()> {
+        for _ in 0..MOVES_MAX {
+            let ports = Brittle::ports(&self.simulated, &self.deaths);
+            let moved = tokio::select! {
+                biased;
+                () = self.deaths.death() => None,
+                moved = advance(&ports, self.ledger(), &self.change_id) => {
+                    Some(moved.expect("a journal that is written"))
+                }
+            };
+            self.observe();
+            match moved {
+                None => return Some(()),
+                Some(Advance::WakeAt(at)) => self.clock.set(at),
+                Some(Advance::Resting(_)) => return None,
+            }
+        }
+        panic!("the engine never rests: {:#?}", self.change());
+    }
+
+    /// Another host takes over with an empty state folder, minutes later, and adopts what is marked. Returns whether
+    /// there was a mark.
+    pub(crate) async fn lose_journal(&mut self) -> bool {
+        self.ledger = None;
+        self.folder = tempfile::tempdir().expect("a temporary folder");
+        self.clock.set(self.clock.now() + SignedDuration::from_mins(10));
+        self.start();
+        let recommendation = &self.recommendation;
+        let seen = self.simulated.describe(&recommendation.resource, &recommendation.resource_id);
+        let resource = seen.await.expect("a quiet account");
+        let Some(mark) = Mark::read(&resource.reference.tags) else { return false };
+        assert_eq!(mark.change_id, self.change_id);
+        let adoption = Adoption {
+            group: "group".to_owned(),
+            access: Access::default(),
+            keys: Vec::new(),
+            by: "ada".to_owned(),
+        };
+        let change = adopted(&mark, &resource, adoption, self.clock.now());
+        let change = Box::new(change.expect("the machine is there"));
+        self.record(Entry::Opened { change });
+        true
     }
 
     /// Begins to take the change back.

@@ -3,6 +3,7 @@
 //! `TRIMTAB_SWARM_SEEDS=N` runs N seeds of each swarm instead of the few that fit into everybody's test run,
 //! `TRIMTAB_SWARM_SEED=N` only that one. Not here: single rules (their tables) and the wire.
 
+mod adopt;
 mod bench;
 mod brittle;
 mod crash;

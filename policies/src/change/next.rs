@@ -9,7 +9,10 @@ use trimtab_models::resource::InstanceState;
 use super::{
     Change, Progress, State, StepState,
     call::{operation, poll_interval_s},
-    mark, undo_steps,
+    mark,
+    owed::{reason_started_blind, unseen},
+    undo::reason_no_way_back,
+    undo_steps,
 };
 use crate::{
     operations::{FailureKind, Operation},
@@ -82,7 +85,7 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
             step: progress.step.name.clone(),
             created_id: seen.made.clone().flatten().map(|made| made.id),
         }),
-        Sight::Unknown(_) => Next::Poll(later(now, 5)),
+        Sight::Unknown(_) => unseen(change, progress, now),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),
         Sight::Failed(reason) => give_up(change, progress, reason),
@@ -168,7 +171,10 @@ fn ended(change: &Change) -> Event {
             State::Stuck,
             format!("undo ({reason}) found no capacity for the old type: it runs on the new one"),
         ),
-        (Some(reason), None) => finished(State::Undone, reason.clone()),
+        (Some(reason), None) => match reason_no_way_back(change) {
+            Some(missing) => finished(State::Stuck, format!("undo ({reason}): {missing}")),
+            None => finished(State::Undone, reason.clone()),
+        },
     }
 }
 
@@ -210,6 +216,10 @@ fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
         Some(FailureKind::Capacity) if is_start => next_rung(change, progress)
             .or_else(|| wait(backoff))
             .unwrap_or_else(|| act(change, progress, seen)),
+        // Another type would need the same right: the machine waits for it on the type that was asked for.
+        Some(FailureKind::Denied) if is_start => {
+            wait(backoff).unwrap_or_else(|| act(change, progress, seen))
+        }
         Some(FailureKind::Conflict) if progress.attempts < ATTEMPTS_MAX => {
             wait(SignedDuration::from_secs(BACKOFF_MAX_S))
                 .unwrap_or_else(|| act(change, progress, seen))
@@ -374,6 +384,9 @@ fn foreign(
 ) -> Next {
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
+    }
+    if let Some(reason) = reason_started_blind(change, seen) {
+        return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
     }
     if let (Some(_), Some(failed)) = (&change.undo_reason, change.failed()) {
         // What looks foreign here follows from our own step that failed before it.

@@ -332,6 +332,102 @@ fn an_undo_does_without_a_mark_that_is_refused() {
     assert_eq!(run.ended(), (State::Undone, "asked"));
 }
 
+fn blind() -> Seen {
+    Seen { resource: Sighting::Unknown("no answer".to_owned()), status: None, made: None }
+}
+
+/// Polls until something else follows.
+fn wait_blind(run: &mut Run) -> i64 {
+    let from = run.at;
+    while let Next::Poll(at) = run.next(&blind()) {
+        run.at = at;
+    }
+    run.at.duration_since(from).as_secs()
+}
+
+#[test]
+fn a_machine_that_cannot_be_described_is_started_without_being_seen() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    assert_eq!(wait_blind(&mut run), 300);
+    assert!(matches!(run.act(&blind()), Operation::StartInstance { .. }));
+    assert_eq!(wait_blind(&mut run), 300, "and again, until it is seen");
+    run.settle(&running("m5.large"));
+    assert_eq!(run.change.state, State::Watching);
+
+    // Before its type was set: the way forward is given up, the machine starts on what it has.
+    let mut run = begin(Action::ResizeInstance);
+    run.act(&running("m5.xlarge"));
+    assert_eq!(wait_blind(&mut run), 600, "the stop has its own time");
+    run.record(&blind());
+    assert_eq!(run.change.state, State::Undoing);
+    assert_eq!(wait_blind(&mut run), 300);
+    assert!(matches!(run.act(&blind()), Operation::StartInstance { .. }));
+    run.wait(60).settle(&running("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Undone);
+
+    // After its type was set, nobody saw whether: it runs, and a person looks at it.
+    let mut run = begin(Action::ResizeInstance);
+    run.act(&running("m5.xlarge"));
+    run.wait(60).record(&stopped("m5.xlarge"));
+    run.act(&stopped("m5.xlarge"));
+    wait_blind(&mut run);
+    run.record(&blind());
+    wait_blind(&mut run);
+    assert!(matches!(run.act(&blind()), Operation::StartInstance { .. }));
+    run.wait(60).settle(&running("m5.large"));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Stuck, "{reason}");
+    assert!(reason.contains("runs on m5.large"), "{reason}");
+}
+
+#[test]
+fn what_we_did_not_stop_is_never_started_blind() {
+    for action in [Action::ResizeInstance, Action::StopIdleInstance] {
+        let mut run = begin(action);
+        if action == Action::StopIdleInstance {
+            run.act(&running("m5.xlarge"));
+        }
+        for _ in 0..500 {
+            assert!(!matches!(run.next(&blind()), Next::Act { .. }), "{action}");
+            run.wait(5);
+        }
+    }
+}
+
+#[test]
+fn a_start_that_is_denied_waits_on_its_type() {
+    let mut run = resized();
+    for _ in 0..50 {
+        assert!(matches!(run.act(&stopped("m5.large")), Operation::StartInstance { .. }));
+        run.refuse(FailureKind::Denied).wait(30);
+    }
+    assert_eq!(run.change.rung, 0, "no other type would be allowed either");
+    let (since, now) = (run.change.off_since().expect("it is off"), run.at);
+    assert!(run.change.is_off_too_long(now), "since {since}");
+    run.act(&stopped("m5.large"));
+    run.wait(60).settle(&running("m5.large"));
+    assert_eq!((run.change.state, run.change.off_since()), (State::Watching, None));
+}
+
+#[test]
+fn what_has_no_way_back_is_refused_and_never_called_undone() {
+    let mut run = begin(Action::DeleteUnattachedVolume);
+    run.change.zone = None;
+    let plain = disk(Old, None);
+    run.act(&plain);
+    let done = Made { id: "snap-1".to_owned(), state: "completed".to_owned() };
+    run.wait(600).record(&Seen { made: Some(Some(done)), ..plain.clone() });
+    run.act(&plain);
+    run.wait(60).settle(&Seen { resource: Sighting::Absent, status: None, made: None });
+    assert_eq!(run.change.state, State::Watching);
+    let reason = reason_not_undoable(&run.change).expect("nobody knows where to make it again");
+    assert!(reason.contains("delete-volume"), "{reason}");
+    undo(&mut run);
+    run.settle(&Seen { resource: Sighting::Absent, status: None, made: Some(None) });
+    assert_eq!(run.ended().0, State::Stuck, "{}", run.ended().1);
+}
+
 #[test]
 fn a_refused_first_call_leaves_everything_as_it_was() {
     for (kind, patience) in [

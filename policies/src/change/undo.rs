@@ -13,9 +13,11 @@ use crate::steps::{
 #[must_use]
 pub fn reason_not_undoable(change: &Change) -> Option<String> {
     match change.state {
-        State::Watching | State::Kept | State::Inconclusive => undo_steps(change)
-            .is_empty()
-            .then(|| format!("change `{}` has nothing that could be taken back", change.id)),
+        State::Watching | State::Kept | State::Inconclusive => {
+            let nothing = || format!("change `{}` has nothing that could be taken back", change.id);
+            let is_empty = undo_steps(change).is_empty();
+            reason_no_way_back(change).or_else(|| is_empty.then(nothing))
+        }
         State::Queued | State::Executing => Some(format!(
             "change `{}` is still being carried out: wait until it is watched, then undo it",
             change.id
@@ -62,6 +64,29 @@ fn mark_again(touched: &[&Progress], back: &[Step]) -> Option<Step> {
     };
     let was = touched.iter().find_map(|progress| progress.step.kind.as_mark())?;
     Some(mark_step(instance_id, instance_type, was))
+}
+
+/// Why the steps back do not bring everything back: something was done that has no step back.
+pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
+    let is_touched = |it: &&Progress| it.attempts > 0 || it.state == StepState::Done;
+    let leaves_nothing = |kind: &StepKind| match kind {
+        StepKind::MarkInstance { .. }
+        | StepKind::UnmarkInstance { .. }
+        | StepKind::AwaitStatusChecks { .. }
+        | StepKind::CreateSnapshot { .. } => true,
+        StepKind::StopInstance { .. }
+        | StepKind::SetInstanceType { .. }
+        | StepKind::StartInstance { .. }
+        | StepKind::ModifyVolume { .. }
+        | StepKind::DeleteVolume { .. }
+        | StepKind::RestoreVolume { .. }
+        | StepKind::SetFunctionMemory { .. }
+        | StepKind::SetGroupBounds { .. } => false,
+    };
+    let lost = change.steps.iter().filter(is_touched).find(|progress| {
+        !leaves_nothing(&progress.step.kind) && inverse(change, progress).is_none()
+    })?;
+    Some(format!("nothing takes `{}` back: look at the resource", lost.step.name))
 }
 
 /// The types on which an undo may start the machine, once one was perhaps set: the old one, then those of the ladder that

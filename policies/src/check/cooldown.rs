@@ -33,7 +33,11 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     result(CheckName::Cooldown, reasons, "left alone long enough")
 }
 
+/// When a change ended; one that wrote nothing left the resource alone.
 fn ended_at(change: &Change) -> Option<Timestamp> {
+    if change.state == State::Undone && change.is_unwritten() {
+        return None;
+    }
     let outcome = change.outcome.as_ref()?;
     (!change.state.in_flight()).then_some(outcome.at)
 }

@@ -323,7 +323,15 @@ fn cooldown_counts_from_the_end_of_the_last_change() {
     after(Resize, State::Kept, week).check(name, "Pass");
     after(Resize, State::Kept, week - 1).check(name, "Wait ended at");
     assert_eq!(after(Resize, State::Kept, 86_400).until(name), Some(in_days(6.0)));
-    after(Resize, State::Undone, week - 1).check(name, "Wait");
+    let undone = |attempts: u32| {
+        trial(Resize).with(move |w, c| {
+            let mut change = change(c, "g", State::Undone, seconds_ago(week - 1));
+            change.steps[1].attempts = attempts;
+            w.add(change);
+        })
+    };
+    undone(1).check(name, "Wait");
+    undone(0).check(name, "Pass");
     after(Migrate, State::Kept, 60).check(name, "Pass");
     let barred = |times: i64, seconds: i64, desired: bool| {
         trial(Resize).with(move |w, c| {
