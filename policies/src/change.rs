@@ -135,6 +135,9 @@ pub struct Change {
     pub undo_reason: Option<String>,
     /// Ids of what the steps made, by step name.
     pub created: BTreeMap<String, String>,
+    /// The digest of the record that the decision to begin can be replayed from.
+    #[serde(default)]
+    pub record: Option<String>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
 }
@@ -251,6 +254,7 @@ impl Change {
             applied_at: None,
             undo_reason: None,
             created: BTreeMap::new(),
+            record: None,
             outcome: None,
         }
     }
