@@ -24,6 +24,7 @@ use crate::{
     observe::Collecting,
     ports::{Place, Ports},
     probe::place_of,
+    recommend::Surroundings,
     series_store::{SeriesError, SeriesStore},
     store::{Store, StoreError},
     view::CycleView,
@@ -88,6 +89,7 @@ pub struct Agent {
     baselines: Mutex<BTreeMap<String, Usage>>,
     catalog_refreshed_at: Mutex<Option<Timestamp>>,
     held: Mutex<BTreeMap<String, Timestamp>>,
+    surroundings: RwLock<Option<Arc<Surroundings>>>,
     state_dir: PathBuf,
     read_only: Option<String>,
 }
@@ -137,6 +139,7 @@ impl Agent {
             baselines: Mutex::default(),
             catalog_refreshed_at: Mutex::default(),
             held: Mutex::default(),
+            surroundings: RwLock::default(),
             state_dir,
             read_only,
         })
@@ -210,6 +213,16 @@ impl Agent {
     /// When each recommendation that was held back and may begin later is tried again, by id.
     pub fn held(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the last cycle since the start sized its resources by, beside their own series.
+    pub(crate) fn surroundings(&self) -> Option<Arc<Surroundings>> {
+        self.surroundings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a cycle sizes by.
+    pub(crate) fn set_surroundings(&self, surroundings: Arc<Surroundings>) {
+        *self.surroundings.write().unwrap_or_else(PoisonError::into_inner) = Some(surroundings);
     }
 
     /// When the catalogue was last refreshed from the cloud, if it was since the start.

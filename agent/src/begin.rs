@@ -22,7 +22,8 @@ use crate::{
     disk::require_room,
     identity::agent_id,
     ledger::{LedgerError, SELF},
-    review::review_one,
+    records::RecordError,
+    review::{Reviewed, review_one},
     view::{RecommendationState, RecommendationView, held_by},
 };
 
@@ -104,10 +105,12 @@ async fn begin_one(
         tracing::debug!(recommendation = view.entry.id, change_id, "already begun");
         return Ok(None);
     }
-    let entry = review_one(agent, &view, Moment::FirstWrite, None).await;
-    let opened = (entry.decision == Disposition::Apply)
-        .then(|| open(agent, &entry, view.zone.clone()))
-        .transpose()?;
+    let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
+    let entry = reviewed.entry.clone();
+    let opened = match record(agent, reviewed)? {
+        Some(record) => Some(open(agent, &entry, view.zone.clone(), record)?),
+        None => None,
+    };
     if opened.is_none() {
         let pause = agent.ports().clock.now().saturating_add(HELD_PAUSE).unwrap_or(Timestamp::MAX);
         let again_at = entry.until.map_or(pause, |until| until.min(pause));
@@ -131,6 +134,30 @@ async fn begin_one(
     Ok(opened)
 }
 
+/// Keeps what the review rests on where it says `apply`; returns the record's digest.
+///
+/// `None` also where the size would be found differently now, because the points or the neighbours have moved on since the
+/// cycle that proposed it: the next cycle proposes again. Nothing begins that could not be explained afterwards.
+fn record(agent: &Agent, reviewed: Reviewed) -> Result<Option<String>, CycleError> {
+    if reviewed.entry.decision != Disposition::Apply {
+        return Ok(None);
+    }
+    match &reviewed.draft {
+        Ok(draft) if !draft.is_sized() => {
+            tracing::warn!(
+                recommendation = reviewed.entry.id,
+                "not begun: what it rests on has moved on since it was proposed"
+            );
+            Ok(None)
+        }
+        Err(error @ RecordError::NotReproduced { .. }) => {
+            tracing::error!(recommendation = reviewed.entry.id, %error, "not begun");
+            Ok(None)
+        }
+        Ok(_) | Err(_) => Ok(Some(reviewed.keep(agent)?)),
+    }
+}
+
 /// The open change of the same digest, if there is one.
 fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
     let ledger = agent.ledger();
@@ -142,7 +169,12 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
         .map(|change| change.id.clone())
 }
 
-fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String, LedgerError> {
+fn open(
+    agent: &Agent,
+    entry: &PlanEntry,
+    zone: Option<String>,
+    record: String,
+) -> Result<String, LedgerError> {
     let floor = agent.settings().store.min_free_bytes;
     require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
     let agent_id = agent_id(agent.state_dir())?;
@@ -173,7 +205,8 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         agent_id,
         steps: entry.steps.clone(),
     };
-    let change = Change::open(opening, recommendation, now);
+    let mut change = Change::open(opening, recommendation, now);
+    change.record = Some(record);
     let change_id = change.id.clone();
     ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
     Ok(change_id)

@@ -21,7 +21,8 @@ use crate::{
     ports::Place,
     propose::{keep_plan, propose},
     recommend::recommend_all,
-    review::{decide, probe_all},
+    records::RecordError,
+    review::{decide_cycle, probe_all, sweep_records},
     series_store::SeriesError,
     store::StoreError,
     view::{CycleView, PlanView, ServiceFailure, held_by},
@@ -42,6 +43,9 @@ pub enum CycleError {
     /// The disk.
     #[error("no cycle runs while the disk is nearly full")]
     Disk(#[from] DiskError),
+    /// What a decision rests on.
+    #[error("nothing was begun because the decision could not be recorded")]
+    Record(#[from] RecordError),
     /// The journal.
     #[error("the cycle stopped because the journal failed")]
     Ledger(#[from] LedgerError),
@@ -70,7 +74,8 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
     let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;
     let candidates = probe_all(agent, candidates, Moment::Proposal).await;
-    let plan = decide(agent, candidates, Moment::Proposal);
+    let plan = decide_cycle(agent, candidates);
+    sweep_records(agent, started_at);
     keep_plan(agent, &plan, &inventory)?;
     let begun =
         if begin == Begin::Allowed { begin_all(agent, &plan.entries).await? } else { Vec::new() };

@@ -15,6 +15,7 @@ use trimtab_policies::{
 use crate::{
     agent::{Agent, stop_file},
     ledger::LedgerError,
+    records::RecordError,
     review::review_one,
     store::StoreError,
     view::{RecommendationState, RecommendationView, held_by},
@@ -37,6 +38,9 @@ pub enum DecideError {
     /// The journal.
     #[error("the decision could not be journalled and does not count")]
     Ledger(#[from] LedgerError),
+    /// What the decision rests on.
+    #[error("the decision could not be recorded and does not count")]
+    Record(#[from] RecordError),
     /// The store.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
@@ -111,13 +115,15 @@ pub async fn approve(
         begin_at: approval.begin_at,
         auto_undo: approval.auto_undo,
     };
-    let entry = review_one(agent, &view, Moment::Approval, Some(decision.clone())).await;
-    if let Some(reason) = reason_not_approvable(&entry) {
+    let reviewed = review_one(agent, &view, Moment::Approval, Some(decision.clone())).await;
+    if let Some(reason) = reason_not_approvable(&reviewed.entry) {
         return Err(DecideError::Refused(format!(
             "recommendation `{id}` cannot be approved: {reason}"
         )));
     }
-    journal(agent, &view, by, decision)?;
+    let entry = reviewed.entry.clone();
+    let record = reviewed.keep(agent)?;
+    journal(agent, &view, by, (decision, Some(record)))?;
     agent.held().remove(&view.entry.id);
     view.state = RecommendationState::Approved;
     view.decided = Some(format!("approved by {by}"));
@@ -168,7 +174,7 @@ pub fn reject(
         begin_at: None,
         auto_undo: false,
     };
-    journal(agent, &view, by, decision)?;
+    journal(agent, &view, by, (decision, None))?;
     view.state = RecommendationState::Rejected;
     view.decided = Some(format!("rejected by {by}: {reason}"));
     save(agent, &view)?;
@@ -193,13 +199,14 @@ fn journal(
     agent: &Agent,
     view: &RecommendationView,
     by: &str,
-    decision: Decision,
+    (decision, record): (Decision, Option<String>),
 ) -> Result<(), DecideError> {
     let entry = Entry::Decided {
         recommendation_id: view.entry.id.clone(),
         arn: view.entry.recommendation.resource.arn.0.clone(),
         action: view.entry.recommendation.action,
         decision,
+        record,
     };
     agent.ledger().record(agent.ports().clock.now(), by, entry)?;
     Ok(())

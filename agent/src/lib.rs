@@ -25,6 +25,7 @@ pub mod ports;
 pub mod probe;
 pub mod propose;
 pub mod recommend;
+pub mod records;
 pub mod review;
 pub mod schedule;
 pub mod sentinel;

@@ -66,7 +66,7 @@ pub fn propose(
 /// An open proposal stays what it is while the new one asks for less capacity but hardly saves more: ids stay calm.
 ///
 /// One that asks for *more* capacity is taken at once.
-fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
+pub(crate) fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recommendation {
     let Some(open) =
         open.filter(|open| open.expected == new.expected && open.desired != new.desired)
     else {

@@ -2,20 +2,23 @@
 //!
 //! Not here: how a size is found (`trimtab_models::sizing`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 use trimtab_models::{
+    catalog::Catalog,
     class::Borrowed,
+    metric::Measure,
     recommendation::{NotSized, Recommendation},
     resource::{Arn, Kind, Resource},
-    sizing::{SizeInForce, SizingInput, recommend},
+    series::Series,
+    sizing::{SizeInForce, SizingInput, recommend, settings::SizingSettings},
     spec::Spec,
 };
 use trimtab_policies::change::State;
 
-use crate::{agent::Agent, observe::stored_series, young::loans};
+use crate::{agent::Agent, observe::stored_series, series_store::SeriesError, young::loans};
 
 /// Before every point, seconds since the epoch; far enough from the ends of 64 bits that steps fit between.
 const SINCE_EVER_S: i64 = i64::MIN / 4;
@@ -36,12 +39,13 @@ pub fn recommend_all(
     inventory: &BTreeMap<Arn, Resource>,
     now: Timestamp,
 ) -> Findings {
-    let surroundings = Surroundings::of(agent, inventory, now);
+    let surroundings = Arc::new(Surroundings::of(agent, inventory, now));
+    agent.set_surroundings(Arc::clone(&surroundings));
     let found: Vec<_> = inventory
         .values()
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|resource| recommend_one(agent, resource, inventory, &surroundings, now))
+        .map(|resource| recommend_one(agent, resource, inventory, &surroundings))
         .collect();
     let mut findings = Findings::default();
     for (recommendations, not_sized) in found {
@@ -51,8 +55,11 @@ pub fn recommend_all(
     findings
 }
 
-/// What sizing one resource takes from the journal and from the other resources.
-struct Surroundings {
+/// What sizing one resource takes from the journal and from the other resources; kept until the next cycle, so that what
+/// is decided meanwhile can be recorded with what it rests on.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    now: Timestamp,
     settled: BTreeMap<Arn, i64>,
     sizes: BTreeMap<Arn, Vec<SizeInForce>>,
     loans: BTreeMap<Arn, Borrowed>,
@@ -63,6 +70,7 @@ impl Surroundings {
         let collecting = agent.collecting();
         let lookback = (collecting.start_s(now), collecting.end_s(now));
         Self {
+            now,
             settled: settled_since(agent),
             sizes: sizes_in_force(agent),
             loans: loans(agent, inventory, lookback),
@@ -126,38 +134,76 @@ fn sizes_in_force(agent: &Agent) -> BTreeMap<Arn, Vec<SizeInForce>> {
     sizes
 }
 
+/// Everything that one resource is sized by, beside the other resources, the settings and the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Basis {
+    pub(crate) series: BTreeMap<Measure, Series>,
+    pub(crate) now: Timestamp,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) sizes: Vec<SizeInForce>,
+    pub(crate) borrowed: Option<Borrowed>,
+}
+
+impl Basis {
+    /// What `resource` was sized by in the cycle that found these surroundings.
+    pub(crate) fn of(
+        agent: &Agent,
+        resource: &Resource,
+        surroundings: &Surroundings,
+    ) -> Result<Self, SeriesError> {
+        let now = surroundings.now;
+        let collecting = agent.collecting();
+        let arn = &resource.reference.arn;
+        let since_s = surroundings.settled.get(arn).copied().unwrap_or(i64::MIN);
+        let (from_s, until_s) = (collecting.start_s(now).max(since_s), collecting.end_s(now));
+        let at = |second| Timestamp::from_second(second).unwrap_or(now);
+        Ok(Self {
+            series: stored_series(resource, from_s, until_s, &agent.series)?,
+            now,
+            from: at(from_s),
+            until: at(until_s),
+            sizes: surroundings.sizes.get(arn).cloned().unwrap_or_default(),
+            borrowed: surroundings.loans.get(arn).copied(),
+        })
+    }
+
+    /// Sizes the resource.
+    pub(crate) fn recommend(
+        &self,
+        resource: &Resource,
+        inventory: &BTreeMap<Arn, Resource>,
+        settings: &SizingSettings,
+        catalog: &Catalog,
+    ) -> trimtab_models::sizing::Findings {
+        let input = SizingInput {
+            resource,
+            series: &self.series,
+            now: self.now,
+            from: self.from,
+            until: self.until,
+            running: &[],
+            sizes: &self.sizes,
+            borrowed: self.borrowed.as_ref(),
+            inventory,
+        };
+        recommend(&input, settings, catalog)
+    }
+}
+
 fn recommend_one(
     agent: &Agent,
     resource: &Resource,
     inventory: &BTreeMap<Arn, Resource>,
     surroundings: &Surroundings,
-    now: Timestamp,
 ) -> (Vec<Recommendation>, Option<NotSized>) {
-    let settings = agent.settings();
-    let collecting = agent.collecting();
-    let arn = &resource.reference.arn;
-    let since_s = surroundings.settled.get(arn).copied().unwrap_or(i64::MIN);
-    let (from_s, until_s) = (collecting.start_s(now).max(since_s), collecting.end_s(now));
-    let series = match stored_series(resource, from_s, until_s, &agent.series) {
-        Ok(series) => series,
+    let basis = match Basis::of(agent, resource, surroundings) {
+        Ok(basis) => basis,
         Err(error) => {
             let reason = format!("its series cannot be read: {error}");
-            return (Vec::new(), Some(NotSized { arn: arn.clone(), reason }));
+            return (Vec::new(), Some(NotSized { arn: resource.reference.arn.clone(), reason }));
         }
     };
-    let at = |second| Timestamp::from_second(second).unwrap_or(now);
-    let (from, until) = (at(from_s), at(until_s));
-    let input = SizingInput {
-        resource,
-        series: &series,
-        now,
-        from,
-        until,
-        running: &[],
-        sizes: surroundings.sizes.get(arn).map_or(&[], Vec::as_slice),
-        borrowed: surroundings.loans.get(arn),
-        inventory,
-    };
-    let found = recommend(&input, &settings.sizing, &agent.catalog());
+    let found = basis.recommend(resource, inventory, &agent.settings().sizing, &agent.catalog());
     (found.recommendations, found.not_sized)
 }

@@ -2,22 +2,29 @@
 //!
 //! Not here: the gate itself (`trimtab_policies::plan`).
 
+use std::{cell::Cell, collections::BTreeSet};
+
 use futures::{
     FutureExt,
     stream::{self, StreamExt},
 };
+use jiff::Timestamp;
 use trimtab_policies::{
     approval::Decision,
     facts::Facts,
-    plan::{Candidate, Context, Moment, Plan, PlanEntry, review},
+    plan::{Candidate, Context, Disposition, Moment, Plan, PlanEntry, review},
 };
 
 use crate::{
     agent::Agent,
     ports::Ports,
     probe::{Question, probe},
+    records::{self, Draft, RecordError, Shelf},
     view::RecommendationView,
 };
+
+/// Records of new proposals in a cycle: writing them takes a second; the others have theirs by the next cycles.
+const RECORDS_A_CYCLE_MAX: u32 = 32;
 
 /// Candidates that are probed at once.
 const PROBES_AT_ONCE: usize = 16;
@@ -58,9 +65,15 @@ async fn probe_one(
     candidate
 }
 
-/// Lets the gate decide on the settings, the inventory and the changes of now.
+/// Lets the gate decide on the settings, the inventory and the changes of now, and takes down the decisions on what `wanted`
+/// says with all that they rest on.
 #[must_use]
-pub fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan {
+pub fn decide(
+    agent: &Agent,
+    candidates: Vec<Candidate>,
+    moment: Moment,
+    wanted: impl Fn(&PlanEntry) -> bool,
+) -> (Plan, Vec<Result<Draft, RecordError>>) {
     let (settings, catalog, inventory) = (agent.settings(), agent.catalog(), agent.inventory());
     let ledger = agent.ledger();
     let context = Context {
@@ -73,7 +86,81 @@ pub fn decide(agent: &Agent, candidates: Vec<Candidate>, moment: Moment) -> Plan
         now: agent.ports().clock.now(),
         moment,
     };
-    review(candidates, &context)
+    let plan = review(candidates.clone(), &context);
+    let reviewed = |entry: &PlanEntry| candidates.iter().find(|one| one.id == entry.id).cloned();
+    let mut granted = Vec::new();
+    let mut drafts = Vec::new();
+    for entry in &plan.entries {
+        if wanted(entry)
+            && let Some(candidate) = reviewed(entry)
+        {
+            drafts.push(records::draft(agent, &context, (&candidate, &granted), entry));
+        }
+        if entry.decision == Disposition::Apply {
+            granted.extend(reviewed(entry));
+        }
+    }
+    (plan, drafts)
+}
+
+/// Takes down each decision of a cycle that asks a person for the first time, and keeps it.
+///
+/// One that cannot be kept is reported, and asked for all the same: the approval is recorded by itself.
+#[must_use]
+pub fn decide_cycle(agent: &Agent, candidates: Vec<Candidate>) -> Plan {
+    let shelf = Shelf::of(agent.state_dir());
+    let known = shelf.list().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the decision records cannot be listed");
+        Vec::new()
+    });
+    let known: BTreeSet<String> = known.into_iter().map(|kept| kept.recommendation_id).collect();
+    let room = Cell::new(RECORDS_A_CYCLE_MAX);
+    let asked = |entry: &PlanEntry| {
+        let asks = entry.decision == Disposition::AwaitApproval && !known.contains(&entry.id);
+        let wanted = asks && room.get() > 0;
+        room.set(room.get() - u32::from(wanted));
+        wanted
+    };
+    let (plan, drafts) = decide(agent, candidates, Moment::Proposal, asked);
+    for draft in drafts {
+        if let Err(error) = draft.and_then(|draft| shelf.keep(&draft)) {
+            tracing::warn!(%error, "a decision was not recorded");
+        }
+    }
+    plan
+}
+
+/// Removes records that are older than points are kept, but never one that a change in flight was begun by.
+pub fn sweep_records(agent: &Agent, now: Timestamp) {
+    let needed: BTreeSet<String> = {
+        let ledger = agent.ledger();
+        let changes = ledger.book().changes().values();
+        let kept = changes.filter(|change| change.state.is_open() || change.state.in_flight());
+        kept.filter_map(|change| change.record.clone()).collect()
+    };
+    let days = agent.settings().store.retention_days;
+    if let Err(error) = Shelf::of(agent.state_dir()).sweep(now, days, &needed) {
+        tracing::warn!(%error, "old decision records were not removed");
+    }
+}
+
+/// A kept recommendation, reviewed again.
+#[derive(Debug)]
+pub struct Reviewed {
+    /// What the review says.
+    pub entry: PlanEntry,
+    /// What it rests on, to be kept before it is acted on.
+    pub draft: Result<Draft, RecordError>,
+}
+
+impl Reviewed {
+    /// Keeps the record; returns its digest.
+    ///
+    /// # Errors
+    /// When the decision cannot be made again from it, or the disk does not take it: it must not be acted on.
+    pub fn keep(self, agent: &Agent) -> Result<String, RecordError> {
+        Shelf::of(agent.state_dir()).keep(&self.draft?)
+    }
 }
 
 /// Reviews one kept recommendation again, on fresh facts.
@@ -84,7 +171,7 @@ pub async fn review_one(
     view: &RecommendationView,
     moment: Moment,
     decision: Option<Decision>,
-) -> PlanEntry {
+) -> Reviewed {
     let entry = &view.entry;
     let now = agent.ports().clock.now();
     let decision = decision.or_else(|| {
@@ -105,9 +192,7 @@ pub async fn review_one(
         decision,
     };
     let probed = probe_all(agent, vec![candidate], moment).await;
-    decide(agent, probed, moment)
-        .entries
-        .into_iter()
-        .next()
-        .expect("a review answers for each candidate")
+    let (plan, mut drafts) = decide(agent, probed, moment, |_| true);
+    let entry = plan.entries.into_iter().next().expect("a review answers for each candidate");
+    Reviewed { entry, draft: drafts.pop().expect("each entry was asked for") }
 }

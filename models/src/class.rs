@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use linfa::{DatasetBase, traits::Fit};
 use linfa_clustering::KMeans;
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     quantile::{quantile, quantiles},
@@ -234,7 +235,7 @@ fn lent(lenders: &[&Profile]) -> Option<Spread> {
 }
 
 /// Whom a spread is borrowed from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lender {
     /// Older resources of the same Auto Scaling group.
     Group,
@@ -254,7 +255,7 @@ pub struct Peers<'a> {
 }
 
 /// What a young resource borrows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Borrowed {
     /// From whom.
     pub lender: Lender,

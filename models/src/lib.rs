@@ -4,6 +4,11 @@
 //! recommendation (`trimtab-policies`) and how anything is observed or changed (`trimtab`).
 #![deny(missing_docs)]
 
+/// The version of the models: raised by one whenever the same inputs may give another recommendation.
+///
+/// A decision record keeps it beside the crate's version, so that whoever replays the record with other models is told.
+pub const MODEL_VERSION: u32 = 1;
+
 pub mod backtest;
 pub mod catalog;
 pub mod class;

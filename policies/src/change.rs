@@ -142,6 +142,9 @@ pub struct Change {
     pub undo_reason: Option<String>,
     /// Ids of what the steps made, by step name.
     pub created: BTreeMap<String, String>,
+    /// The digest of the record that the decision to begin can be replayed from.
+    #[serde(default)]
+    pub record: Option<String>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
     /// The agent that the change's mark names; absent in changes from before there were marks.
@@ -269,6 +272,7 @@ impl Change {
             applied_at: None,
             undo_reason: None,
             created: BTreeMap::new(),
+            record: None,
             outcome: None,
             agent_id: Some(opening.agent_id),
             unmark: None,

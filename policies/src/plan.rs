@@ -136,7 +136,7 @@ pub enum Moment {
 }
 
 /// A recommendation with everything its review needs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The first 12 hex digits of the digest.
     pub id: String,

@@ -60,6 +60,9 @@ pub enum Entry {
         action: trimtab_models::recommendation::Action,
         /// The decision.
         decision: Decision,
+        /// The digest of the record that its review can be replayed from.
+        #[serde(default)]
+        record: Option<String>,
     },
     /// A person closed a circuit.
     CircuitReset {

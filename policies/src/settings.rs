@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 use trimtab_models::{money::Usd, recommendation::Action, resource::Arn};
 
 use crate::mode::{Matcher, Modes};
 
 /// Everything the gate needs to know of the configuration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// Modes and their rules.
     pub modes: Modes,
@@ -33,7 +34,7 @@ pub struct Policy {
 }
 
 /// How fresh and how long evidence must be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceRules {
     /// Time between two collections, seconds.
     pub collection_interval_s: u32,
@@ -58,7 +59,7 @@ pub struct EvidenceRules {
 }
 
 /// How many changes may happen. A budget of 0 allows nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// The tag whose value names the group of a resource outside Auto Scaling.
     pub group_tag: Option<String>,
@@ -86,24 +87,26 @@ pub struct Limits {
 pub type Weekday = jiff::civil::Weekday;
 
 /// A weekly recurring stretch in which changes may begin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Its name in reasons.
     pub name: String,
     /// What it applies to; an empty matcher applies to everything that no other window names.
     pub matcher: Matcher,
     /// The days on which it opens.
+    #[serde(with = "weekdays")]
     pub days: Vec<Weekday>,
     /// Opening time on the wall clock of `time_zone`.
     pub from: Time,
     /// Closing time; at or before `from` it means the next day.
     pub until: Time,
     /// The time zone in which both are read. `None`: the zone could not be resolved, and the window is closed.
+    #[serde(with = "jiff::fmt::serde::tz::optional")]
     pub time_zone: Option<TimeZone>,
 }
 
 /// A stretch in which no change may begin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Freeze {
     /// Its name in reasons.
     pub name: String,
@@ -116,7 +119,7 @@ pub struct Freeze {
 }
 
 /// A tag that says who owns a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnershipRule {
     /// The tag's key.
     pub tag_key: String,
@@ -129,7 +132,7 @@ pub struct OwnershipRule {
 }
 
 /// How approvals work.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Approvals {
     /// How long an approval is good for, days.
     pub expiry_days: f64,
@@ -140,17 +143,37 @@ pub struct Approvals {
 }
 
 /// What counts as healthy.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HealthRules {
     /// Names of alarms that must exist and be OK in the resource's account and region before anything disruptive begins.
     pub stop_alarms: Vec<String>,
 }
 
 /// Who and what is never touched.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Protected {
     /// ARNs that are never changed.
     pub arns: BTreeSet<Arn>,
     /// The instance Trimtab itself runs on.
     pub own_instance_id: Option<String>,
+}
+
+/// Days of the week as numbers, Monday 1: jiff has no form of its own for them.
+mod weekdays {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::Weekday;
+
+    pub(super) fn serialize<S: Serializer>(days: &[Weekday], to: S) -> Result<S::Ok, S::Error> {
+        let numbers: Vec<i8> = days.iter().map(|day| day.to_monday_one_offset()).collect();
+        numbers.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Weekday>, D::Error> {
+        let numbers = Vec::<i8>::deserialize(from)?;
+        let days = numbers.into_iter().map(Weekday::from_monday_one_offset);
+        days.collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
 }

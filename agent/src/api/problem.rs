@@ -100,9 +100,10 @@ impl From<DecideError> for Problem {
                 Self::new("policy-refused", "refused by policy", StatusCode::CONFLICT, detail)
             }
             DecideError::Unknown { .. } => Self::not_found(error.to_string()),
-            DecideError::Ledger(_) | DecideError::Store(_) | DecideError::Stop { .. } => {
-                Self::internal(error)
-            }
+            DecideError::Ledger(_)
+            | DecideError::Record(_)
+            | DecideError::Store(_)
+            | DecideError::Stop { .. } => Self::internal(error),
         }
     }
 }

@@ -129,7 +129,7 @@ pub struct SimulateArgs {
     pub mode: Option<Mode>,
 }
 
-/// The commands that ask a running daemon, and `check` and `audit`, which ask files.
+/// The commands that ask a running daemon, and `check`, `audit` and `replay`, which ask files.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClientCommand {
     /// Validate a configuration; show accounts, effective modes and limits.
@@ -142,6 +142,14 @@ pub enum ClientCommand {
         /// What to do.
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Make a recorded decision again, from its record alone, and compare it bit for bit.
+    Replay {
+        /// A recommendation's id, a change's id, or the first digits of a record's digest.
+        id: String,
+        /// The state folder, instead of the configuration's: a copy or a backup will do.
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
     },
     /// What should change, and why.
     #[command(visible_alias = "recs")]

@@ -15,6 +15,7 @@ use crate::{
     api::{Problem, TokenError, read_token},
     decide::DecideError,
     journal::ChainError,
+    records::RecordError,
 };
 
 /// The daemon is on this machine: it answers at once or not at all.
@@ -63,6 +64,9 @@ pub enum CliError {
     /// The journal's chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A decision record.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The output.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
@@ -87,6 +91,7 @@ impl CliError {
             | Self::Foreign { .. }
             | Self::Stop(_)
             | Self::Chain(_)
+            | Self::Record(_)
             | Self::Output(_)
             | Self::Http(_) => 1,
         }

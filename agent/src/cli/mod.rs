@@ -10,6 +10,7 @@ mod check;
 mod client;
 pub mod daemon_commands;
 pub mod out;
+mod replay;
 mod show;
 mod tables;
 
@@ -67,6 +68,7 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
         ClientCommand::Audit { command } => return audit::run(command, globals),
+        ClientCommand::Replay { id, state } => return replay::run(&id, state, globals),
         ClientCommand::Recommendations { command } => {
             recommendations(command, &Client::new(globals)?, json).await?
         }

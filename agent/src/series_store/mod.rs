@@ -115,6 +115,20 @@ impl ChunkRef {
     }
 }
 
+/// Packs a run of rounded values, as the store's chunks are: start and step, then the points. At least one must be known.
+#[must_use]
+pub(crate) fn pack(step_s: u32, start_unix_s: i64, values: &[f32]) -> Vec<u8> {
+    chunk::encode(0, step_s, start_unix_s, values).1
+}
+
+/// Unpacks what [`pack`] made; the error says what is wrong with it.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<f32>, &'static str> {
+    if bytes.len() < chunk::HEADER_BYTES {
+        return Err("it ends in its header");
+    }
+    Ok(chunk::decode(bytes)?.1)
+}
+
 impl SeriesStore {
     /// Lays `values` from `start_unix_s` on over the series `key`, which is made if it is new.
     ///

@@ -41,6 +41,8 @@ pub use services::{FunctionPrice, FunctionUse, GP3_IOPS_INCLUDED, GP3_MIBPS_INCL
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use compact::TableError;
 
 use crate::money::{PicoDollars, Usd};
@@ -57,7 +59,7 @@ const TYPES: &str = include_str!("data/types.tsv");
 const PRICES: &str = include_str!("data/prices.tsv");
 
 /// Instance types and prices; a value like any other, so that tests and simulations can have their own.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     types: BTreeMap<String, InstanceType>,
     /// By region, then by type.
@@ -183,6 +185,33 @@ impl Catalog {
             self.prices.entry(region).or_default().insert(instance_type, price);
         }
         self
+    }
+
+    /// Whether a type has a price in a region.
+    #[must_use]
+    pub fn is_priced(&self, instance_type: &str, region: &str) -> bool {
+        self.prices.get(region).is_some_and(|prices| prices.contains_key(instance_type))
+    }
+
+    /// What a decision in one region can look at: the types that `keeps` names, and their prices there.
+    #[must_use]
+    pub fn narrowed(&self, region: &str, keeps: impl Fn(&str) -> bool) -> Self {
+        let kept = |name: &String| keeps(name);
+        let types = self.types.iter().filter(|(name, _)| kept(name));
+        let prices = self.prices.get(region).map(|prices| {
+            let prices = prices.iter().filter(|(name, _)| kept(name));
+            (region.to_owned(), prices.map(|(name, price)| (name.clone(), *price)).collect())
+        });
+        Self {
+            types: types.map(|(name, one)| (name.clone(), one.clone())).collect(),
+            prices: prices.into_iter().collect(),
+            service_regions: self
+                .service_regions
+                .iter()
+                .filter(|name| *name == region)
+                .cloned()
+                .collect(),
+        }
     }
 
     /// How far the prices of services can be trusted in a region; `None` where nothing is known.

@@ -18,6 +18,7 @@ mod volume;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::Catalog,
@@ -60,7 +61,7 @@ pub struct SizingInput<'a> {
 }
 
 /// A memory size that a function had from some time on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeInForce {
     /// When it came into force, seconds since the epoch.
     pub from_s: i64,

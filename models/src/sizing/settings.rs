@@ -2,10 +2,12 @@
 //!
 //! Not here: how they are written in a file (`trimtab-config`) and how they are used (the siblings).
 
+use serde::{Deserialize, Serialize};
+
 use crate::metric::Metric;
 
 /// Which risk of too small a size is taken for what it saves.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RiskRule {
     /// Probability at most that the size is too small in the coming week (see [`crate::risk`]), 0–1.
     pub risk_max: f64,
@@ -22,7 +24,7 @@ impl RiskRule {
 }
 
 /// When a size is taken that is smaller than the one within `risk_max`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bargain {
     /// Probability at most that this size is too small, 0–1.
     pub risk_max: f64,
@@ -126,7 +128,7 @@ impl Preset {
 }
 
 /// Settings of every sizer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SizingSettings {
     /// Days of usage that are looked at.
     pub lookback_days: u32,
@@ -154,7 +156,7 @@ pub struct SizingSettings {
 }
 
 /// How instances are sized.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSettings {
     /// Type names that may be chosen, with `*` as a wildcard; empty means every type.
     pub include_types: Vec<String>,
@@ -177,7 +179,7 @@ pub struct InstanceSettings {
 }
 
 /// How functions are sized.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionSettings {
     /// Room above the highest memory use seen, as a ratio of the size.
     pub memory_headroom_ratio: f64,
@@ -193,7 +195,7 @@ pub struct FunctionSettings {
 }
 
 /// What the size of a function is chosen for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FunctionObjective {
     /// The least cost.
     Cost,
@@ -204,7 +206,7 @@ pub enum FunctionObjective {
 }
 
 /// How groups are sized.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupSettings {
     /// CPU at which a member counts as well used, 0–1.
     pub target_cpu_ratio: f64,

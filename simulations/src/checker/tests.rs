@@ -190,6 +190,7 @@ impl Stage {
             arn: change.recommendation.resource.arn.0.clone(),
             action: change.recommendation.action,
             decision,
+            record: None,
         };
         self.record(second, entry);
     }

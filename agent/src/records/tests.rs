@@ -1,0 +1,167 @@
+//! Tests of decision records: what a whole cycle decides is recorded, comes out the same from the file alone, and shows tampering.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use trimtab_models::catalog::Catalog;
+use trimtab_policies::plan::{Disposition, Moment};
+use trimtab_simulations::{scenario::Scenario, world::World};
+
+use super::*;
+use crate::{
+    agent::Agent,
+    clock::ManualClock,
+    cycle::{Begin, run_cycle},
+    decide::{Approval, approve},
+    simulate::scenario_settings,
+    simulated::Simulated,
+    view::PlanView,
+};
+
+const FLEET: &str = r#"
+name = "records"
+description = "One of each kind, on all modes."
+start = "2026-03-02T00:00:00Z"
+history_days = 30
+[fleet]
+web-oversized = 2
+volume-gp2 = 2
+function-oversized = 2
+group-fixed-over = 1
+[settings.modes]
+default = "copilot"
+[[settings.modes.rule]]
+match = { kind = "lambda-function" }
+mode = "autopilot"
+[settings.autopilot]
+max_disruption = "brief"
+allow_decrease = true
+"#;
+
+struct Scene {
+    folder: tempfile::TempDir,
+    agent: Agent,
+    plan: PlanView,
+    start: Timestamp,
+}
+
+async fn scene() -> Scene {
+    let scenario = Scenario::parse(FLEET).expect("a scenario that is read");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = scenario_settings(&scenario, folder.path(), None).expect("settings");
+    let world = World::new(&scenario, 3, Catalog::embedded());
+    let ports = Simulated::new(world, Arc::new(ManualClock::new(scenario.start))).ports();
+    let agent = Agent::open(settings, ports, Catalog::embedded()).expect("an empty folder opens");
+    let plan = run_cycle(&agent, Begin::Allowed).await.expect("a quiet account");
+    Scene { folder, agent, plan, start: scenario.start }
+}
+
+fn all(scene: &Scene) -> Vec<(Kept, DecisionRecord, Catalog)> {
+    let shelf = Shelf::of(scene.folder.path());
+    let read = |kept: Kept| {
+        let (record, catalog) = shelf.load(&kept).expect("what was kept is read");
+        (kept, record, catalog)
+    };
+    shelf.list().expect("the folder is read").into_iter().map(read).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_or_begun_comes_out_the_same_from_its_file() {
+    let scene = scene().await;
+    let waiting = |entry: &&PlanEntry| entry.decision == Disposition::AwaitApproval;
+    let asked: Vec<_> = scene.plan.recommendations.iter().filter(waiting).collect();
+    assert!(asked.len() >= 3 && scene.plan.cycle.begun.len() >= 2, "{:?}", scene.plan.cycle);
+    approve(&scene.agent, &asked[0].id, "ada", Approval::default()).await.expect("it is open");
+
+    let records = all(&scene);
+    assert_eq!(records.len(), asked.len() + scene.plan.cycle.begun.len() + 1);
+    for (kept, record, catalog) in &records {
+        assert_eq!(replay(record, catalog), Replayed { sized: true, difference: None });
+        let bytes = std::fs::metadata(&kept.path).expect("it is there").len();
+        assert!(bytes < 512 << 10, "{} has {bytes} bytes", kept.path.display());
+    }
+    let moments: BTreeSet<Moment> =
+        records.iter().map(|(_, record, _)| record.gate.moment).collect();
+    assert_eq!(moments.len(), 3, "proposals, an approval and first writes");
+    let digests: BTreeSet<&String> = records.iter().map(|(kept, _, _)| &kept.digest).collect();
+    let ledger = scene.agent.ledger();
+    for change in ledger.book().changes().values() {
+        assert!(
+            change.record.as_ref().is_some_and(|record| digests.contains(record)),
+            "{change:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_cycle_asks_again_and_records_nothing_twice() {
+    let scene = scene().await;
+    let before = all(&scene).len();
+    run_cycle(&scene.agent, Begin::Never).await.expect("a quiet account");
+    assert_eq!(all(&scene).len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_inputs_give_another_decision_and_the_first_difference_is_named() {
+    let scene = scene().await;
+    let (_, record, catalog) = all(&scene).pop().expect("something was recorded");
+    let check = |change: &dyn Fn(&mut DecisionRecord), at: &str| {
+        let mut other = record.clone();
+        change(&mut other);
+        let difference = replay(&other, &catalog).difference.expect("it is another decision");
+        assert!(difference.at.starts_with(at), "{difference}");
+    };
+    check(&|other| other.sizing.as_mut().expect("sized").series.clear(), "recommendation");
+    check(&|other| other.gate.stopped = Some("ada".to_owned()), "checks");
+    check(&|other| other.gate.inventory.clear(), "recommendation");
+    check(&|other| other.entry.recommendation.reason.push('.'), "recommendation.reason");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_damage_to_a_file_shows() {
+    let scene = scene().await;
+    let shelf = Shelf::of(scene.folder.path());
+    let (kept, record, _) = all(&scene).pop().expect("something was recorded");
+    let catalog = scene.folder.path().join(format!("decisions/{}.catalog", record.catalog));
+    for path in [&kept.path, &catalog] {
+        let whole = std::fs::read(path).expect("it is there");
+        for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(path, &whole[..cut]).expect("written");
+            assert!(matches!(shelf.load(&kept), Err(RecordError::Damaged(_))), "cut at {cut}");
+        }
+        for byte in (0..whole.len()).step_by(whole.len() / 64 + 1) {
+            let mut bytes = whole.clone();
+            bytes[byte] ^= 1;
+            std::fs::write(path, &bytes).expect("written");
+            assert!(matches!(shelf.load(&kept), Err(RecordError::Damaged(_))), "byte {byte}");
+        }
+        std::fs::remove_file(path).expect("removed");
+        assert!(matches!(shelf.load(&kept), Err(RecordError::Io { .. })));
+        std::fs::write(path, &whole).expect("written");
+        shelf.load(&kept).expect("it is whole again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_records_leave_unless_a_change_needs_them() {
+    let scene = scene().await;
+    let shelf = Shelf::of(scene.folder.path());
+    let before = all(&scene).len();
+    let open: BTreeSet<String> = scene
+        .agent
+        .ledger()
+        .book()
+        .changes()
+        .values()
+        .filter_map(|one| one.record.clone())
+        .collect();
+    assert!(!open.is_empty());
+    assert_eq!(shelf.sweep(scene.start, 90, &BTreeSet::new()).expect("a sweep"), 0);
+    let later = scene.start + SignedDuration::from_hours(24 * 91);
+    assert_eq!(shelf.sweep(later, 90, &open).expect("a sweep"), before - open.len());
+    let left = all(&scene);
+    assert!(left.iter().all(|(kept, _, _)| open.contains(&kept.digest)));
+    assert_eq!(shelf.sweep(later, 90, &BTreeSet::new()).expect("a sweep"), open.len());
+    let files = std::fs::read_dir(scene.folder.path().join("decisions")).expect("it is there");
+    assert_eq!(files.count(), 0, "catalogues go with their last record");
+}
