@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trimtab_models::spec::VolumeSpec;
+use trimtab_models::spec::{ScheduledMin, VolumeSpec};
 
 /// One write to AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,20 @@ pub enum Operation {
         /// Capacity asked for; `None` where somebody else scales the group, and it is then not sent.
         desired_capacity: Option<u32>,
     },
+    /// Set up a scheduled action of a group.
+    PutSchedule {
+        /// The group's name.
+        group_name: String,
+        /// What the action sets, and when.
+        scheduled: ScheduledMin,
+    },
+    /// Delete a scheduled action of a group.
+    DeleteSchedule {
+        /// The group's name.
+        group_name: String,
+        /// The action's name.
+        name: String,
+    },
 }
 
 impl Operation {
@@ -93,6 +107,8 @@ impl Operation {
             Self::CreateVolume { .. } => "ec2:CreateVolume",
             Self::SetFunctionMemory { .. } => "lambda:UpdateFunctionConfiguration",
             Self::SetGroupBounds { .. } => "autoscaling:UpdateAutoScalingGroup",
+            Self::PutSchedule { .. } => "autoscaling:PutScheduledUpdateGroupAction",
+            Self::DeleteSchedule { .. } => "autoscaling:DeleteScheduledAction",
         }
     }
 }

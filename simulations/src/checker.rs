@@ -194,7 +194,7 @@ impl Checker {
 
     fn check_budget(&mut self, change_id: &str, seen: &Seen, at: Timestamp) {
         let disruptive = |action: Action| match action {
-            Action::MigrateVolumeType | Action::TuneVolume => false,
+            Action::MigrateVolumeType | Action::TuneVolume | Action::ScheduleGroup => false,
             Action::ResizeInstance
             | Action::StopIdleInstance
             | Action::DeleteUnattachedVolume
@@ -274,7 +274,7 @@ impl Checker {
         if seen.action == Action::DeleteUnattachedVolume {
             return;
         }
-        let live = world.true_spec(&seen.id, at);
+        let live = world.true_spec_like(&seen.id, &seen.expected, at);
         let same = match (&live, &seen.expected) {
             (
                 Some(Spec::Group { min_size, max_size, .. }),
@@ -320,7 +320,9 @@ impl Checker {
             | Operation::DeleteVolume { .. }
             | Operation::CreateVolume { .. }
             | Operation::SetFunctionMemory { .. }
-            | Operation::SetGroupBounds { .. } => {}
+            | Operation::SetGroupBounds { .. }
+            | Operation::PutSchedule { .. }
+            | Operation::DeleteSchedule { .. } => {}
         }
     }
 

@@ -10,7 +10,7 @@ use trimtab_models::spec::VolumeSpec;
 use trimtab_policies::operations::{Failure, Operation, Receipt};
 
 use super::volumes::MARK_TAG;
-use super::{Clients, rate};
+use super::{Clients, group_writes, rate};
 
 /// Makes one call, once.
 pub(super) async fn perform(clients: &Clients, operation: &Operation) -> Result<Receipt, Failure> {
@@ -44,6 +44,12 @@ pub(super) async fn send(
         }
         Operation::SetGroupBounds { group_name, min_size, max_size, desired_capacity } => {
             set_bounds(clients, group_name, (*min_size, *max_size, *desired_capacity)).await
+        }
+        Operation::PutSchedule { group_name, scheduled } => {
+            group_writes::put_schedule(clients, group_name, scheduled).await
+        }
+        Operation::DeleteSchedule { group_name, name } => {
+            group_writes::delete_schedule(clients, group_name, name).await
         }
     }
 }

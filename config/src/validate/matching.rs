@@ -157,6 +157,6 @@ const fn kind_of(action: Action) -> Kind {
             Kind::Volume
         }
         Action::TuneFunctionMemory => Kind::Function,
-        Action::TuneGroupCapacity => Kind::Group,
+        Action::TuneGroupCapacity | Action::ScheduleGroup => Kind::Group,
     }
 }

@@ -232,7 +232,8 @@ const fn sizes(action: Action) -> bool {
         | Action::MigrateVolumeType
         | Action::TuneVolume
         | Action::TuneFunctionMemory
-        | Action::TuneGroupCapacity => true,
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => true,
         Action::StopIdleInstance | Action::DeleteUnattachedVolume => false,
     }
 }
@@ -244,7 +245,8 @@ const fn loses_data(action: Action) -> bool {
         Action::MigrateVolumeType
         | Action::TuneVolume
         | Action::TuneFunctionMemory
-        | Action::TuneGroupCapacity => false,
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => false,
     }
 }
 

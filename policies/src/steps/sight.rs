@@ -13,6 +13,7 @@ use trimtab_models::resource::{Instance, Resource, Volume};
 use super::{Step, StepKind};
 use crate::facts::InstanceStatus;
 
+pub(crate) use group::same_schedule;
 pub(crate) use volume::same_volume;
 
 /// The resource as one describe showed it.
@@ -96,6 +97,13 @@ pub fn sort(step: &Step, seen: &Seen, rung: usize, attempted_at: Option<Timestam
             function::memory(resource, *from_mb, *to_mb)
         }
         StepKind::SetGroupBounds { from, to, .. } => group::bounds(resource, from, to),
+        StepKind::PutSchedule { own_min, scheduled, .. } => {
+            group::put_schedule(resource, scheduled, *own_min)
+        }
+        StepKind::DeleteSchedule { scheduled, .. } => group::delete_schedule(resource, scheduled),
+        StepKind::LowerFloor { own_min, raised, .. } => {
+            group::lower_floor(resource, *own_min, raised)
+        }
     }
 }
 
@@ -119,7 +127,10 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::CreateSnapshot { .. }
         | StepKind::DeleteVolume { .. }
         | StepKind::SetFunctionMemory { .. }
-        | StepKind::SetGroupBounds { .. } => Sight::Foreign("the resource is gone".to_owned()),
+        | StepKind::SetGroupBounds { .. }
+        | StepKind::PutSchedule { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }
 }
 
