@@ -80,6 +80,7 @@ fn property(key: &str, value: &Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
+        Value::Array(scheduled) if key == "scheduled" => schedule(scheduled),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
     Some(match key {
@@ -92,6 +93,18 @@ fn property(key: &str, value: &Value) -> Option<String> {
         "desired_capacity" => format!("desired {text}"),
         _ => text,
     })
+}
+
+/// The scheduled actions of a group, such as `min 6 at "30 7 * * *"`.
+fn schedule(scheduled: &[Value]) -> String {
+    if scheduled.is_empty() {
+        return "no schedule".to_owned();
+    }
+    let told = scheduled.iter().map(|one| {
+        let recurrence = one["recurrence"].as_str().unwrap_or(UNKNOWN);
+        format!("min {} at \"{recurrence}\" UTC", one["min_size"])
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A saving a month, with a sign for what costs more.

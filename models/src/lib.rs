@@ -19,6 +19,7 @@ pub mod metric;
 pub mod money;
 pub mod quantile;
 pub mod recommendation;
+pub mod recurrence;
 pub mod replay;
 pub mod resource;
 pub mod risk;

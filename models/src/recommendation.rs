@@ -33,11 +33,13 @@ pub enum Action {
     TuneFunctionMemory,
     /// Other bounds of a group.
     TuneGroupCapacity,
+    /// A floor of a group that rises before its load does.
+    ScheduleGroup,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ResizeInstance,
         Self::StopIdleInstance,
         Self::MigrateVolumeType,
@@ -45,6 +47,7 @@ impl Action {
         Self::DeleteUnattachedVolume,
         Self::TuneFunctionMemory,
         Self::TuneGroupCapacity,
+        Self::ScheduleGroup,
     ];
 
     /// The name used in configuration, JSON and tables.
@@ -58,6 +61,7 @@ impl Action {
             Self::DeleteUnattachedVolume => "delete-unattached-volume",
             Self::TuneFunctionMemory => "tune-function-memory",
             Self::TuneGroupCapacity => "tune-group-capacity",
+            Self::ScheduleGroup => "schedule-group",
         }
     }
 }

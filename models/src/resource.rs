@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{PowerState, Spec, VolumeSpec};
+use crate::spec::{OWN_SCHEDULE_PREFIX, PowerState, ScheduledMin, Spec, VolumeSpec};
 
 /// An Amazon Resource Name; the identity of a resource everywhere in Trimtab.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,6 +117,17 @@ impl Resource {
                 max_size: group.max_size,
                 desired_capacity: group.desired_capacity,
             },
+        }
+    }
+
+    /// The configuration in the terms of `like`: a group has more sides than one recommendation is about.
+    #[must_use]
+    pub fn spec_like(&self, like: &Spec) -> Spec {
+        match (&self.detail, like) {
+            (Detail::Group(group), Spec::Schedule { .. }) => {
+                Spec::Schedule { scheduled: group.own_schedule() }
+            }
+            _ => self.spec(),
         }
     }
 
@@ -364,6 +375,48 @@ pub struct Member {
     pub healthy: bool,
 }
 
+/// A scheduled action of a group, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledAction {
+    /// Its name.
+    pub name: String,
+    /// When it recurs, in five fields of cron; `None` for one that happens once.
+    pub recurrence: Option<String>,
+    /// The time zone of the recurrence; `None` for UTC.
+    pub time_zone: Option<String>,
+    /// When it happens, or happens next.
+    pub start_at: Option<Timestamp>,
+    /// After which it does not happen any more.
+    pub end_at: Option<Timestamp>,
+    /// The lower bound that it sets.
+    pub min_size: Option<u32>,
+    /// The upper bound that it sets.
+    pub max_size: Option<u32>,
+    /// The capacity that it asks for.
+    pub desired_capacity: Option<u32>,
+}
+
+impl ScheduledAction {
+    /// Whether its name says that it is ours.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with(OWN_SCHEDULE_PREFIX)
+    }
+
+    /// What it sets, where it is just what we would write.
+    fn as_written(&self) -> Option<ScheduledMin> {
+        let utc = matches!(self.time_zone.as_deref(), None | Some("UTC" | "Etc/UTC"));
+        let plain = self.max_size.is_none() && self.desired_capacity.is_none();
+        let (recurrence, min_size) = self.recurrence.clone().zip(self.min_size)?;
+        let endless = self.end_at.is_none();
+        (utc && plain && endless).then(|| ScheduledMin {
+            name: self.name.clone(),
+            recurrence,
+            min_size,
+        })
+    }
+}
+
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -384,6 +437,9 @@ pub struct Group {
     /// Names of the scheduled actions.
     #[serde(default)]
     pub scheduled_actions: Vec<String>,
+    /// The scheduled actions, where more than their names was read.
+    #[serde(default)]
+    pub schedule: Vec<ScheduledAction>,
     /// Processes that someone suspended.
     #[serde(default)]
     pub suspended_processes: Vec<String>,
@@ -395,6 +451,37 @@ pub struct Group {
     pub refresh_in_progress: Option<String>,
     /// Whether the group is being deleted.
     pub deleting: bool,
+}
+
+impl Group {
+    /// The scheduled actions of ours that are as we write them, by name. One that somebody edited is not among them.
+    #[must_use]
+    pub fn own_schedule(&self) -> Vec<ScheduledMin> {
+        let own = self.schedule.iter().filter(|action| action.is_own());
+        let mut own: Vec<ScheduledMin> = own.filter_map(ScheduledAction::as_written).collect();
+        own.sort();
+        own
+    }
+
+    /// Why no schedule of ours may stand beside what others have scheduled.
+    ///
+    /// What a scheduled action sets stays until the next one, so that any other that is still to happen overlaps.
+    #[must_use]
+    pub fn reason_scheduled_by_others(&self, now: Timestamp) -> Option<String> {
+        let known = |name: &String| self.schedule.iter().any(|action| action.name == *name);
+        if let Some(name) = self.scheduled_actions.iter().find(|name| !known(name)) {
+            return Some(format!("what the scheduled action `{name}` does is not known"));
+        }
+        let ahead = |action: &&ScheduledAction| {
+            !action.is_own() && action.end_at.is_none_or(|end| end > now)
+        };
+        let other = self.schedule.iter().find(ahead)?;
+        let when = other.recurrence.as_deref().unwrap_or("once");
+        Some(format!(
+            "the scheduled action `{}` ({when}) is somebody else's, and its bounds would overlap with ours",
+            other.name
+        ))
+    }
 }
 
 /// Tags by which schedulers outside Auto Scaling mark the groups that they scale.

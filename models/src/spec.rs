@@ -35,6 +35,20 @@ pub struct VolumeSpec {
     pub throughput_mibps: Option<u32>,
 }
 
+/// A lower bound that a scheduled action of ours sets again and again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScheduledMin {
+    /// The action's name, which begins with [`OWN_SCHEDULE_PREFIX`].
+    pub name: String,
+    /// When, in five fields of cron, UTC.
+    pub recurrence: String,
+    /// The lower bound that it sets.
+    pub min_size: u32,
+}
+
+/// How the names of our scheduled actions begin; every other one is somebody else's.
+pub const OWN_SCHEDULE_PREFIX: &str = "trimtab-";
+
 /// The configuration of a resource. In JSON the fields alone tell the kinds apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -66,5 +80,10 @@ pub enum Spec {
     Gone {
         /// Always `deleted`.
         state: Gone,
+    },
+    /// A group's scheduled actions of ours, by name.
+    Schedule {
+        /// The lower bounds that they set.
+        scheduled: Vec<ScheduledMin>,
     },
 }

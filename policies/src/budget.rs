@@ -12,7 +12,7 @@ use trimtab_models::{
 };
 
 use crate::{
-    change::Change,
+    change::{Change, State},
     mode::Disruption,
     plan::{Candidate, Context, Moment},
     scope::{self, group_of},
@@ -111,7 +111,14 @@ impl<'a> Ledger<'a> {
     }
 
     /// Room in the group: at most a share of its members, counted over the account's regions, at least one.
-    pub(crate) fn room_in_group(&self, reference: &ResourceRef, group: &str) -> Room {
+    ///
+    /// The first member to which an action is done is the canary: the others wait until it is kept.
+    pub(crate) fn room_in_group(
+        &self,
+        reference: &ResourceRef,
+        group: &str,
+        action: Action,
+    ) -> Room {
         let key = (
             reference.account.as_str(),
             reference.region.as_str(),
@@ -119,13 +126,41 @@ impl<'a> Ledger<'a> {
             group.to_owned(),
         );
         let members = self.members.get(&key).copied().unwrap_or(1);
-        let allowed = allowed_in_group(&self.context.policy.limits, members);
+        let share = allowed_in_group(&self.context.policy.limits, members);
+        let proven = self.is_proven(reference, group, action);
+        let allowed = if proven { share } else { share.min(1) };
         let used = self
             .uses
             .iter()
             .filter(|u| u.in_flight && u.account == reference.account && u.group == group)
             .count();
-        full(used, allowed, || format!("{used} of {allowed} changes in flight in group `{group}`"))
+        full(used, allowed, || {
+            let canary = match (proven, share) {
+                (false, 2..) => {
+                    format!(": {action} was kept for no member of it, so a canary goes first")
+                }
+                (false | true, _) => String::new(),
+            };
+            format!("{used} of {allowed} changes in flight in group `{group}`{canary}")
+        })
+    }
+
+    /// Whether the newest verdict on the action in the group is that it stays: after a failure a canary goes first again.
+    fn is_proven(&self, reference: &ResourceRef, group: &str, action: Action) -> bool {
+        let judged = self.context.changes.values().filter(|change| {
+            let of_change = &change.recommendation;
+            change.group == group
+                && of_change.resource.account == reference.account
+                && of_change.action == action
+        });
+        // What ended without a write says nothing about the action.
+        let written =
+            judged.filter(|change| change.state != State::Undone || change.undo_reason.is_some());
+        let ended = written.filter(|change| !change.state.in_flight());
+        let newest = ended.max_by_key(|change| {
+            (change.outcome.as_ref().map(|outcome| outcome.at), change.opened_at, &change.id)
+        });
+        newest.is_some_and(|change| change.state == State::Kept)
     }
 
     /// Room in the hour of this account and region, disruptive changes apart from the others.

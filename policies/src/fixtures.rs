@@ -16,9 +16,9 @@ use trimtab_models::{
     },
     resource::{
         Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, Member, Resource,
-        ResourceRef, Volume,
+        ResourceRef, ScheduledAction, Volume,
     },
-    spec::{Gone, PowerState, Spec, VolumeSpec},
+    spec::{Gone, PowerState, ScheduledMin, Spec, VolumeSpec},
 };
 
 use crate::{
@@ -225,6 +225,7 @@ pub(crate) fn group(id: &str) -> Resource {
         mixed_instances: false,
         scaling_policies: Vec::new(),
         scheduled_actions: Vec::new(),
+        schedule: Vec::new(),
         suspended_processes: Vec::new(),
         activities_in_progress: Vec::new(),
         refresh_in_progress: None,
@@ -291,6 +292,42 @@ pub(crate) fn gp3() -> VolumeSpec {
     }
 }
 
+/// A group of four that a policy scales.
+pub(crate) fn scaled_group(id: &str) -> Resource {
+    let mut resource = group(id);
+    group_mut(&mut resource).scaling_policies = vec!["cpu-60".to_owned()];
+    resource
+}
+
+/// A floor of six from half past seven to ten.
+pub(crate) fn rise() -> Vec<ScheduledMin> {
+    let action = |what: &str, recurrence: &str, min_size| ScheduledMin {
+        name: format!("trimtab-rise-1-{what}"),
+        recurrence: recurrence.to_owned(),
+        min_size,
+    };
+    vec![action("down", "0 10 * * *", 4), action("up", "30 7 * * *", 6)]
+}
+
+/// The scheduled actions as a describe shows them.
+pub(crate) fn put(resource: &mut Resource, scheduled: &[ScheduledMin]) {
+    let group = group_mut(resource);
+    group.scheduled_actions = scheduled.iter().map(|one| one.name.clone()).collect();
+    group.schedule = scheduled
+        .iter()
+        .map(|one| ScheduledAction {
+            name: one.name.clone(),
+            recurrence: Some(one.recurrence.clone()),
+            time_zone: None,
+            start_at: None,
+            end_at: None,
+            min_size: Some(one.min_size),
+            max_size: None,
+            desired_capacity: None,
+        })
+        .collect();
+}
+
 /// What an action makes of its resource in these tests.
 fn desired(action: Action) -> Spec {
     match action {
@@ -304,6 +341,7 @@ fn desired(action: Action) -> Spec {
         Action::DeleteUnattachedVolume => Spec::Gone { state: Gone::Deleted },
         Action::TuneFunctionMemory => Spec::Function { memory_mb: 512 },
         Action::TuneGroupCapacity => Spec::Group { min_size: 2, max_size: 4, desired_capacity: 2 },
+        Action::ScheduleGroup => Spec::Schedule { scheduled: rise() },
     }
 }
 
@@ -332,7 +370,7 @@ fn evidence(action: Action) -> Evidence {
         Action::MigrateVolumeType | Action::TuneVolume => &[Metric::VolumeReadOps],
         Action::DeleteUnattachedVolume => &[],
         Action::TuneFunctionMemory => &[Metric::FunctionMemory],
-        Action::TuneGroupCapacity => &[Metric::GroupCpu],
+        Action::TuneGroupCapacity | Action::ScheduleGroup => &[Metric::GroupCpu],
     };
     Evidence {
         from: days_ago(30),
@@ -365,7 +403,7 @@ pub(crate) fn candidate(action: Action, resource: &Resource) -> Candidate {
         resource: resource.reference.clone(),
         resource_id: resource.id.clone(),
         action,
-        expected: resource.spec(),
+        expected: resource.spec_like(&desired(action)),
         desired: desired(action),
         alternates: Vec::new(),
         reason: "it is too large".to_owned(),
@@ -427,6 +465,7 @@ pub(crate) fn resource_for(action: Action, id: &str) -> Resource {
         }
         Action::TuneFunctionMemory => function(id),
         Action::TuneGroupCapacity => group(id),
+        Action::ScheduleGroup => scaled_group(id),
     }
 }
 

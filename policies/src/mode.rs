@@ -96,7 +96,7 @@ impl Disruption {
     pub const fn of(action: Action) -> Self {
         match action {
             Action::ResizeInstance | Action::StopIdleInstance => Self::Restart,
-            Action::MigrateVolumeType | Action::TuneVolume => Self::None,
+            Action::MigrateVolumeType | Action::TuneVolume | Action::ScheduleGroup => Self::None,
             Action::DeleteUnattachedVolume => Self::Destructive,
             Action::TuneFunctionMemory => Self::Brief,
             Action::TuneGroupCapacity => Self::Rolling,

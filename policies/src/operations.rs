@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trimtab_models::spec::VolumeSpec;
+use trimtab_models::spec::{ScheduledMin, VolumeSpec};
 
 use crate::mark::Mark;
 
@@ -93,6 +93,20 @@ pub enum Operation {
         /// What to remove.
         mark: Mark,
     },
+    /// Set up a scheduled action of a group.
+    PutSchedule {
+        /// The group's name.
+        group_name: String,
+        /// What the action sets, and when.
+        scheduled: ScheduledMin,
+    },
+    /// Delete a scheduled action of a group.
+    DeleteSchedule {
+        /// The group's name.
+        group_name: String,
+        /// The action's name.
+        name: String,
+    },
 }
 
 impl Operation {
@@ -111,6 +125,8 @@ impl Operation {
             Self::SetGroupBounds { .. } => "autoscaling:UpdateAutoScalingGroup",
             Self::TagResource { .. } => "ec2:CreateTags",
             Self::UntagResource { .. } => "ec2:DeleteTags",
+            Self::PutSchedule { .. } => "autoscaling:PutScheduledUpdateGroupAction",
+            Self::DeleteSchedule { .. } => "autoscaling:DeleteScheduledAction",
         }
     }
 }

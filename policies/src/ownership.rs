@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_models::{
     recommendation::Recommendation,
     resource::{Arn, Resource},
-    spec::{PowerState, Spec},
+    spec::{PowerState, ScheduledMin, Spec},
 };
 
 use crate::{mode::SCALING_GROUP_TAG, scope::holders, settings::OwnershipRule};
@@ -177,6 +177,9 @@ fn owners_of_state(resource: &Resource) -> Vec<Owner> {
 #[must_use]
 pub fn patch(recommendation: &Recommendation, owner_kind: &str) -> Vec<PatchLine> {
     let cloudformation = owner_kind == "cloudformation";
+    if let Spec::Schedule { scheduled } = &recommendation.desired {
+        return scheduled.iter().map(|one| patch_of_schedule(one, cloudformation)).collect();
+    }
     let old = properties(&recommendation.expected);
     let new = properties(&recommendation.desired);
     old.into_iter()
@@ -188,6 +191,20 @@ pub fn patch(recommendation: &Recommendation, owner_kind: &str) -> Vec<PatchLine
             new,
         })
         .collect()
+}
+
+/// A scheduled action is a resource of its own, in CloudFormation and in Terraform.
+fn patch_of_schedule(one: &ScheduledMin, cloudformation: bool) -> PatchLine {
+    let (resource, recurrence, min) = if cloudformation {
+        ("AWS::AutoScaling::ScheduledAction", "Recurrence", "MinSize")
+    } else {
+        ("aws_autoscaling_schedule", "recurrence", "min_size")
+    };
+    PatchLine {
+        property: format!("{resource} {}", one.name),
+        old: "none".to_owned(),
+        new: format!("{recurrence} \"{}\" (UTC), {min} {}", one.recurrence, one.min_size),
+    }
 }
 
 /// The properties of a spec, by CloudFormation's and Terraform's names.
@@ -217,7 +234,7 @@ fn properties(spec: &Spec) -> Vec<([&'static str; 2], String)> {
             (["MaxSize", "max_size"], max_size.to_string()),
             (["DesiredCapacity", "desired_capacity"], desired_capacity.to_string()),
         ],
-        Spec::Gone { .. } => Vec::new(),
+        Spec::Gone { .. } | Spec::Schedule { .. } => Vec::new(),
     }
 }
 

@@ -211,8 +211,17 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
             let instance = [place.ec2("instance", instance_id)];
             vec![right(&["ec2:CreateTags", "ec2:DeleteTags"], instance, &[(TAG_KEYS, MARK_KEYS)])]
         }
-        StepKind::SetGroupBounds { .. } => {
+        StepKind::SetGroupBounds { .. } | StepKind::LowerFloor { .. } => {
             vec![right(&["autoscaling:UpdateAutoScalingGroup"], [place.arn.to_owned()], &[])]
+        }
+        StepKind::PutSchedule { .. } | StepKind::DeleteSchedule { .. } => {
+            // The way back also lowers the floor that a schedule has raised.
+            let actions =
+                ["autoscaling:DeleteScheduledAction", "autoscaling:PutScheduledUpdateGroupAction"];
+            vec![
+                right(&actions, [place.arn.to_owned()], &[]),
+                right(&["autoscaling:UpdateAutoScalingGroup"], [place.arn.to_owned()], &[]),
+            ]
         }
     }
 }

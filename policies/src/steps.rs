@@ -8,15 +8,15 @@ mod sight;
 mod tests;
 
 use serde::{Deserialize, Serialize};
-use trimtab_models::spec::VolumeSpec;
+use trimtab_models::spec::{ScheduledMin, VolumeSpec};
 
 pub(crate) use build::{
-    POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, mark_step, resize_steps,
-    unmark_step,
+    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, mark_step,
+    resize_steps, unmark_step,
 };
 pub use build::{reason_not_buildable, steps};
-pub(crate) use sight::same_volume;
 pub use sight::{Made, Reached, Seen, Sight, Sighting, sort};
+pub(crate) use sight::{same_schedule, same_volume};
 
 /// A group's bounds as a step writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +123,31 @@ pub enum StepKind {
         /// The type that the mark names.
         was: String,
     },
+    /// Set up a scheduled action of the group.
+    PutSchedule {
+        /// The group's name.
+        group_name: String,
+        /// The lower bound that the group has without a schedule.
+        own_min: u32,
+        /// What the action sets, and when.
+        scheduled: ScheduledMin,
+    },
+    /// Delete a scheduled action of ours.
+    DeleteSchedule {
+        /// The group's name.
+        group_name: String,
+        /// What the action sets, and when.
+        scheduled: ScheduledMin,
+    },
+    /// Bring a lower bound that a schedule of ours has raised back to the group's own.
+    LowerFloor {
+        /// The group's name.
+        group_name: String,
+        /// The lower bound that the group has without a schedule.
+        own_min: u32,
+        /// The lower bounds that the schedule set.
+        raised: Vec<u32>,
+    },
 }
 
 impl StepKind {
@@ -157,6 +182,15 @@ impl StepKind {
     #[must_use]
     pub const fn is_mark(&self) -> bool {
         matches!(self, Self::MarkInstance { .. } | Self::UnmarkInstance { .. })
+    }
+
+    /// The group, its own lower bound and the one that is scheduled, of a scheduled action that is set up.
+    #[must_use]
+    pub fn as_put_schedule(&self) -> Option<(&str, u32, u32)> {
+        let Self::PutSchedule { group_name, own_min, scheduled } = self else {
+            return None;
+        };
+        Some((group_name, *own_min, scheduled.min_size))
     }
 
     /// Whether it stops an instance.

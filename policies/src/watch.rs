@@ -10,7 +10,7 @@ use crate::{
     change::{Change, State},
     facts::{Alarm, InstanceStatus},
     mode::Mode,
-    steps::{Sighting, same_volume},
+    steps::{Sighting, same_schedule, same_volume},
 };
 
 /// When the provisional verdict falls.
@@ -119,7 +119,10 @@ pub fn verdict(change: &Change, watched: &Watched, now: Timestamp) -> Verdict {
 /// Whether the action leaves something behind whose usage must be seen.
 fn lacks_data(change: &Change, watched: &Watched) -> bool {
     let expects_data = match change.recommendation.action {
-        Action::ResizeInstance | Action::TuneFunctionMemory | Action::TuneGroupCapacity => true,
+        Action::ResizeInstance
+        | Action::TuneFunctionMemory
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => true,
         Action::StopIdleInstance
         | Action::MigrateVolumeType
         | Action::TuneVolume
@@ -137,7 +140,7 @@ fn reason_conflicted(change: &Change, live: &Sighting) -> Option<String> {
             Some("the deleted resource is there again".to_owned())
         }
         (Sighting::Present(resource), desired) => {
-            let live = resource.spec();
+            let live = resource.spec_like(desired);
             let same = match (&live, desired) {
                 // Somebody else scales the group, or Auto Scaling does, between the bounds that we set.
                 (
@@ -145,6 +148,9 @@ fn reason_conflicted(change: &Change, live: &Sighting) -> Option<String> {
                     Spec::Group { min_size: desired_min, max_size: desired_max, .. },
                 ) => (min_size, max_size) == (desired_min, desired_max),
                 (Spec::Volume(live), Spec::Volume(desired)) => same_volume(live, desired),
+                (Spec::Schedule { scheduled: live }, Spec::Schedule { scheduled }) => {
+                    same_schedule(live, scheduled)
+                }
                 _ => live == *desired,
             };
             (!same).then(|| {

@@ -203,7 +203,7 @@ impl Checker {
 
     fn check_budget(&mut self, change_id: &str, seen: &Seen, at: Timestamp) {
         let disruptive = |action: Action| match action {
-            Action::MigrateVolumeType | Action::TuneVolume => false,
+            Action::MigrateVolumeType | Action::TuneVolume | Action::ScheduleGroup => false,
             Action::ResizeInstance
             | Action::StopIdleInstance
             | Action::DeleteUnattachedVolume
@@ -289,7 +289,7 @@ impl Checker {
         if seen.action == Action::DeleteUnattachedVolume {
             return;
         }
-        let live = world.true_spec(&seen.id, at);
+        let live = world.true_spec_like(&seen.id, &seen.expected, at);
         let same = match (&live, &seen.expected) {
             (
                 Some(Spec::Group { min_size, max_size, .. }),
@@ -337,7 +337,9 @@ impl Checker {
             | Operation::SetFunctionMemory { .. }
             | Operation::SetGroupBounds { .. }
             | Operation::TagResource { .. }
-            | Operation::UntagResource { .. } => {}
+            | Operation::UntagResource { .. }
+            | Operation::PutSchedule { .. }
+            | Operation::DeleteSchedule { .. } => {}
         }
     }
 

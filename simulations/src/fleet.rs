@@ -60,6 +60,8 @@ pub enum Archetype {
     GroupScaledOver,
     /// An oversized group with suspended processes.
     GroupSuspended,
+    /// A group whose members come an hour after its load, which has a strong day.
+    GroupDailyRise,
 }
 
 /// What an archetype is made of.
@@ -131,6 +133,8 @@ pub enum BodyPlan {
         peak_members: f64,
         /// Whether a target-tracking policy scales it.
         scaled: bool,
+        /// How long after the load the policy's members come, seconds.
+        lag_s: i64,
         /// Whether somebody suspended processes.
         suspended: bool,
     },
@@ -208,7 +212,8 @@ impl Archetype {
             | Self::FunctionAliased
             | Self::GroupFixedOver
             | Self::GroupScaledOver
-            | Self::GroupSuspended => self.serverless_blueprint(),
+            | Self::GroupSuspended
+            | Self::GroupDailyRise => self.serverless_blueprint(),
         }
     }
 
@@ -354,6 +359,18 @@ impl Archetype {
                 blueprint("frontend", calls, group((6, 12, 6), 1.8, true, false))
             }
             Self::GroupSuspended => blueprint("paused", calls, group((6, 6, 6), 1.5, false, true)),
+            Self::GroupDailyRise => {
+                let day = Workload { base_ratio: 0.05, day_ratio: 0.9, ..OFFICE };
+                let body = BodyPlan::Group {
+                    instance_type: "m5.large",
+                    bounds: (2, 20, 2),
+                    peak_members: 12.0,
+                    scaled: true,
+                    lag_s: 3_600,
+                    suspended: false,
+                };
+                blueprint("shop-front", day, body)
+            }
             _ => blueprint(
                 "resize",
                 calls,
@@ -375,5 +392,5 @@ const fn group(
     scaled: bool,
     suspended: bool,
 ) -> BodyPlan {
-    BodyPlan::Group { instance_type: "m5.large", bounds, peak_members, scaled, suspended }
+    BodyPlan::Group { instance_type: "m5.large", bounds, peak_members, scaled, lag_s: 0, suspended }
 }

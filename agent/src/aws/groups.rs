@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup};
+use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, ScheduledUpdateGroupAction};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use trimtab_models::resource::{Detail, Group, Kind, Member, Resource};
+use trimtab_models::resource::{Detail, Group, Kind, Member, Resource, ScheduledAction};
 use trimtab_policies::operations::{Failure, FailureKind};
 
 use super::{Clients, count, error, pages, rate, timestamp};
@@ -24,6 +24,9 @@ const ENDED_REFRESHES: [&str; 5] =
 
 /// Names by group.
 type Names = BTreeMap<String, Vec<String>>;
+
+/// Scheduled actions by group.
+type Schedules = BTreeMap<String, Vec<ScheduledAction>>;
 
 /// Every group.
 pub(super) async fn discover(clients: &Clients, now: Timestamp) -> Result<Vec<Resource>, Failure> {
@@ -86,7 +89,7 @@ async fn policies(clients: &Clients, id: Option<&str>) -> Result<Names, Failure>
     Ok(by_group(all.into_iter().map(|it| (it.auto_scaling_group_name, it.policy_name))))
 }
 
-async fn schedules(clients: &Clients, id: Option<&str>) -> Result<Names, Failure> {
+async fn schedules(clients: &Clients, id: Option<&str>) -> Result<Schedules, Failure> {
     let api = &rate::DESCRIBE_SCHEDULES;
     let target = id.unwrap_or(&clients.target);
     let fetch = async |token: Option<String>| {
@@ -98,7 +101,28 @@ async fn schedules(clients: &Clients, id: Option<&str>) -> Result<Names, Failure
         Ok((page.scheduled_update_group_actions.unwrap_or_default(), page.next_token))
     };
     let all = pages((api, target), fetch).await?;
-    Ok(by_group(all.into_iter().map(|it| (it.auto_scaling_group_name, it.scheduled_action_name))))
+    let mut schedules = Schedules::new();
+    for action in all {
+        if let (Some(group), Some(name)) =
+            (action.auto_scaling_group_name.clone(), action.scheduled_action_name.clone())
+        {
+            schedules.entry(group).or_default().push(scheduled(name, &action));
+        }
+    }
+    Ok(schedules)
+}
+
+fn scheduled(name: String, from: &ScheduledUpdateGroupAction) -> ScheduledAction {
+    ScheduledAction {
+        name,
+        recurrence: from.recurrence().map(str::to_owned),
+        time_zone: from.time_zone().map(str::to_owned),
+        start_at: from.start_time().and_then(timestamp),
+        end_at: from.end_time().and_then(timestamp),
+        min_size: from.min_size().map(count),
+        max_size: from.max_size().map(count),
+        desired_capacity: from.desired_capacity().map(count),
+    }
 }
 
 fn by_group(pairs: impl Iterator<Item = (Option<String>, Option<String>)>) -> Names {
@@ -115,14 +139,15 @@ fn by_group(pairs: impl Iterator<Item = (Option<String>, Option<String>)>) -> Na
 async fn resource(
     clients: &Clients,
     from: AutoScalingGroup,
-    (policies, schedules): (&Names, &Names),
+    (policies, schedules): (&Names, &Schedules),
     now: Timestamp,
 ) -> Result<Option<Resource>, Failure> {
     let Some((id, mut group)) = plain(&from) else {
         return Ok(None);
     };
     group.scaling_policies = policies.get(id).cloned().unwrap_or_default();
-    group.scheduled_actions = schedules.get(id).cloned().unwrap_or_default();
+    group.schedule = schedules.get(id).cloned().unwrap_or_default();
+    group.scheduled_actions = group.schedule.iter().map(|one| one.name.clone()).collect();
     group.activities_in_progress = activities(clients, id).await?;
     group.refresh_in_progress = refresh(clients, id).await;
     let tags = from.tags().iter().filter_map(|tag| {
@@ -159,6 +184,7 @@ fn plain(from: &AutoScalingGroup) -> Option<(&str, Group)> {
         mixed_instances: from.mixed_instances_policy().is_some(),
         scaling_policies: Vec::new(),
         scheduled_actions: Vec::new(),
+        schedule: Vec::new(),
         suspended_processes: suspended
             .filter_map(|it| it.process_name().map(str::to_owned))
             .collect(),

@@ -6,6 +6,7 @@ mod alarms;
 mod credentials;
 mod error;
 mod functions;
+mod group_writes;
 mod groups;
 mod identity;
 mod instance_types;

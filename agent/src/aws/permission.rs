@@ -97,6 +97,16 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetGroupBounds { .. } => {
             vec![Question::Role { operation: "autoscaling:UpdateAutoScalingGroup" }]
         }
+        // The undo of a schedule deletes it, and brings the lower bound back.
+        StepKind::PutSchedule { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => [
+            "autoscaling:PutScheduledUpdateGroupAction",
+            "autoscaling:DeleteScheduledAction",
+            "autoscaling:UpdateAutoScalingGroup",
+        ]
+        .map(|operation| Question::Role { operation })
+        .into(),
     })
 }
 

@@ -87,6 +87,8 @@ pub(super) const DESCRIBE_SCHEDULES: Api = autoscaling("autoscaling:DescribeSche
 pub(super) const DESCRIBE_ACTIVITIES: Api = autoscaling("autoscaling:DescribeScalingActivities");
 pub(super) const DESCRIBE_REFRESHES: Api = autoscaling("autoscaling:DescribeInstanceRefreshes");
 pub(super) const UPDATE_GROUP: Api = autoscaling("autoscaling:UpdateAutoScalingGroup");
+pub(super) const PUT_SCHEDULE: Api = autoscaling("autoscaling:PutScheduledUpdateGroupAction");
+pub(super) const DELETE_SCHEDULE: Api = autoscaling("autoscaling:DeleteScheduledAction");
 
 /// CloudWatch's rates stand in the Amazon CloudWatch User Guide, "CloudWatch service quotas".
 pub(super) const GET_METRIC_DATA: Api = api("cloudwatch:GetMetricData", 50.0);

@@ -10,7 +10,7 @@ use trimtab_models::spec::VolumeSpec;
 use trimtab_policies::mark::{CHANGE_TAG, Mark};
 use trimtab_policies::operations::{Failure, Operation, Receipt};
 
-use super::{Clients, rate};
+use super::{Clients, group_writes, rate};
 
 /// Makes one call, once.
 pub(super) async fn perform(clients: &Clients, operation: &Operation) -> Result<Receipt, Failure> {
@@ -50,6 +50,12 @@ pub(super) async fn send(
         }
         Operation::UntagResource { resource_id, mark } => {
             untag(clients, (resource_id, mark), dry_run).await
+        }
+        Operation::PutSchedule { group_name, scheduled } => {
+            group_writes::put_schedule(clients, group_name, scheduled).await
+        }
+        Operation::DeleteSchedule { group_name, name } => {
+            group_writes::delete_schedule(clients, group_name, name).await
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Not here: how a person asks for it (the API's tests).
 
 use jiff::SignedDuration;
+use trimtab::ports::Clock;
 use trimtab_models::{recommendation::Action, resource::InstanceState};
 use trimtab_policies::change::State;
 

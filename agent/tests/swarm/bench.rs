@@ -4,7 +4,7 @@
 //! Not here: what goes wrong, and what must hold at the end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, mpsc::Receiver},
 };
 
@@ -20,7 +20,7 @@ use trimtab_models::{
     catalog::Catalog,
     recommendation::{Action, Evidence, Recommendation, SavingBasis},
     resource::{Kind, Resource},
-    spec::{Gone, PowerState, Spec, VolumeSpec},
+    spec::{Gone, PowerState, ScheduledMin, Spec, VolumeSpec},
 };
 use trimtab_policies::{
     change::{Access, Adoption, Change, Opening, State, adopted, undo_steps},
@@ -48,6 +48,7 @@ volume-gp3-over = 1
 volume-unattached = 1
 function-oversized = 1
 group-fixed-over = 1
+group-daily-rise = 1
 "#;
 
 /// The account that every run starts from.
@@ -236,9 +237,30 @@ impl Bench {
         effects
     }
 
+    /// How many steps, forward and back, may each have had the effect of a call.
+    pub(crate) fn steps_by_call(&self) -> BTreeMap<&'static str, u32> {
+        let mut attempted = BTreeSet::new();
+        let mut back = false;
+        for record in &self.journal {
+            match &record.entry {
+                Entry::Change { event: Event::UndoBegun { .. }, .. } => back = true,
+                Entry::Change { event: Event::Attempted { step, operation }, .. } => {
+                    attempted.insert((operation.iam_action(), step.clone(), back));
+                }
+                _ => {}
+            }
+        }
+        let mut steps = BTreeMap::new();
+        for (call, ..) in attempted {
+            *steps.entry(call).or_insert(0) += 1;
+        }
+        steps
+    }
+
     /// The configuration that is truly in force.
     pub(crate) fn live(&self) -> Option<Spec> {
-        self.simulated.world().true_spec(&self.recommendation.resource_id, self.clock.now())
+        let Recommendation { resource_id, expected, .. } = &self.recommendation;
+        self.simulated.world().true_spec_like(resource_id, expected, self.clock.now())
     }
 
     /// Whose mark the resource carries, once describes have caught up.
@@ -269,7 +291,7 @@ fn kind_of(action: Action) -> Kind {
             Kind::Volume
         }
         Action::TuneFunctionMemory => Kind::Function,
-        Action::TuneGroupCapacity => Kind::Group,
+        Action::TuneGroupCapacity | Action::ScheduleGroup => Kind::Group,
     }
 }
 
@@ -289,7 +311,13 @@ async fn resource_for(simulated: &Simulated, action: Action) -> Resource {
         Action::ResizeInstance => {
             resource.instance().is_some_and(|instance| instance.instance_type != "m5.large")
         }
-        Action::StopIdleInstance | Action::TuneFunctionMemory | Action::TuneGroupCapacity => true,
+        Action::TuneGroupCapacity => {
+            resource.group().is_some_and(|group| group.scaling_policies.is_empty())
+        }
+        Action::ScheduleGroup => {
+            resource.group().is_some_and(|group| !group.scaling_policies.is_empty())
+        }
+        Action::StopIdleInstance | Action::TuneFunctionMemory => true,
     };
     all.into_iter().find(fits).expect("the fleet has one for each action")
 }
@@ -310,11 +338,24 @@ fn desired(action: Action, live: &Spec) -> Spec {
             throughput_mibps: Some(130),
         }),
         (_, Spec::Function { memory_mb }) => Spec::Function { memory_mb: memory_mb / 2 },
+        (Action::ScheduleGroup, Spec::Group { min_size, .. }) => {
+            Spec::Schedule { scheduled: rise(min_size) }
+        }
         (_, Spec::Group { min_size, max_size, desired_capacity }) => {
             Spec::Group { min_size: min_size - 1, max_size, desired_capacity: desired_capacity - 1 }
         }
-        (_, gone @ Spec::Gone { .. }) => gone,
+        (_, gone @ (Spec::Gone { .. } | Spec::Schedule { .. })) => gone,
     }
+}
+
+/// A floor that rises at one in the night, an hour after the runs begin, so that deaths fall on both sides of it.
+fn rise(min_size: u32) -> Vec<ScheduledMin> {
+    let action = |what: &str, recurrence: &str, min_size| ScheduledMin {
+        name: format!("trimtab-rise-1-{what}"),
+        recurrence: recurrence.to_owned(),
+        min_size,
+    };
+    vec![action("down", "0 10 * * *", min_size), action("up", "0 1 * * *", min_size + 2)]
 }
 
 fn recommend(action: Action, resource: &Resource) -> Recommendation {
@@ -322,7 +363,7 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
         resource: resource.reference.clone(),
         resource_id: resource.id.clone(),
         action,
-        expected: resource.spec(),
+        expected: resource.spec_like(&desired(action, &resource.spec())),
         desired: desired(action, &resource.spec()),
         alternates: vec!["m6i.large".to_owned()],
         reason: "it is too large".to_owned(),

@@ -27,7 +27,7 @@ async fn there_and_back(action: Action, dies_at: Option<u64>, downtime: SignedDu
         return bench.deaths.passed();
     }
     assert_eq!(state, State::Watching, "{told}: {:#?}", bench.change());
-    assert!(bench.effects().values().all(|count| *count == 1), "{told}: {:?}", bench.effects());
+    assert_eq!(bench.effects(), bench.steps_by_call(), "{told}");
     let desired = Some(bench.recommendation.desired.clone());
     let left = desired.filter(|desired| !matches!(desired, Spec::Gone { .. }));
     assert_eq!(bench.live(), left, "{told}");
@@ -39,7 +39,7 @@ async fn there_and_back(action: Action, dies_at: Option<u64>, downtime: SignedDu
     let is_new = action == Action::DeleteUnattachedVolume;
     let live = if is_new { bench.restored() } else { bench.live() };
     assert_eq!(live, Some(bench.recommendation.expected.clone()), "{told}");
-    assert!(bench.effects().values().all(|count| *count <= 2), "{told}: {:?}", bench.effects());
+    assert_eq!(bench.effects(), bench.steps_by_call(), "{told}: each step has one effect");
     assert_eq!(bench.mark().await, None, "{told}");
     for once in ["ec2:CreateSnapshot", "ec2:CreateVolume", "ec2:DeleteVolume"] {
         assert!(bench.effects().get(once).is_none_or(|count| *count == 1), "{told}: {once}");
@@ -94,4 +94,9 @@ async fn a_function_survives_a_death_at_every_point() {
 #[tokio::test]
 async fn a_group_survives_a_death_at_every_point() {
     matrix(Action::TuneGroupCapacity).await;
+}
+
+#[tokio::test]
+async fn a_schedule_survives_a_death_at_every_point() {
+    matrix(Action::ScheduleGroup).await;
 }

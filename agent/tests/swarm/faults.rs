@@ -10,7 +10,7 @@ use trimtab::ports::Clock;
 use trimtab_models::{
     recommendation::Action,
     resource::InstanceState,
-    spec::{PowerState, Spec, VolumeSpec},
+    spec::{PowerState, ScheduledMin, Spec, VolumeSpec},
 };
 use trimtab_policies::change::State;
 use trimtab_simulations::world::{Faults, ForeignChange};
@@ -28,7 +28,7 @@ struct Draw {
     undo: bool,
 }
 
-const CALLS: [&str; 9] = [
+const CALLS: [&str; 11] = [
     "ec2:StopInstances",
     "ec2:StartInstances",
     "ec2:ModifyInstanceAttribute",
@@ -38,6 +38,8 @@ const CALLS: [&str; 9] = [
     "ec2:CreateVolume",
     "lambda:UpdateFunctionConfiguration",
     "autoscaling:UpdateAutoScalingGroup",
+    "autoscaling:PutScheduledUpdateGroupAction",
+    "autoscaling:DeleteScheduledAction",
 ];
 
 fn draw(random: &mut Pcg64Mcg, start: Timestamp) -> Draw {
@@ -86,6 +88,13 @@ fn foreign(live: &Spec, disappears: bool) -> Option<Spec> {
         }),
         Spec::Function { .. } => Spec::Function { memory_mb: 3_008 },
         Spec::Group { .. } => Spec::Group { min_size: 1, max_size: 20, desired_capacity: 7 },
+        Spec::Schedule { .. } => Spec::Schedule {
+            scheduled: vec![ScheduledMin {
+                name: "night".to_owned(),
+                recurrence: "0 22 * * *".to_owned(),
+                min_size: 1,
+            }],
+        },
         Spec::Gone { .. } => return None,
     };
     (!disappears).then_some(spec)

@@ -108,7 +108,7 @@ pub(super) fn matcher(
 }
 
 /// Every action by its word.
-pub(super) fn actions() -> [(&'static str, Action); 7] {
+pub(super) fn actions() -> [(&'static str, Action); Action::ALL.len()] {
     Action::ALL.map(|action| (action.as_str(), action))
 }
 
@@ -157,6 +157,6 @@ const fn kind_of(action: Action) -> Kind {
             Kind::Volume
         }
         Action::TuneFunctionMemory => Kind::Function,
-        Action::TuneGroupCapacity => Kind::Group,
+        Action::TuneGroupCapacity | Action::ScheduleGroup => Kind::Group,
     }
 }

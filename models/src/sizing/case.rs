@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
             resource: resource.reference.clone(),
             resource_id: resource.id.clone(),
             action: proposal.action,
-            expected: resource.spec(),
+            expected: resource.spec_like(&proposal.desired),
             desired: proposal.desired,
             alternates: proposal.alternates,
             reason: proposal.reason,

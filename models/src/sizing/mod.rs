@@ -95,7 +95,7 @@ pub fn recommend(
             .map_or_else(|| instance::resize(&case, one, &seasons), Ok),
         Detail::Volume(one) => volume::tune(&case, one, &seasons),
         Detail::Function(one) => function::tune(&case, one, &seasons),
-        Detail::Group(one) => group::tune(&case, one, &seasons),
+        Detail::Group(one) => group::recommend(&case, one, &seasons),
     };
     let (recommendations, not_sized) = match result {
         Ok(mut recommendation) => {

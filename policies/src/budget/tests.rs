@@ -62,8 +62,11 @@ fn room(
 
 #[test]
 fn a_group_is_full_until_the_provisional_verdict() {
-    let ask =
-        |world: &World| room(world, |ledger, reference| ledger.room_in_group(reference, "web"));
+    let ask = |world: &World| {
+        room(world, |ledger, reference| {
+            ledger.room_in_group(reference, "web", Action::ResizeInstance)
+        })
+    };
     for (state, full) in [
         (State::Queued, true),
         (State::Executing, true),
@@ -80,8 +83,59 @@ fn a_group_is_full_until_the_provisional_verdict() {
         busy(&mut world, 1, state, 90_000);
         assert_eq!(ask(&world).is_some(), full, "{state}");
         world.inventory = World::new(fleet(20)).inventory;
-        assert_eq!(ask(&world), None, "twenty members allow two");
+        assert_eq!(ask(&world).is_some(), full, "of twenty members a canary goes first: {state}");
+        busy(&mut world, 2, State::Kept, 90_000);
+        assert!(ask(&world).is_none(), "then twenty members allow two: {state}");
     }
+}
+
+/// Whether one more change of a type fits into a group of 30 members, of which three may be in flight.
+fn fits(past: &[(State, i64)], in_flight: usize) -> bool {
+    let mut world = World::new(fleet(30));
+    for (number, (state, seconds)) in past.iter().enumerate() {
+        busy(&mut world, 20 + number, *state, *seconds);
+    }
+    for number in 0..in_flight {
+        busy(&mut world, 1 + number, State::Watching, 90_000);
+    }
+    let context = world.context();
+    let ledger = Ledger::open(&context, &[]);
+    let reference = instance("i-0").reference;
+    ledger.room_in_group(&reference, "web", Action::ResizeInstance) == Room::Free
+}
+
+#[test]
+fn one_canary_goes_first_then_waves_up_to_the_share() {
+    let cases: [(&[(State, i64)], usize); 7] = [
+        (&[], 1),
+        (&[(State::Kept, 200_000)], 3),
+        (&[(State::Inconclusive, 200_000)], 1),
+        (&[(State::Conflicted, 200_000)], 1),
+        // The newest verdict counts: after a failure a canary goes first again.
+        (&[(State::Kept, 300_000), (State::Stuck, 200_000)], 1),
+        (&[(State::Stuck, 300_000), (State::Kept, 200_000)], 3),
+        // What was never written is no verdict.
+        (&[(State::Kept, 300_000), (State::Undone, 200_000)], 3),
+    ];
+    for (past, allowed) in cases {
+        assert!(fits(past, allowed - 1), "{past:?} with {} in flight", allowed - 1);
+        assert!(!fits(past, allowed), "{past:?} with {allowed} in flight");
+    }
+}
+
+#[test]
+fn a_canary_of_another_action_proves_nothing() {
+    let mut world = World::new(fleet(30));
+    busy(&mut world, 20, State::Kept, 200_000);
+    busy(&mut world, 1, State::Watching, 90_000);
+    let context = world.context();
+    let ledger = Ledger::open(&context, &[]);
+    let reference = instance("i-0").reference;
+    let ask = |action| ledger.room_in_group(&reference, "web", action);
+    assert_eq!(ask(Action::ResizeInstance), Room::Free);
+    assert!(
+        matches!(ask(Action::StopIdleInstance), Room::Taken { reason, .. } if reason.contains("canary"))
+    );
 }
 
 #[test]
@@ -140,7 +194,7 @@ fn what_is_granted_counts_at_once() {
     let mut ledger = Ledger::open(&context, &[]);
     let member = instance("i-0");
     ledger.grant(&candidate(Action::ResizeInstance, &member), "web");
-    assert_ne!(ledger.room_in_group(&member.reference, "web"), Room::Free);
+    assert_ne!(ledger.room_in_group(&member.reference, "web", Action::ResizeInstance), Room::Free);
     assert!(ledger.rival(&member.reference, "i-0").is_some());
     for number in 1..4 {
         let other = instance(&format!("i-{number}"));

@@ -2,6 +2,8 @@
 //!
 //! Not here: whether the call is made now (`next`).
 
+use trimtab_models::resource::Group;
+
 use super::Change;
 use crate::{
     operations::Operation,
@@ -55,7 +57,27 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             max_size: to.max_size,
             desired_capacity: to.desired_capacity,
         },
+        StepKind::PutSchedule { group_name, scheduled, .. } => {
+            Operation::PutSchedule { group_name, scheduled }
+        }
+        StepKind::DeleteSchedule { group_name, scheduled } => {
+            Operation::DeleteSchedule { group_name, name: scheduled.name }
+        }
+        StepKind::LowerFloor { group_name, own_min, .. } => Operation::SetGroupBounds {
+            group_name,
+            min_size: own_min,
+            // The upper bound is not this change's: it stays as it is seen.
+            max_size: group_of(seen)?.max_size,
+            desired_capacity: None,
+        },
     })
+}
+
+fn group_of(seen: &Seen) -> Option<&Group> {
+    match &seen.resource {
+        Sighting::Present(resource) => resource.group(),
+        Sighting::Absent | Sighting::Unknown(_) => None,
+    }
 }
 
 /// Seconds between two looks at a step that is on its way.
@@ -69,6 +91,10 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
         StepKind::AwaitStatusChecks { .. } => 15,
         StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
         StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
-        StepKind::SetFunctionMemory { .. } | StepKind::SetGroupBounds { .. } => 3,
+        StepKind::SetFunctionMemory { .. }
+        | StepKind::SetGroupBounds { .. }
+        | StepKind::PutSchedule { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => 3,
     }
 }

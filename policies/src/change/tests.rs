@@ -444,6 +444,7 @@ fn a_refused_first_call_leaves_everything_as_it_was() {
             (Action::DeleteUnattachedVolume, disk(Old, None)),
             (Action::TuneFunctionMemory, self::seen(function("x-1"))),
             (Action::TuneGroupCapacity, self::seen(group("x-1"))),
+            (Action::ScheduleGroup, self::seen(fixtures::scaled_group("x-1"))),
         ] {
             let mut run = begin(action);
             run.act(&seen);
@@ -684,6 +685,44 @@ fn a_group_that_grew_before_the_write_is_left_alone_without_a_conflict() {
     let mut grown = group("x-1");
     group_mut(&mut grown).desired_capacity = 6;
     run.record(&seen(grown));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn a_schedule_goes_up_and_down_and_leaves_the_groups_own_floor() {
+    let mut run = begin(Action::ScheduleGroup);
+    let rise = fixtures::rise();
+    let live = |there: &[usize], min_size: u32| {
+        let mut resource = fixtures::scaled_group("x-1");
+        let there: Vec<_> = there.iter().map(|index| rise[*index].clone()).collect();
+        fixtures::put(&mut resource, &there);
+        group_mut(&mut resource).min_size = min_size;
+        seen(resource)
+    };
+    let Operation::PutSchedule { scheduled, .. } = run.act(&live(&[], 4)) else {
+        panic!("the action that brings the floor back comes first");
+    };
+    assert_eq!(scheduled, rise[0]);
+    run.wait(10).record(&live(&[0], 4));
+    run.act(&live(&[0], 4));
+    run.wait(10).settle(&live(&[0, 1], 6));
+    assert_eq!(run.change.state, State::Watching);
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    let Operation::DeleteSchedule { name, .. } = run.act(&live(&[0, 1], 6)) else {
+        panic!("what raises the floor goes first");
+    };
+    assert_eq!(name, rise[1].name);
+    run.wait(10).record(&live(&[0], 6));
+    run.act(&live(&[0], 6));
+    run.wait(10).record(&live(&[], 6));
+    let Operation::SetGroupBounds { min_size, max_size, desired_capacity, .. } =
+        run.act(&live(&[], 6))
+    else {
+        panic!("the floor is brought back");
+    };
+    assert_eq!((min_size, max_size, desired_capacity), (4, 8, None));
+    run.wait(10).settle(&live(&[], 4));
     assert_eq!(run.ended().0, State::Undone);
 }
 

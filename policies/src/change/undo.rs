@@ -6,7 +6,8 @@ use trimtab_models::spec::Spec;
 
 use super::{Change, Progress, State, StepState};
 use crate::steps::{
-    POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S, mark_step,
+    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S,
+    mark_step,
 };
 
 /// Why a person cannot undo the change now.
@@ -54,6 +55,7 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
             undo: "nothing: it only waits".to_owned(),
         });
     }
+    back.extend(lowered_floor(&touched));
     back
 }
 
@@ -81,12 +83,25 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::DeleteVolume { .. }
         | StepKind::RestoreVolume { .. }
         | StepKind::SetFunctionMemory { .. }
-        | StepKind::SetGroupBounds { .. } => false,
+        | StepKind::SetGroupBounds { .. }
+        | StepKind::PutSchedule { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => false,
     };
     let lost = change.steps.iter().filter(is_touched).find(|progress| {
         !leaves_nothing(&progress.step.kind) && inverse(change, progress).is_none()
     })?;
     Some(format!("nothing takes `{}` back: look at the resource", lost.step.name))
+}
+
+/// The last step back from a schedule: what it raised stays raised when it is deleted.
+fn lowered_floor(touched: &[&Progress]) -> Option<Step> {
+    let puts = touched.iter().filter_map(|progress| progress.step.kind.as_put_schedule());
+    let (group_name, own_min) = puts.clone().map(|(name, own_min, _)| (name, own_min)).next()?;
+    let raised: Vec<u32> =
+        puts.map(|(.., floor)| floor).filter(|floor| *floor != own_min).collect();
+    let kind = StepKind::LowerFloor { group_name: group_name.to_owned(), own_min, raised };
+    Some(back("lower-floor", kind, ATTRIBUTE_BUDGET_S))
 }
 
 /// The types on which an undo may start the machine, once one was perhaps set: the old one, then those of the ladder that
@@ -131,14 +146,25 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
         StepKind::SetGroupBounds { group_name, from, to } => {
             ("set-bounds", StepKind::SetGroupBounds { group_name, from: to, to: from }, budget_s)
         }
+        StepKind::PutSchedule { group_name, scheduled, .. } => {
+            let name = format!("delete-{}", scheduled.name);
+            let kind = StepKind::DeleteSchedule { group_name, scheduled };
+            return Some(back(&name, kind, budget_s));
+        }
         // The mark is removed after the outcome, whichever way the change has gone.
         StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. }
         | StepKind::AwaitStatusChecks { .. }
         | StepKind::CreateSnapshot { .. }
-        | StepKind::RestoreVolume { .. } => return None,
+        | StepKind::RestoreVolume { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => return None,
     };
-    Some(Step { name: name.to_owned(), kind, budget_s, undo: "none: this is the undo".to_owned() })
+    Some(back(name, kind, budget_s))
+}
+
+fn back(name: &str, kind: StepKind, budget_s: u32) -> Step {
+    Step { name: name.to_owned(), kind, budget_s, undo: "none: this is the undo".to_owned() }
 }
 
 fn restore(change: &Change, volume_id: String) -> Option<StepKind> {

@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     let reference = &subject.recommendation().resource;
     let ledger = subject.ledger;
     let rooms = [
-        ledger.room_in_group(reference, subject.group),
+        ledger.room_in_group(reference, subject.group, subject.action()),
         ledger.room_in_hour(reference, subject.action()),
         ledger.room_in_flight(reference, subject.action()),
     ];

@@ -2,6 +2,8 @@
 //!
 //! Unknown facts fail. Not here: what would be lost on the way (`data_loss`) and the limits of volumes (`volume_limits`).
 
+mod group;
+
 use trimtab_models::{
     catalog::{
         ApiWord, Architecture, AttachmentLimit, BootMode, InstanceType, RootDevice, Support,
@@ -26,6 +28,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         Action::DeleteUnattachedVolume => Vec::new(),
         Action::TuneFunctionMemory => reasons_of_function(subject),
         Action::TuneGroupCapacity => reasons_of_bounds(&subject.recommendation().desired),
+        Action::ScheduleGroup => group::reasons_of_schedule(subject),
     };
     if subject.candidate.steps.is_empty() {
         reasons.push(Reason::fail("there are no steps that would carry it out"));
@@ -260,7 +263,11 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
             let (least, most) = (FUNCTION_MEMORY_MB.start(), FUNCTION_MEMORY_MB.end());
             reasons.push(Reason::fail(format!("{memory_mb} MB is outside {least} to {most}")));
         }
-        Spec::Instance { .. } | Spec::Volume(_) | Spec::Group { .. } | Spec::Gone { .. } => {
+        Spec::Instance { .. }
+        | Spec::Volume(_)
+        | Spec::Group { .. }
+        | Spec::Gone { .. }
+        | Spec::Schedule { .. } => {
             reasons.push(Reason::fail("what is desired is no memory size"));
         }
     }

@@ -28,7 +28,8 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         | Action::StopIdleInstance
         | Action::DeleteUnattachedVolume
         | Action::TuneFunctionMemory
-        | Action::TuneGroupCapacity => reasons.extend(reason_changed_lately(subject)),
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => reasons.extend(reason_changed_lately(subject)),
     }
     result(CheckName::Cooldown, reasons, "left alone long enough")
 }

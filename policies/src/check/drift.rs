@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
 }
 
 fn reason_drifted(expected: &Spec, resource: &Resource) -> Option<Reason> {
-    let live = resource.spec();
+    let live = resource.spec_like(expected);
     (!is_same(expected, &live, resource)).then(|| {
         let (expected, live) = (in_words(expected), in_words(&live));
         Reason::fail(format!("expected {expected}, found {live}"))

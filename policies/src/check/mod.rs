@@ -234,7 +234,8 @@ const fn sizes(action: Action) -> bool {
         | Action::MigrateVolumeType
         | Action::TuneVolume
         | Action::TuneFunctionMemory
-        | Action::TuneGroupCapacity => true,
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => true,
         Action::StopIdleInstance | Action::DeleteUnattachedVolume => false,
     }
 }
@@ -246,7 +247,8 @@ const fn loses_data(action: Action) -> bool {
         Action::MigrateVolumeType
         | Action::TuneVolume
         | Action::TuneFunctionMemory
-        | Action::TuneGroupCapacity => false,
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup => false,
     }
 }
 

@@ -332,7 +332,10 @@ fn breaches_a_budget(world: &World, plan: &Plan) -> Option<String> {
     }
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
     for entry in &fresh {
-        let is_group = entry.recommendation.action == Action::TuneGroupCapacity;
+        let is_group = matches!(
+            entry.recommendation.action,
+            Action::TuneGroupCapacity | Action::ScheduleGroup
+        );
         if !is_group {
             let group = entry.recommendation.resource.tags["service"].clone();
             *groups.entry(group).or_default() += 1;

@@ -1,5 +1,7 @@
 //! Builds the steps of a recommendation, forward only; undoing reverses what was done (`change::undo`).
 
+mod group;
+
 use trimtab_models::{
     recommendation::{Action, Recommendation},
     resource::{Resource, scaled_by_others},
@@ -11,7 +13,7 @@ use super::{Bounds, Step, StepKind};
 /// EC2's own waiters for stop and start give up after 15 s x 40.
 pub(crate) const POWER_BUDGET_S: u32 = 600;
 /// One attribute call, with room for the 90 s in which describes may lag, three times over.
-const ATTRIBUTE_BUDGET_S: u32 = 300;
+pub(crate) const ATTRIBUTE_BUDGET_S: u32 = 300;
 /// Status checks begin anew at a start and take minutes; EC2's waiter gives up after 600 s.
 pub(crate) const STATUS_BUDGET_S: u32 = 900;
 /// A modification can take more than a day for a large volume (EBS user guide).
@@ -31,6 +33,7 @@ pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> 
         Action::DeleteUnattachedVolume => delete(recommendation),
         Action::TuneFunctionMemory => memory(recommendation),
         Action::TuneGroupCapacity => bounds(recommendation, resource),
+        Action::ScheduleGroup => group::schedule(recommendation, resource),
     }
 }
 
@@ -216,7 +219,11 @@ fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
             max_size: *max_size,
             desired_capacity: ours.then_some(*desired_capacity),
         }),
-        Spec::Instance { .. } | Spec::Volume(_) | Spec::Function { .. } | Spec::Gone { .. } => None,
+        Spec::Instance { .. }
+        | Spec::Volume(_)
+        | Spec::Function { .. }
+        | Spec::Gone { .. }
+        | Spec::Schedule { .. } => None,
     };
     match (of(&recommendation.expected), of(&recommendation.desired)) {
         (Some(from), Some(to)) if from != to => vec![step(

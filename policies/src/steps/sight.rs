@@ -14,6 +14,7 @@ use trimtab_models::resource::{Instance, Resource, Volume};
 use super::{Step, StepKind};
 use crate::{facts::InstanceStatus, mark::Mark};
 
+pub(crate) use group::same_schedule;
 pub(crate) use volume::same_volume;
 
 /// The resource as one describe showed it.
@@ -114,6 +115,13 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
             mark::set(resource, instance_type, mark.as_ref())
         }
         StepKind::UnmarkInstance { .. } => mark::remove(resource, mark.as_ref()),
+        StepKind::PutSchedule { own_min, scheduled, .. } => {
+            group::put_schedule(resource, scheduled, *own_min)
+        }
+        StepKind::DeleteSchedule { scheduled, .. } => group::delete_schedule(resource, scheduled),
+        StepKind::LowerFloor { own_min, raised, .. } => {
+            group::lower_floor(resource, *own_min, raised)
+        }
     }
 }
 
@@ -139,7 +147,10 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::DeleteVolume { .. }
         | StepKind::SetFunctionMemory { .. }
         | StepKind::SetGroupBounds { .. }
-        | StepKind::MarkInstance { .. } => Sight::Foreign("the resource is gone".to_owned()),
+        | StepKind::MarkInstance { .. }
+        | StepKind::PutSchedule { .. }
+        | StepKind::DeleteSchedule { .. }
+        | StepKind::LowerFloor { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use trimtab_models::{
     recommendation::Action,
     resource::{InstanceState, Modification, ModificationState, Resource},
+    spec::ScheduledMin,
 };
 
 use super::*;
@@ -349,6 +350,44 @@ fn a_groups_bounds_are_set() {
         check(&kind(ours), &present(resource), 0, None, expect);
     }
     check(&kind(true), &absent(), 0, None, Is::Foreign);
+}
+
+#[test]
+fn a_schedule_is_set_up_and_taken_down() {
+    let [down, up] = fixtures::rise().try_into().expect("two actions");
+    let put = |scheduled: &ScheduledMin| StepKind::PutSchedule {
+        group_name: "g".into(),
+        own_min: 4,
+        scheduled: scheduled.clone(),
+    };
+    let delete = |scheduled: &ScheduledMin| StepKind::DeleteSchedule {
+        group_name: "g".into(),
+        scheduled: scheduled.clone(),
+    };
+    let lower =
+        StepKind::LowerFloor { group_name: "g".into(), own_min: 4, raised: vec![up.min_size] };
+    let moved = ScheduledMin { min_size: 9, ..up.clone() };
+    let others = ScheduledMin { name: "night".to_owned(), ..up.clone() };
+    type Row<'a> = (&'a [&'a ScheduledMin], u32, [Is; 3]);
+    let rows: [Row<'_>; 7] = [
+        (&[], 4, [Is::Ready, Is::Done, Is::Done]),
+        (&[], 6, [Is::Foreign, Is::Done, Is::Ready]),
+        (&[], 5, [Is::Foreign, Is::Done, Is::Foreign]),
+        (&[&down], 6, [Is::Ready, Is::Done, Is::Ready]),
+        (&[&down, &up], 6, [Is::Done, Is::Ready, Is::Ready]),
+        (&[&down, &moved], 4, [Is::Foreign, Is::Foreign, Is::Done]),
+        (&[&others], 4, [Is::Foreign, Is::Done, Is::Done]),
+    ];
+    for (live, min_size, expect) in rows {
+        let mut resource = fixtures::scaled_group("g");
+        fixtures::put(&mut resource, &live.iter().copied().cloned().collect::<Vec<_>>());
+        group_mut(&mut resource).min_size = min_size;
+        let kinds = [put(&up), delete(&up), lower.clone()];
+        for (kind, expect) in kinds.iter().zip(expect) {
+            check(kind, &present(resource.clone()), 0, None, expect);
+        }
+    }
+    check(&put(&up), &absent(), 0, None, Is::Foreign);
 }
 
 #[test]

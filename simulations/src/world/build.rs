@@ -253,7 +253,8 @@ impl Placing<'_> {
     }
 
     fn group(&self, plan: &BodyPlan) -> (String, Detail, Body) {
-        let BodyPlan::Group { instance_type, bounds, peak_members, scaled, suspended } = plan
+        let BodyPlan::Group { instance_type, bounds, peak_members, scaled, lag_s, suspended } =
+            plan
         else {
             unreachable!("`make` passes groups only")
         };
@@ -271,6 +272,7 @@ impl Placing<'_> {
             mixed_instances: false,
             scaling_policies: scaled.then(|| "cpu-60".to_owned()).into_iter().collect(),
             scheduled_actions: Vec::new(),
+            schedule: Vec::new(),
             suspended_processes: suspended.then(|| "Terminate".to_owned()).into_iter().collect(),
             activities_in_progress: Vec::new(),
             refresh_in_progress: None,
@@ -280,6 +282,8 @@ impl Placing<'_> {
             bounds: Timeline::new(*bounds),
             peak_members: *peak_members,
             scaled: *scaled,
+            lag_s: *lag_s,
+            schedule: Timeline::new(Vec::new()),
             instance_type: (*instance_type).to_owned(),
         };
         (self.name.clone(), Detail::Group(group), Body::Group(body))

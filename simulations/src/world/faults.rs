@@ -108,7 +108,9 @@ impl World {
             | Operation::DeleteVolume { volume_id } => volume_id,
             Operation::CreateVolume { snapshot_id, .. } => snapshot_id,
             Operation::SetFunctionMemory { function_name, .. } => function_name,
-            Operation::SetGroupBounds { group_name, .. } => group_name,
+            Operation::SetGroupBounds { group_name, .. }
+            | Operation::PutSchedule { group_name, .. }
+            | Operation::DeleteSchedule { group_name, .. } => group_name,
             Operation::TagResource { resource_id, .. }
             | Operation::UntagResource { resource_id, .. } => resource_id,
         };
@@ -138,7 +140,11 @@ impl World {
             StepKind::DeleteVolume { .. } => Some("ec2:DeleteVolume"),
             StepKind::RestoreVolume { .. } => Some("ec2:CreateVolume"),
             StepKind::SetFunctionMemory { .. } => Some("lambda:UpdateFunctionConfiguration"),
-            StepKind::SetGroupBounds { .. } => Some("autoscaling:UpdateAutoScalingGroup"),
+            StepKind::SetGroupBounds { .. } | StepKind::LowerFloor { .. } => {
+                Some("autoscaling:UpdateAutoScalingGroup")
+            }
+            StepKind::PutSchedule { .. } => Some("autoscaling:PutScheduledUpdateGroupAction"),
+            StepKind::DeleteSchedule { .. } => Some("autoscaling:DeleteScheduledAction"),
             StepKind::MarkInstance { .. } => Some("ec2:CreateTags"),
             StepKind::UnmarkInstance { .. } => Some("ec2:DeleteTags"),
         });

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use trimtab_models::{
     catalog::InstanceType,
-    resource::{Detail, InstanceState, Kind, Member, Modification, ModificationState, Resource},
+    resource::{
+        Detail, InstanceState, Kind, Member, Modification, ModificationState, Resource,
+        ScheduledAction,
+    },
+    spec::ScheduledMin,
 };
 use trimtab_policies::{
     facts::{Alarm, InstanceStatus},
@@ -56,13 +60,29 @@ impl Entity {
                     if updating { "InProgress" } else { "Successful" }.to_owned();
             }
             (Detail::Group(group), Body::Group(body)) => {
-                (group.min_size, group.max_size, _) = *body.bounds.at(second);
+                (group.min_size, group.max_size, _) = body.bounds_at(second);
+                let schedule = body.schedule.at(second);
+                group.scheduled_actions = schedule.iter().map(|one| one.name.clone()).collect();
+                group.schedule = schedule.iter().map(scheduled_action).collect();
                 group.desired_capacity = body.desired(&self.demand, second);
                 group.members = members(self, body, group.desired_capacity);
             }
             _ => unreachable!("body and detail are made together"),
         }
         Some(resource)
+    }
+}
+
+fn scheduled_action(one: &ScheduledMin) -> ScheduledAction {
+    ScheduledAction {
+        name: one.name.clone(),
+        recurrence: Some(one.recurrence.clone()),
+        time_zone: None,
+        start_at: None,
+        end_at: None,
+        min_size: Some(one.min_size),
+        max_size: None,
+        desired_capacity: None,
     }
 }
 

@@ -216,12 +216,12 @@ impl GroupBody {
 
     /// The desired capacity that the load at `second` asks for under the bounds in force at `bounds_s`.
     pub(crate) fn desired_under(&self, demand: &Demand, bounds_s: i64, second: i64) -> u32 {
-        let (min, max, desired) = *self.bounds.at(bounds_s);
+        let (min, max, desired) = self.bounds_at(bounds_s);
         if !self.scaled {
             return desired;
         }
         // A policy looks at the last five minutes, and so does this.
-        let slot = second.div_euclid(300) * 300;
+        let slot = (second - self.lag_s).div_euclid(300) * 300;
         let wanted = (self.load(demand, slot) / POLICY_TARGET_RATIO).ceil() as u32;
         wanted.clamp(min, max)
     }

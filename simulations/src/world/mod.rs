@@ -4,6 +4,7 @@
 
 mod build;
 mod faults;
+mod group;
 mod look;
 mod metrics;
 mod perform;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use trimtab_models::{
     catalog::Catalog,
     resource::{InstanceState, Resource},
-    spec::VolumeSpec,
+    spec::{ScheduledMin, VolumeSpec},
 };
 use trimtab_policies::operations::Operation;
 
@@ -117,6 +118,9 @@ pub(crate) struct GroupBody {
     pub(crate) bounds: Timeline<(u32, u32, u32)>,
     pub(crate) peak_members: f64,
     pub(crate) scaled: bool,
+    /// How long after the load the policy's members come, seconds.
+    pub(crate) lag_s: i64,
+    pub(crate) schedule: Timeline<Vec<ScheduledMin>>,
     pub(crate) instance_type: String,
 }
 

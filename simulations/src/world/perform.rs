@@ -100,10 +100,16 @@ impl World {
             }
             Operation::TagResource { mark, .. } => self.tag(&target, call, mark, now_s),
             Operation::UntagResource { mark, .. } => self.untag(&target, call, mark, now_s),
+            Operation::PutSchedule { scheduled, .. } => {
+                self.put_schedule(&target, call, scheduled, now_s)
+            }
+            Operation::DeleteSchedule { name, .. } => {
+                self.delete_schedule(&target, call, name, now_s)
+            }
         }
     }
 
-    pub(super) fn body(&mut self, id: &str, call: &str) -> Result<&mut Body, Failure> {
+    pub(crate) fn body(&mut self, id: &str, call: &str) -> Result<&mut Body, Failure> {
         match self.entities.get_mut(id) {
             Some(entity) => Ok(&mut entity.body),
             None => Err(failure(FailureKind::NotFound, call, id, "there is no such resource")),
@@ -273,27 +279,6 @@ impl World {
         Ok(Receipt::default())
     }
 
-    fn set_bounds(
-        &mut self,
-        id: &str,
-        call: &str,
-        (min, max, desired): (u32, u32, Option<u32>),
-        now_s: i64,
-    ) -> Result<Receipt, Failure> {
-        let Body::Group(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
-        let present = body.bounds.at(now_s).2;
-        if min > max || desired.is_some_and(|desired| !(min..=max).contains(&desired)) {
-            return Err(failure(
-                FailureKind::Rejected,
-                call,
-                id,
-                "ValidationError: min <= desired <= max does not hold",
-            ));
-        }
-        body.bounds.set(now_s, (min, max, desired.unwrap_or(present).clamp(min, max)));
-        Ok(Receipt::default())
-    }
-
     /// Does what somebody else does, without asking AWS's rules.
     pub(crate) fn force(&mut self, change: &ForeignChange) {
         let second = change.at.as_second();
@@ -310,6 +295,9 @@ impl World {
             }
             (Body::Group(body), Some(Spec::Group { min_size, max_size, desired_capacity })) => {
                 body.bounds.set(second, (*min_size, *max_size, *desired_capacity));
+            }
+            (Body::Group(body), Some(Spec::Schedule { scheduled })) => {
+                body.reschedule(second, scheduled.clone());
             }
             _ => {
                 self.entities.remove(&change.id);
@@ -399,7 +387,7 @@ impl InstanceBody {
     }
 }
 
-pub(super) fn not_of_kind(call: &str, id: &str) -> Failure {
+pub(crate) fn not_of_kind(call: &str, id: &str) -> Failure {
     failure(
         FailureKind::Rejected,
         call,
@@ -408,6 +396,6 @@ pub(super) fn not_of_kind(call: &str, id: &str) -> Failure {
     )
 }
 
-pub(super) fn failure(kind: FailureKind, call: &str, target: &str, message: &str) -> Failure {
+pub(crate) fn failure(kind: FailureKind, call: &str, target: &str, message: &str) -> Failure {
     Failure { kind, call: call.to_owned(), target: target.to_owned(), message: message.to_owned() }
 }

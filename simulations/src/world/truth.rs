@@ -160,11 +160,26 @@ impl World {
     /// The configuration that is truly in force.
     #[must_use]
     pub fn true_spec(&self, id: &str, now: Timestamp) -> Option<trimtab_models::spec::Spec> {
+        self.truly(id, now).map(|resource| resource.spec())
+    }
+
+    fn truly(&self, id: &str, now: Timestamp) -> Option<trimtab_models::resource::Resource> {
         // A describe lags by a fixed time for each resource: look from exactly that much later.
         let entity = self.entities.get(id)?;
         let lag_s = now.as_second() - entity.visible_s(now.as_second());
         let later = now.saturating_add(jiff::SignedDuration::from_secs(lag_s)).unwrap_or(now);
-        entity.seen_at(later).map(|resource| resource.spec())
+        entity.seen_at(later)
+    }
+
+    /// The configuration that is truly in force, in the terms of `like`.
+    #[must_use]
+    pub fn true_spec_like(
+        &self,
+        id: &str,
+        like: &trimtab_models::spec::Spec,
+        now: Timestamp,
+    ) -> Option<trimtab_models::spec::Spec> {
+        self.truly(id, now).map(|resource| resource.spec_like(like))
     }
 
     /// The life-cycle state that an instance is truly in.

@@ -10,12 +10,14 @@ use crate::{forecast::forecast, recommendation::SeasonSeen, season::HOUR_S, seri
 const AHEAD_H: usize = 48;
 /// Hours of a day.
 pub(super) const DAY_H: usize = 24;
+/// Hours of a week.
+const WEEK_H: usize = 168;
 
 /// Share by which a forecast may exceed a whole number of members and mean that number: single precision keeps seven
 /// digits, and none of them is a member.
 const ROUNDING: f64 = 1e-5;
 
-/// How often a daily season must have been seen before a schedule follows it.
+/// How often a season must have been seen before a schedule follows it.
 const TIMES_SEEN_MIN: u32 = 2;
 
 /// What the next two days need, in members.
@@ -29,6 +31,8 @@ pub(super) struct Ahead {
     by_hour: [f64; DAY_H],
     /// Whether the load has a day that was seen often enough.
     pub(super) daily: bool,
+    /// Whether it has a week that was seen often enough.
+    pub(super) weekly: bool,
 }
 
 /// Forecasts the need; `None` when less than two days of it were seen.
@@ -47,11 +51,18 @@ pub(super) fn ahead(slots: &[Slot], step_s: u32) -> Option<Ahead> {
         peak: members(by_hour.into_iter().fold(0.0, highest)),
         quietest: members(quietest),
         by_hour,
-        daily: is_daily(&forecast.seasons),
+        daily: is_seen(&forecast.seasons, DAY_H),
+        weekly: is_seen(&forecast.seasons, WEEK_H),
     })
 }
 
 impl Ahead {
+    /// The highest 0.99 quantile in any of these hours of the day, in members.
+    pub(super) fn highest_in(&self, hours: &[usize]) -> u32 {
+        let of = |hour: &usize| self.by_hour.get(*hour).copied().unwrap_or(0.0);
+        members(hours.iter().map(of).fold(0.0, f64::max))
+    }
+
     /// Members for each hour of the day (UTC): the most that was needed in it on any day, or that is forecast for it.
     ///
     /// `None` when an hour of the day was never seen.
@@ -76,9 +87,9 @@ fn members(need: f64) -> u32 {
     whole(need * (1.0 - ROUNDING))
 }
 
-fn is_daily(seasons: &[SeasonSeen]) -> bool {
+fn is_seen(seasons: &[SeasonSeen], period_h: usize) -> bool {
     let often = |one: &&SeasonSeen| one.times_seen >= TIMES_SEEN_MIN;
-    seasons.iter().filter(often).any(|one| one.period_h as usize == DAY_H)
+    seasons.iter().filter(often).any(|one| one.period_h as usize == period_h)
 }
 
 /// The hour of the day of a time, 0–23 (UTC).

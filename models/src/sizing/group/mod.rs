@@ -2,10 +2,11 @@
 //!
 //! The target CPU is the room: members at it can take what a neighbour drops. Where something else scales the group,
 //! only its bounds are proposed, and max never below what is desired now. A forecast of the next 48 hours only ever adds
-//! members. A schedule and another type of the members are told as notes. Not here: how they would be carried out.
+//! members. A schedule that takes members out and another type of the members are told as notes.
 
 mod ahead;
 mod members;
+mod rise;
 mod schedule;
 
 use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, risk_of};
@@ -61,11 +62,11 @@ struct Bounds {
     desired: u32,
 }
 
-/// Recommends other bounds.
+/// Recommends other bounds or, where they fit, a floor that rises before the load.
 ///
 /// # Errors
 /// Why none are recommended.
-pub(super) fn tune(
+pub(super) fn recommend(
     case: &Case<'_>,
     group: &Group,
     seasons: &[SeasonSeen],
@@ -77,19 +78,33 @@ pub(super) fn tune(
     let usage = usage(case, group, scaled)?;
     let today =
         Bounds { min: group.min_size, max: group.max_size, desired: group.desired_capacity };
-    let bounds = if scaled {
-        scaled_bounds(case, &usage, today)
-    } else {
-        fixed_bounds(case, &usage, today)
-    }?;
+    let tuned = tune(case, group, (&usage, today, scaled), seasons);
+    tuned.or_else(|fits| {
+        let scheduled = rise::schedule(case, group, &usage, today, seasons);
+        scheduled.map_err(|reason| format!("{fits}; no schedule: {reason}"))
+    })
+}
+
+/// Other bounds.
+fn tune(
+    case: &Case<'_>,
+    group: &Group,
+    (usage, today, scaled): (&Usage, Bounds, bool),
+    seasons: &[SeasonSeen],
+) -> Result<Recommendation, String> {
+    if group.schedule.iter().any(|action| action.is_own()) {
+        return Err("its floor follows the schedule that Trimtab set up".to_owned());
+    }
+    let bounds =
+        if scaled { scaled_bounds(case, usage, today) } else { fixed_bounds(case, usage, today) }?;
     let smaller = bounds.desired < today.desired || bounds.min < today.min;
     if smaller {
         case.refuse_unseen()?;
     }
     if bounds == today {
-        return Err(reason_fits(case, group, &usage, today));
+        return Err(reason_fits(case, group, usage, today));
     }
-    let members = |bounds| mean_members(&usage, bounds, scaled);
+    let members = |bounds| mean_members(usage, bounds, scaled);
     let (old, new) = (members(today), members(bounds));
     if smaller && new > old * (1.0 - CHANGE_MIN) {
         return Err(format!("other bounds would save {:.1} members of {old:.1}", old - new));
@@ -105,8 +120,8 @@ pub(super) fn tune(
         reason: reason(case, today, bounds, scaled),
         costs: costs(case, group, old, new),
     };
-    let mut finding = finding(&usage, today, bounds, scaled);
-    finding.notes.extend(advice(case, group, &usage, bounds));
+    let mut finding = finding(usage, today, bounds, scaled);
+    finding.notes.extend(advice(case, group, usage, bounds));
     Ok(case.recommendation(proposal, finding, seasons))
 }
 

@@ -8,7 +8,7 @@ use super::fleet::{
 };
 use crate::{
     metric::{Measure, Metric, Statistic},
-    resource::{Detail, Group, Kind, Member, Resource},
+    resource::{Detail, Group, Kind, Member, Resource, ScheduledAction},
     series::Series,
     spec::Spec,
 };
@@ -28,6 +28,7 @@ fn plain(min: u32, max: u32, desired: u32) -> Group {
         mixed_instances: false,
         scaling_policies: Vec::new(),
         scheduled_actions: Vec::new(),
+        schedule: Vec::new(),
         suspended_processes: Vec::new(),
         activities_in_progress: Vec::new(),
         refresh_in_progress: None,
@@ -226,6 +227,11 @@ proptest! {
         let served = steady(desired as f32, desired as f32);
         let all = usage(daily(low, high, 0, until_h), Some(served));
         let Ok(found) = one(size(&group(today), &all, &settings())) else { return Ok(()) };
+        if let Spec::Schedule { scheduled } = &found.desired {
+            prop_assert!(by_others && !found.evidence.lowers_performance);
+            prop_assert!(scheduled.iter().all(|one| (min..=max).contains(&one.min_size)), "{scheduled:?}");
+            return Ok(());
+        }
         let Spec::Group { min_size, max_size, desired_capacity } = found.desired else {
             panic!("a group stays a group")
         };
@@ -237,4 +243,76 @@ proptest! {
         let ceiling = if by_others { max_size } else { desired_capacity };
         prop_assert!(f64::from(ceiling) >= need - 1e-3 || ceiling >= desired, "{need} {ceiling}");
     }
+}
+
+/// Two weeks in which the load jumps to ten busy members from 8 to 12 UTC, and members follow an hour later.
+fn late_rise(weekend: bool) -> Vec<(Measure, Series)> {
+    let hour = |slot: usize| slot % 288 / 12;
+    // The look-back begins on a Tuesday.
+    let off = |slot: usize| weekend && matches!(slot / 288 % 7, 4 | 5);
+    let load = |slot: usize| if (8..12).contains(&hour(slot)) && !off(slot) { 10.0 } else { 2.0 };
+    let served = |slot: usize| {
+        let before = if slot < 12 { 2.0 } else { load(slot - 12) };
+        f32::max(before / 0.6, 4.0).ceil()
+    };
+    let cpu = (0..SLOTS).map(|slot| (100.0 * load(slot) / served(slot)).min(100.0)).collect();
+    usage(series(cpu), Some(series((0..SLOTS).map(served).collect())))
+}
+
+#[test]
+fn a_floor_rises_before_a_load_that_outruns_its_scaler() {
+    let found = one(size(&group(scaled(4, 20, 4)), &late_rise(false), &settings()));
+    let found = found.expect("members come an hour late every day");
+    let Spec::Schedule { scheduled } = &found.desired else { panic!("{:?}", found.desired) };
+    let shown: Vec<_> =
+        scheduled.iter().map(|one| (one.recurrence.as_str(), one.min_size)).collect();
+    // Censored at 100 % of 4 members, the first hour shows a need of 7 at the target of 60 %.
+    assert_eq!(shown, [("0 9 * * *", 4), ("30 7 * * *", 7)]);
+    assert_eq!(found.expected, Spec::Schedule { scheduled: Vec::new() });
+    assert!(found.saving.is_some_and(|saving| !saving.is_positive()), "relief costs");
+    let evidence = &found.evidence;
+    assert!(!evidence.lowers_performance && evidence.capacity_ratio > 1.5);
+    let [members] = &evidence.dimensions[..] else { panic!("one dimension") };
+    assert!(members.demand > members.capacity_today);
+    assert_eq!(evidence.replay.as_ref().map(|one| one.breaching_points), Some(0));
+}
+
+#[test]
+fn what_is_not_scheduled_has_a_reason() {
+    type Edit = fn(&mut Group);
+    let others = |one: &mut Group| one.scheduled_actions = vec!["night".to_owned()];
+    let cases: [(Edit, &str); 3] = [
+        (others, "`night`"),
+        (|one| one.max_size = 4, "in time"),
+        (
+            |one| {
+                one.schedule = vec![ScheduledAction {
+                    name: "trimtab-rise-1-up".to_owned(),
+                    recurrence: None,
+                    time_zone: None,
+                    start_at: None,
+                    end_at: None,
+                    min_size: None,
+                    max_size: None,
+                    desired_capacity: None,
+                }];
+            },
+            "in force",
+        ),
+    ];
+    for (edit, expect) in cases {
+        let mut detail = scaled(4, 20, 4);
+        edit(&mut detail);
+        let reason = one(size(&group(detail), &late_rise(false), &settings()));
+        if expect == "in time" {
+            // The ceiling is what holds it back: that is raised instead.
+            assert!(matches!(reason.expect("held back").desired, Spec::Group { .. }));
+            continue;
+        }
+        let reason = reason.expect_err(expect);
+        assert!(reason.contains(expect), "{expect}: {reason}");
+    }
+    let calm = usage(steady(55.0, 58.0), Some(steady(4.0, 4.0)));
+    let reason = one(size(&group(scaled(4, 20, 4)), &calm, &settings())).expect_err("level");
+    assert!(reason.contains("no schedule"), "{reason}");
 }
