@@ -34,9 +34,8 @@ async fn lose(lost_at: Option<u64>) -> u64 {
         false => State::Undone,
     };
     assert_eq!(state, State::Undone, "{told}");
-    let world = bench.simulated.world();
-    let power = world.true_state(&bench.recommendation.resource_id, bench.clock.now());
-    drop(world);
+    let (id, now) = (bench.recommendation.resource_id.clone(), bench.clock.now());
+    let power = bench.simulated.world().true_state(&id, now);
     assert_eq!(power, Some(InstanceState::Running), "{told}");
     assert_eq!(bench.live(), Some(bench.recommendation.expected.clone()), "{told}");
     assert_eq!(bench.mark().await, None, "{told}: the mark is removed");

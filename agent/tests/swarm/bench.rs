@@ -242,12 +242,10 @@ impl Bench {
         let mut attempted = BTreeSet::new();
         let mut back = false;
         for record in &self.journal {
-            match &record.entry {
-                Entry::Change { event: Event::UndoBegun { .. }, .. } => back = true,
-                Entry::Change { event: Event::Attempted { step, operation }, .. } => {
-                    attempted.insert((operation.iam_action(), step.clone(), back));
-                }
-                _ => {}
+            let Entry::Change { event, .. } = &record.entry else { continue };
+            back |= matches!(event, Event::UndoBegun { .. });
+            if let Event::Attempted { step, operation } = event {
+                attempted.insert((operation.iam_action(), step.clone(), back));
             }
         }
         let mut steps = BTreeMap::new();
