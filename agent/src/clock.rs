@@ -9,6 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::ports::Clock;
 
@@ -54,6 +55,37 @@ impl Clock for FastClock {
             .ok()
             .and_then(|elapsed| self.start.checked_add(elapsed).ok())
             .unwrap_or(Timestamp::MAX)
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        let wait = at.duration_since(self.now()).as_secs_f64() / self.factor;
+        tokio::time::sleep(Duration::try_from_secs_f64(wait).unwrap_or_default()).await;
+    }
+}
+
+/// A clock that several processes of one machine share: all of them reckon it from the system's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SharedClock {
+    start: Timestamp,
+    began: Timestamp,
+    factor: f64,
+}
+
+impl SharedClock {
+    /// Starts at `start`, `factor` virtual seconds a second.
+    #[must_use]
+    pub fn new(start: Timestamp, factor: f64) -> Self {
+        Self { start, began: RealClock.now(), factor: factor.max(1.0) }
+    }
+}
+
+#[async_trait]
+impl Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = RealClock.now().duration_since(self.began).as_secs_f64() * self.factor;
+        let elapsed = SignedDuration::try_from_secs_f64(elapsed);
+        let now = elapsed.ok().and_then(|elapsed| self.start.checked_add(elapsed).ok());
+        now.unwrap_or(Timestamp::MAX)
     }
 
     async fn sleep_until(&self, at: Timestamp) {

@@ -30,6 +30,7 @@ pub mod review;
 pub mod schedule;
 pub mod sentinel;
 pub mod series_store;
+pub mod served;
 pub mod simulate;
 pub mod simulated;
 pub mod stage;

@@ -18,6 +18,7 @@ async fn main() -> ExitCode {
         Command::Run => daemon_commands::run(&globals).await,
         Command::Once => daemon_commands::once(&globals).await,
         Command::Demo(args) => daemon_commands::demo(&args, &globals).await,
+        Command::Account(args) => daemon_commands::account(&args, &globals).await,
         Command::Backtest(command) => backtest::run(&command, globals.json),
         Command::Simulate(args) => daemon_commands::simulate(&args, &globals).await,
     }

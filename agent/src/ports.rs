@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use trimtab_models::{
     catalog::InstanceType,
     metric::Measure,
@@ -21,7 +22,7 @@ use trimtab_policies::{
 };
 
 /// One account and region, resolved from the settings.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The account's 12-digit id.
     pub account: String,
@@ -30,7 +31,7 @@ pub struct Place {
 }
 
 /// A series to fetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesQuery {
     /// The kind of resource.
     pub kind: Kind,
@@ -134,7 +135,7 @@ pub trait Observe: Send + Sync + std::fmt::Debug {
 }
 
 /// Protection flags of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
     /// Stop protection.
     pub stop: bool,
@@ -143,7 +144,7 @@ pub struct Protection {
 }
 
 /// What a change can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Made {
     /// A snapshot.
     Snapshot,
@@ -152,7 +153,7 @@ pub enum Made {
 }
 
 /// Something a change made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeThing {
     /// Its id.
     pub id: String,

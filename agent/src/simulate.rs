@@ -88,17 +88,17 @@ pub struct RehearsalReport {
     pub invariant_violations: Vec<String>,
 }
 
-/// The account of a scenario, as settings name it.
+/// The account of a simulation, as settings name it.
 #[must_use]
-pub fn account_of(scenario: &Scenario) -> Account {
+pub fn account_of(id: &str, regions: &[String]) -> Account {
     Account {
         name: "simulated".to_owned(),
-        id: scenario.account.clone(),
+        id: id.to_owned(),
         role_arn: None,
         apply_role_arn: None,
         external_id: None,
         trust: Trust::ExternalId,
-        regions: scenario.regions.clone(),
+        regions: regions.to_vec(),
     }
 }
 
@@ -131,7 +131,7 @@ pub fn scenario_settings(
     let settings = trimtab_config::from_scenario(scenario.settings.clone(), &scenario.name)?;
     let mut settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
     if settings.accounts.is_empty() {
-        settings.accounts.push(account_of(scenario));
+        settings.accounts.push(account_of(&scenario.account, &scenario.regions));
     }
     state_dir.clone_into(&mut settings.agent.state_dir);
     settings.api.token_file = state_dir.join("operator.token");

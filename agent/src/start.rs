@@ -22,6 +22,7 @@ use crate::{
     journal::JournalError,
     ledger::{Ledger, LedgerError},
     ports::{Clock, Ports},
+    served,
     simulated::Simulated,
     store::StoreError,
     view::PlanView,
@@ -58,10 +59,20 @@ pub fn connect(settings: Settings) -> anyhow::Result<Connected> {
         }
         Cloud::Simulated { scenario, seed, time_factor } => {
             let scenario = read_scenario(&scenario)?;
-            let settings = completed(settings, &scenario);
+            let settings = completed(settings, &scenario.account, &scenario.regions);
             let clock: Arc<dyn Clock> = Arc::new(FastClock::new(scenario.start, time_factor));
             let world = World::new(&scenario, seed, catalog.clone());
             let ports = Simulated::new(world, clock).ports();
+            Ok(Connected { settings, ports, reach: None, catalog })
+        }
+        Cloud::Served { socket } => {
+            let (ports, hello) = served::connect(&socket).with_context(|| {
+                format!(
+                    "no account is served at `{}`: start `trimtab account` first",
+                    socket.display()
+                )
+            })?;
+            let settings = completed(settings, &hello.account, &hello.regions);
             Ok(Connected { settings, ports, reach: None, catalog })
         }
     }
@@ -75,7 +86,8 @@ fn reconnect(settings: Settings, old: &Connected) -> anyhow::Result<Connected> {
         "the section [cloud] of a simulated account cannot change while the daemon runs: restart it"
     );
     let catalog = catalog(&settings)?;
-    let settings = completed(settings.clone(), &read_scenario(scenario)?);
+    let scenario = read_scenario(scenario)?;
+    let settings = completed(settings.clone(), &scenario.account, &scenario.regions);
     Ok(Connected { settings, catalog, ..old.clone() })
 }
 
@@ -85,11 +97,11 @@ fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     Scenario::parse(&text).with_context(|| format!("`{}`", path.display()))
 }
 
-/// The settings with the scenario's own account, which its file names.
-fn completed(settings: Settings, scenario: &Scenario) -> Settings {
-    let mut settings = settings.with_simulated_accounts(std::slice::from_ref(&scenario.account));
+/// The settings with the simulation's own account, which its scenario names.
+fn completed(settings: Settings, account: &String, regions: &[String]) -> Settings {
+    let mut settings = settings.with_simulated_accounts(std::slice::from_ref(account));
     if settings.accounts.is_empty() {
-        settings.accounts.push(crate::simulate::account_of(scenario));
+        settings.accounts.push(crate::simulate::account_of(account, regions));
     }
     settings
 }
@@ -165,7 +177,7 @@ pub async fn run(path: &Path, settings: Settings) -> anyhow::Result<()> {
     let listen = settings.agent.listen;
     let connected = connect(settings)?;
     let Connected { settings, ports, reach, catalog } = connected.clone();
-    let virtual_time = matches!(settings.cloud, Cloud::Simulated { .. });
+    let virtual_time = !matches!(settings.cloud, Cloud::Aws { .. });
     let agent = Arc::new(Agent::open(settings, ports, catalog)?);
     agent.set_reach(reach);
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| {
@@ -260,7 +272,8 @@ fn snapshot(state_dir: &Path) -> anyhow::Result<tempfile::TempDir> {
             .with_context(|| format!("`{}` cannot be read", from.display()))?
         {
             let entry = entry?;
-            if entry.file_name() != "LOCK" {
+            // What is copied while it is written may be behind the mark.
+            if entry.file_name() != "LOCK" && entry.file_name() != "HEAD" {
                 std::fs::copy(entry.path(), to.join(entry.file_name()))?;
             }
         }

@@ -146,6 +146,8 @@ pub struct RawCloud {
     pub endpoint_url: Option<String>,
     /// The scenario of a simulated account.
     pub scenario: Option<String>,
+    /// The socket of a simulated account that another process serves.
+    pub socket: Option<String>,
     /// The seed of a simulated account.
     pub seed: Option<u64>,
     /// Simulated seconds in a real second.

@@ -135,6 +135,11 @@ pub enum Cloud {
         /// Simulated seconds in a real second.
         time_factor: f64,
     },
+    /// A simulated account that another process serves, so that it outlives this one: for rehearsals of crashes.
+    Served {
+        /// Its Unix socket; relative paths are taken from the configuration's folder.
+        socket: PathBuf,
+    },
 }
 
 /// When cycles run.

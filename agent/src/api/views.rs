@@ -113,7 +113,7 @@ pub fn status(agent: &Agent) -> Result<StatusView, StoreError> {
         now: agent.ports().clock.now(),
         cloud: match &settings.cloud {
             Cloud::Aws { .. } => "aws".to_owned(),
-            Cloud::Simulated { .. } => "simulated".to_owned(),
+            Cloud::Simulated { .. } | Cloud::Served { .. } => "simulated".to_owned(),
         },
         places: agent.places().len() as u64,
         modes: ModesView {

@@ -89,6 +89,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one full cycle and print its plan; never changes anything.
     Once,
+    /// Serve a simulated account in a process of its own, for a daemon whose `[cloud] socket` names it.
+    Account(AccountArgs),
     /// Rehearse a scenario in virtual time.
     Simulate(SimulateArgs),
     /// Score models on recorded series, beside published rules.
@@ -108,6 +110,22 @@ pub struct DemoArgs {
     /// The port of the page; 0 takes a free one.
     #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
+    /// Simulated seconds in a real one, 1 to 604800.
+    #[arg(long, default_value_t = DEMO_SPEED, value_parser = speed)]
+    pub speed: f64,
+}
+
+/// Arguments of `account`.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct AccountArgs {
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// The socket to serve at; nothing may be there yet.
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// The seed of the account.
+    #[arg(long, default_value_t = DEMO_SEED)]
+    pub seed: u64,
     /// Simulated seconds in a real one, 1 to 604800.
     #[arg(long, default_value_t = DEMO_SPEED, value_parser = speed)]
     pub speed: f64,

@@ -1,20 +1,21 @@
-//! The commands that are a daemon themselves, or a part of one: `run`, `once`, `demo`, `simulate`.
+//! The commands that are a daemon themselves, or a part of one: `run`, `once`, `demo`, `account`, `simulate`.
 //!
 //! Not here: what they do (`start`, `demo`, `simulate`).
 
-use std::{collections::BTreeMap, io::IsTerminal, process::ExitCode};
+use std::{collections::BTreeMap, io::IsTerminal, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use trimtab_config::{ConfigError, LogFormat, LogLevel, Settings, salvage};
 use trimtab_simulations::scenario::Scenario;
 
 use super::{
-    args::{DemoArgs, Globals, SimulateArgs},
+    args::{AccountArgs, DemoArgs, Globals, SimulateArgs},
     out::{print, print_json},
     print_plan,
 };
 use crate::{
     demo::{self, Demo},
+    served,
     simulate::{Rehearsal, RehearsalReport, rehearse},
     start, telemetry,
 };
@@ -97,17 +98,20 @@ pub async fn demo(args: &DemoArgs, globals: &Globals) -> ExitCode {
     )
 }
 
+/// Serves a simulated account until it is told to end.
+pub async fn account(args: &AccountArgs, globals: &Globals) -> ExitCode {
+    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Warn);
+    let scenario = match read_scenario(&args.scenario) {
+        Ok(scenario) => scenario,
+        Err(error) => return bad_input(&error),
+    };
+    code(served::run(&scenario, args.seed, (args.speed, &args.socket)).await)
+}
+
 /// Rehearses a scenario.
 pub async fn simulate(args: &SimulateArgs, globals: &Globals) -> ExitCode {
     telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Error);
-    let path = args.scenario.display().to_string();
-    let text = match std::fs::read_to_string(&args.scenario) {
-        Ok(text) => text,
-        Err(error) => {
-            return bad_input(&anyhow::anyhow!("the scenario `{path}` cannot be read: {error}"));
-        }
-    };
-    let scenario = match Scenario::parse(&text).with_context(|| format!("`{path}`")) {
+    let scenario = match read_scenario(&args.scenario) {
         Ok(scenario) => scenario,
         Err(error) => return bad_input(&error),
     };
@@ -124,6 +128,12 @@ pub async fn simulate(args: &SimulateArgs, globals: &Globals) -> ExitCode {
         Err(error) if error.downcast_ref::<ConfigError>().is_some() => bad_input(&error),
         Err(error) => code(Err(error)),
     }
+}
+
+fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the scenario `{}` cannot be read", path.display()))?;
+    Scenario::parse(&text).with_context(|| format!("`{}`", path.display()))
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -309,6 +309,12 @@ fn clouds() {
             "t.toml:3:1: cloud.endpoint_url: needs provider = \"aws\"; allowed: remove it, or set provider = \"aws\"",
         ],
     );
+    check(
+        "[cloud]\nprovider = \"simulated\"\nsocket = \"a.sock\"\nseed = 7\n",
+        &[
+            "t.toml:4:1: cloud.seed: is the serving process's; allowed: remove it, or remove cloud.socket",
+        ],
+    );
     check_with(
         "[cloud]\nseed = 7\nendpoint_url = \"localhost:5000\"\n",
         &[

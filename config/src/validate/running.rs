@@ -84,6 +84,7 @@ pub(super) fn cloud(raw: &RawCloud, report: &mut Report<'_>, folder: &Path) -> O
             let only = "needs provider = \"simulated\"";
             for (key, is_set) in [
                 ("cloud.scenario", raw.scenario.is_some()),
+                ("cloud.socket", raw.socket.is_some()),
                 ("cloud.seed", raw.seed.is_some()),
                 ("cloud.time_factor", raw.time_factor.is_some()),
             ] {
@@ -101,6 +102,9 @@ pub(super) fn cloud(raw: &RawCloud, report: &mut Report<'_>, folder: &Path) -> O
                     "remove it, or set provider = \"aws\"",
                 );
             }
+            if raw.socket.is_some() {
+                return served(raw, report, folder);
+            }
             let what = "the path of a scenario file, which provider = \"simulated\" needs";
             let scenario = report.required("cloud.scenario", raw.scenario.as_ref(), what);
             // An hour a second: a day of cycles in 24 s. At most a week a second, so that a cycle can keep up.
@@ -113,6 +117,21 @@ pub(super) fn cloud(raw: &RawCloud, report: &mut Report<'_>, folder: &Path) -> O
             })
         }
     }
+}
+
+/// An account that another process serves has that one's scenario, seed and time.
+fn served(raw: &RawCloud, report: &mut Report<'_>, folder: &Path) -> Option<Cloud> {
+    let theirs = [
+        ("cloud.scenario", raw.scenario.is_some()),
+        ("cloud.seed", raw.seed.is_some()),
+        ("cloud.time_factor", raw.time_factor.is_some()),
+    ];
+    for (key, _) in theirs.into_iter().filter(|(_, is_set)| *is_set) {
+        report.missing(key, "is the serving process's", "remove it, or remove cloud.socket");
+    }
+    let what = "the path of a Unix socket";
+    let socket = report.optional("cloud.socket", raw.socket.as_ref(), what)?;
+    Some(Cloud::Served { socket: resolve(folder, &socket) })
 }
 
 fn endpoint_url(raw: Option<&String>, report: &mut Report<'_>) -> Option<String> {
