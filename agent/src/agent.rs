@@ -19,14 +19,16 @@ use trimtab_models::{
 use trimtab_policies::{change::Change, mode::Mode, watch::Usage};
 
 use crate::{
+    decide::{DecideError, write_stop},
     execute,
-    ledger::{Ledger, LedgerError},
+    ledger::{Ledger, LedgerError, SELF},
     observe::Collecting,
     ports::{Place, Ports},
     probe::place_of,
     recommend::Surroundings,
+    sentinel::Sentinel,
     series_store::{SeriesError, SeriesStore},
-    store::{Store, StoreError},
+    store::{SENTINEL, Store, StoreError},
     view::CycleView,
 };
 
@@ -47,6 +49,24 @@ pub enum OpenError {
     /// The journal.
     #[error("the journal cannot be opened")]
     Ledger(#[from] LedgerError),
+    /// Records that were durable are gone, the folder's own mark included.
+    #[error(
+        "the journal `{path}` ends at record {found}, although record {durable} was written: restore it from a backup; only \
+         where it is lost for good, look at every resource that was being changed and then remove `{sentinel}`"
+    )]
+    JournalLost {
+        /// The journal's folder.
+        path: PathBuf,
+        /// Its last record.
+        found: u64,
+        /// What the sentinel says.
+        durable: u64,
+        /// The sentinel.
+        sentinel: PathBuf,
+    },
+    /// The stop switch was set, its file is gone and cannot be made again.
+    #[error("the stop switch cannot be set again")]
+    Stop(#[from] DecideError),
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -116,6 +136,8 @@ impl Agent {
         }
         // Taken as it was found: a journal that lost records must not catch up before the store is compared with it.
         let found_seq = ledger.last_seq();
+        require_journal(&state_dir, found_seq)?;
+        keep_stopped(&state_dir, &ledger)?;
         let read_only = void(&mut ledger, ports.clock.now());
         let store = Store::open(&state_dir, found_seq, settings.store.cache_bytes)?;
         let series = SeriesStore::open(&state_dir.join("series"))?;
@@ -317,6 +339,34 @@ fn void(ledger: &mut Ledger, now: Timestamp) -> Option<String> {
     );
     tracing::error!(reason, "started to be read only");
     Some(reason)
+}
+
+/// The journal must not be behind what the store had seen of it: changes that are open, and what people said, are in it alone.
+fn require_journal(state_dir: &Path, found: u64) -> Result<(), OpenError> {
+    let sentinel = state_dir.join(SENTINEL);
+    match Sentinel::load(&sentinel) {
+        Ok(Sentinel { journal_seq, .. }) if found < journal_seq => Err(OpenError::JournalLost {
+            path: state_dir.join("journal"),
+            found,
+            durable: journal_seq,
+            sentinel,
+        }),
+        // The store looks at the rest, and is rebuilt where it must be.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A stop switch that the journal says is set is set, whatever became of its file.
+fn keep_stopped(state_dir: &Path, ledger: &Ledger) -> Result<(), OpenError> {
+    let Some(reason) = ledger.book().stopped().filter(|_| stop_reason(state_dir).is_none()) else {
+        return Ok(());
+    };
+    tracing::error!(reason, "the stop switch was set and its file is gone: it is set again");
+    match write_stop(state_dir, SELF, reason) {
+        // A full disk takes the name, and the name is the switch.
+        Err(error) if stop_reason(state_dir).is_none() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The stop switch of a state folder.

@@ -268,7 +268,9 @@ pub fn write_stop(state_dir: &std::path::Path, by: &str, reason: &str) -> Result
     let text = format!("stopped by {by}: {reason}\n");
     let fail = |source| DecideError::Stop { path: path.display().to_string(), source };
     std::fs::write(&path, text).map_err(fail)?;
-    std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(fail)
+    std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(fail)?;
+    // The name, too: a switch that a loss of power releases is none.
+    std::fs::File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(fail)
 }
 
 /// Closes an open circuit: a person has looked at what went wrong there.

@@ -14,7 +14,7 @@ use trimtab_policies::{
     record::{Entry, Event, Record},
 };
 
-use crate::journal::{Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 
 /// Who writes records that no person asked for.
 pub const SELF: &str = "trimtab";
@@ -52,6 +52,8 @@ pub enum LedgerError {
 pub struct Ledger {
     journal: Journal,
     book: Book,
+    /// The number of the last record that the book holds.
+    known: u64,
     followers: Vec<Sender<Record>>,
 }
 
@@ -64,11 +66,10 @@ impl Ledger {
         let (journal, entries) = Journal::open(dir)?;
         let mut book = Book::default();
         for entry in entries {
-            let record: Record = serde_json::from_slice(&entry.payload)
-                .map_err(|source| LedgerError::Unreadable { seq: entry.seq, source })?;
-            book.fold(&record);
+            book.fold(&read(&entry)?);
         }
-        Ok(Self { journal, book, followers: Vec::new() })
+        let known = journal.last_seq();
+        Ok(Self { journal, book, known, followers: Vec::new() })
     }
 
     /// What the records add up to.
@@ -96,10 +97,30 @@ impl Ledger {
     pub fn record(&mut self, at: Timestamp, by: &str, entry: Entry) -> Result<u64, LedgerError> {
         let record = Record { at, by: by.to_owned(), entry };
         let payload = serde_json::to_vec(&record).map_err(LedgerError::Unwritable)?;
+        if self.journal.is_mendable() {
+            self.mend()?;
+        }
         let seq = self.journal.append_sync(&payload)?;
-        self.book.fold(&record);
-        self.followers.retain(|follower| follower.send(record.clone()).is_ok());
+        self.know(seq, record);
         Ok(seq)
+    }
+
+    /// Goes on after a disk that was full; what was not told to be written and is there all the same is known from now on.
+    fn mend(&mut self) -> Result<(), LedgerError> {
+        let entries = self.journal.mend()?;
+        tracing::warn!("the journal takes records again");
+        let known = self.known;
+        for entry in entries.into_iter().filter(|entry| entry.seq > known) {
+            let record = read(&entry)?;
+            self.know(entry.seq, record);
+        }
+        Ok(())
+    }
+
+    fn know(&mut self, seq: u64, record: Record) {
+        self.book.fold(&record);
+        self.known = seq;
+        self.followers.retain(|follower| follower.send(record.clone()).is_ok());
     }
 
     /// Every record from now on, as it is written.
@@ -121,6 +142,11 @@ impl Ledger {
     ) -> Result<u64, LedgerError> {
         self.record(at, SELF, Entry::Change { change_id: change_id.to_owned(), event })
     }
+}
+
+fn read(entry: &journal::Entry) -> Result<Record, LedgerError> {
+    serde_json::from_slice(&entry.payload)
+        .map_err(|source| LedgerError::Unreadable { seq: entry.seq, source })
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ const VALUE_MAX: usize = 64 << 10;
 const LOCK_TRIES: u32 = 10;
 /// zstd's fastest level that still halves our JSON.
 const ZSTD_LEVEL: i32 = 3;
+/// The file beside the store that says what it must hold.
+pub const SENTINEL: &str = "store.sentinel.json";
+
 /// The trees whose counts the sentinel holds.
 const TREES: [&str; 3] = ["inventory", "recommendations", "collected"];
 
@@ -106,7 +109,7 @@ impl Store {
     /// When another process holds it, or sled cannot open it.
     pub fn open(state_dir: &Path, journal_seq: u64, cache_bytes: u64) -> Result<Self, StoreError> {
         let path = state_dir.join("store");
-        let sentinel_path = state_dir.join("store.sentinel.json");
+        let sentinel_path = state_dir.join(SENTINEL);
         let db = open_or_mend(&path, cache_bytes)?;
         let mut store = Self { db, path, sentinel_path, suspicion: None };
         store.suspicion = store.compare_with_sentinel(journal_seq);

@@ -21,6 +21,7 @@ pub struct Book {
     approvals: BTreeMap<String, Decision>,
     rejections: BTreeMap<(Arn, Action), Decision>,
     resets: BTreeMap<Circuit, Timestamp>,
+    stopped: Option<String>,
 }
 
 impl Book {
@@ -34,6 +35,12 @@ impl Book {
     #[must_use]
     pub const fn resets(&self) -> &BTreeMap<Circuit, Timestamp> {
         &self.resets
+    }
+
+    /// Why the stop switch was set, if it was not released since.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
     }
 
     /// The newest word that counts for a recommendation: an approval of exactly this digest, else a rejection that has not ended.
@@ -87,10 +94,9 @@ impl Book {
             Entry::CircuitReset { circuit } => {
                 self.resets.insert(circuit.clone(), record.at);
             }
-            Entry::Started { .. }
-            | Entry::Configured { .. }
-            | Entry::Stopped { .. }
-            | Entry::Resumed => {}
+            Entry::Stopped { reason } => self.stopped = Some(reason.clone()),
+            Entry::Resumed => self.stopped = None,
+            Entry::Started { .. } | Entry::Configured { .. } => {}
         }
     }
 }

@@ -41,6 +41,9 @@ pub enum ChainReason {
     /// Records are missing, repeated or reordered.
     #[error("it carries the sequence number {0}")]
     Sequence(u64),
+    /// Records that were durable are no longer there.
+    #[error("it is missing, although every record up to {0} was durable")]
+    Lost(u64),
     /// The record belongs to another history.
     #[error("it does not continue the record before it")]
     Previous,

@@ -1,18 +1,20 @@
 //! The journal: an append-only, hash-chained log of what the agent is about to do and what came of it.
 //!
 //! It is written before every action and is the audit log at the same time. The chain detects damage and careless
-//! edits, not an attacker who rewrites all of it, and not whole records missing at the end: for these keep
-//! [`Journal::head_hash`] and [`Journal::last_seq`] elsewhere (the sentinel does). Not here: what a record means; a
-//! payload is bytes.
+//! edits, not an attacker who rewrites all of it; whole records missing at the end are told by a mark beside it (`HEAD`), and
+//! a folder that is gone altogether by the sentinel. Not here: what a record means; a payload is bytes.
 
 mod chain;
 mod frame;
+mod mark;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use mark::Mark;
 
 pub use chain::{ChainError, ChainReason, Verified};
 pub use frame::{PAYLOAD_BYTES_MAX, RecordHash};
@@ -80,7 +82,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// An earlier write or sync failed, so what is on disk is not known.
-    #[error("journal `{}` takes no more records after a failed write, free some space and restart", file.display())]
+    #[error("journal `{}` takes no more records after a failed write, free some space", file.display())]
     Poisoned {
         /// The file whose write failed.
         file: PathBuf,
@@ -91,16 +93,32 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
+    settled: Settled,
+    file_bytes_max: u64,
+    poison: Option<Poison>,
+    mark: Mark,
+    /// Held for its lock, which the system releases with the process.
+    lock: File,
+}
+
+/// Where a journal's end is, and the file that takes the next record.
+#[derive(Debug)]
+struct Settled {
     file: File,
     number: u32,
     file_bytes: u64,
-    file_bytes_max: u64,
     seq: u64,
     head_hash: RecordHash,
-    poisoned: bool,
     torn_tail: Option<TornTail>,
-    /// Held for its lock, which the system releases with the process.
-    lock: File,
+}
+
+/// What failed, so that no more records are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Poison {
+    /// A write: the bytes that arrived can be cut off.
+    Write,
+    /// Anything else: nobody knows what is on the disk.
+    Sync,
 }
 
 impl Journal {
@@ -118,35 +136,37 @@ impl Journal {
     fn open_with(dir: &Path, file_bytes_max: u64) -> Result<(Self, Vec<Entry>), JournalError> {
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
         let lock = lock(dir)?;
-        let mut entries = Vec::new();
-        let walked = chain::walk(dir, |seq, payload| {
-            entries.push(Entry { seq, payload: payload.to_vec() })
-        })?;
-        let number = walked.last_file.unwrap_or(1);
-        let path = chain::file_path(dir, number);
-        let torn_tail = walked
-            .torn
-            .map(|torn| cut(dir, &path, walked.whole_bytes, walked.seq + 1, torn))
-            .transpose()?;
-        let file = open_file(dir, &path)?;
-        // Records of a process that died before its sync are in the system's cache only; the caller will act on them.
-        file.sync_data().map_err(failed("sync", &path))?;
+        let (settled, entries) = settle(dir)?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_dir(parent)?;
         }
-        let journal = Self {
-            dir: dir.to_owned(),
-            file,
-            number,
-            file_bytes: walked.whole_bytes,
-            file_bytes_max,
-            seq: walked.seq,
-            head_hash: walked.head_hash,
-            poisoned: false,
-            torn_tail,
-            lock,
-        };
+        let mark = Mark::open(dir, settled.seq).map_err(failed("mark", &mark::path(dir)))?;
+        let journal =
+            Self { dir: dir.to_owned(), settled, file_bytes_max, poison: None, mark, lock };
         Ok((journal, entries))
+    }
+
+    /// Reads a journal again whose disk was full, cuts off what was written in part, and takes records again. Returns all
+    /// records, the one among them that could not be told to be written.
+    ///
+    /// # Errors
+    /// [`JournalError::Poisoned`] after a failed sync: what the system still shows then need not be on the disk, and only a
+    /// new process may look. Else as [`Journal::open`], while there is no room yet.
+    pub fn mend(&mut self) -> Result<Vec<Entry>, JournalError> {
+        if self.poison != Some(Poison::Write) {
+            self.require_sound()?;
+        }
+        let (settled, entries) = settle(&self.dir)?;
+        self.mark.note(settled.seq).map_err(failed("mark", &mark::path(&self.dir)))?;
+        self.settled = settled;
+        self.poison = None;
+        Ok(entries)
+    }
+
+    /// Whether a write failed and [`Journal::mend`] may help.
+    #[must_use]
+    pub fn is_mendable(&self) -> bool {
+        self.poison == Some(Poison::Write)
     }
 
     /// Walks the whole chain in `dir` without a lock and without changing anything.
@@ -168,6 +188,8 @@ impl Journal {
         dir: &Path,
         mut visit: impl FnMut(u64, &RecordHash, &[u8]),
     ) -> Result<Verified, ChainError> {
+        // Before the walk: an agent that runs goes on writing.
+        let durable = mark::read(dir);
         let mut hash = [0; 32];
         let walked = chain::walk(dir, |seq, payload| {
             hash = frame::record_hash(&hash, seq, payload);
@@ -185,6 +207,7 @@ impl Journal {
             Some(torn) => torn.bytes.len() as u64,
             None => 0,
         };
+        require_durable(dir, &walked, durable)?;
         Ok(Verified { records: walked.seq, head_hash: walked.head_hash, torn_tail_bytes })
     }
 
@@ -198,18 +221,20 @@ impl Journal {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(JournalError::TooLarge { bytes: payload.len() });
         }
-        let seq = self.seq + 1;
-        let frame = frame::encode(&self.head_hash, seq, payload);
-        self.poisoned = true;
-        if self.file_bytes > 0 && self.file_bytes + frame.len() as u64 > self.file_bytes_max {
+        let seq = self.settled.seq + 1;
+        let frame = frame::encode(&self.settled.head_hash, seq, payload);
+        let bytes = frame.len() as u64;
+        self.poison = Some(Poison::Sync);
+        if self.settled.file_bytes > 0 && self.settled.file_bytes + bytes > self.file_bytes_max {
             self.rotate()?;
         }
         let path = self.file_path();
-        self.file.write_all(&frame).map_err(failed("append to", &path))?;
-        self.poisoned = false;
-        self.file_bytes += frame.len() as u64;
-        self.head_hash = frame::record_hash(&self.head_hash, seq, payload);
-        self.seq = seq;
+        self.poison = Some(Poison::Write);
+        self.settled.file.write_all(&frame).map_err(failed("append to", &path))?;
+        self.poison = None;
+        self.settled.file_bytes += bytes;
+        self.settled.head_hash = frame::record_hash(&self.settled.head_hash, seq, payload);
+        self.settled.seq = seq;
         Ok(seq)
     }
 
@@ -221,9 +246,10 @@ impl Journal {
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.require_sound()?;
         let path = self.file_path();
-        self.poisoned = true;
-        self.file.sync_data().map_err(failed("sync", &path))?;
-        self.poisoned = false;
+        self.poison = Some(Poison::Sync);
+        self.settled.file.sync_data().map_err(failed("sync", &path))?;
+        self.mark.note(self.settled.seq).map_err(failed("mark", &mark::path(&self.dir)))?;
+        self.poison = None;
         Ok(())
     }
 
@@ -240,39 +266,40 @@ impl Journal {
     /// Sequence number of the last record, 0 when there is none.
     #[must_use]
     pub fn last_seq(&self) -> u64 {
-        self.seq
+        self.settled.seq
     }
 
     /// Hash of the last record, 32 zero bytes when there is none.
     #[must_use]
     pub fn head_hash(&self) -> RecordHash {
-        self.head_hash
+        self.settled.head_hash
     }
 
     /// The unfinished record that opening cut off, to be shown as a warning.
     #[must_use]
     pub fn torn_tail(&self) -> Option<&TornTail> {
-        self.torn_tail.as_ref()
+        self.settled.torn_tail.as_ref()
     }
 
     /// Closes the current file for good and begins the next; whatever was appended before is durable afterwards.
     fn rotate(&mut self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(failed("sync", &self.file_path()))?;
-        self.file = open_file(&self.dir, &chain::file_path(&self.dir, self.number + 1))?;
-        self.number += 1;
-        self.file_bytes = 0;
+        self.settled.file.sync_data().map_err(failed("sync", &self.file_path()))?;
+        let next = chain::file_path(&self.dir, self.settled.number + 1);
+        self.settled.file = open_file(&self.dir, &next)?;
+        self.settled.number += 1;
+        self.settled.file_bytes = 0;
         Ok(())
     }
 
     fn require_sound(&self) -> Result<(), JournalError> {
-        if self.poisoned {
+        if self.poison.is_some() {
             return Err(JournalError::Poisoned { file: self.file_path() });
         }
         Ok(())
     }
 
     fn file_path(&self) -> PathBuf {
-        chain::file_path(&self.dir, self.number)
+        chain::file_path(&self.dir, self.settled.number)
     }
 }
 
@@ -282,6 +309,46 @@ impl Drop for Journal {
         // Closing the file releases the lock too, only later, so a failure costs nothing.
         let _ = self.lock.unlock();
     }
+}
+
+/// Walks the journal, cuts off a torn tail, and opens its last file for the next record.
+fn settle(dir: &Path) -> Result<(Settled, Vec<Entry>), JournalError> {
+    let durable = mark::read(dir);
+    let mut entries = Vec::new();
+    let walked =
+        chain::walk(dir, |seq, payload| entries.push(Entry { seq, payload: payload.to_vec() }))?;
+    let number = walked.last_file.unwrap_or(1);
+    let path = chain::file_path(dir, number);
+    require_durable(dir, &walked, durable)?;
+    let torn_tail = walked
+        .torn
+        .map(|torn| cut(dir, &path, walked.whole_bytes, walked.seq + 1, torn))
+        .transpose()?;
+    let file = open_file(dir, &path)?;
+    // Records of a process that died before its sync are in the system's cache only; the caller will act on them.
+    file.sync_data().map_err(failed("sync", &path))?;
+    let settled = Settled {
+        file,
+        number,
+        file_bytes: walked.whole_bytes,
+        seq: walked.seq,
+        head_hash: walked.head_hash,
+        torn_tail,
+    };
+    Ok((settled, entries))
+}
+
+/// Every record that was durable once must still be there.
+fn require_durable(dir: &Path, walked: &chain::Walked, durable: u64) -> Result<(), ChainError> {
+    if walked.seq >= durable {
+        return Ok(());
+    }
+    Err(ChainError {
+        file: chain::file_path(dir, walked.last_file.unwrap_or(1)),
+        seq: walked.seq + 1,
+        offset: walked.whole_bytes,
+        reason: ChainReason::Lost(durable),
+    })
 }
 
 fn lock(dir: &Path) -> Result<File, JournalError> {

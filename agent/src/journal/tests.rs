@@ -29,6 +29,11 @@ fn filled(dir: &Path, file_bytes_max: u64) {
     }
 }
 
+/// Forgets how far the journal was durable, so that the chain alone is judged.
+fn forget_mark(dir: &Path) {
+    fs::remove_file(mark::path(dir)).expect("an opened journal has a mark");
+}
+
 fn frame_ends() -> Vec<usize> {
     let lengths = PAYLOADS.iter().map(|payload| frame::HEADER_BYTES + payload.len());
     lengths
@@ -142,6 +147,7 @@ fn every_flipped_bit_is_refused_or_costs_only_the_last_record() {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, &bytes).expect("there is room");
+        let _ = fs::remove_file(mark::path(dir.path()));
         // The length of the last record may now reach past the end: that looks like a record being written.
         match Journal::verify(dir.path()) {
             Ok(verified) => {
@@ -233,6 +239,46 @@ fn a_rewritten_record_breaks_the_chain_even_with_a_right_checksum() {
 }
 
 #[test]
+fn durable_records_that_are_missing_at_the_end_are_told() {
+    let ends = frame_ends();
+    let dir = temp();
+    filled(dir.path(), FILE_BYTES_MAX);
+    let path = chain::file_path(dir.path(), 1);
+    let whole = fs::read(&path).expect("the file was just written");
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).expect("there is room");
+        let kept = ends.iter().filter(|end| **end <= cut).count() as u64;
+        let error = Journal::verify(dir.path()).expect_err("records are missing");
+        assert_eq!((error.seq, &error.file), (kept + 1, &path), "cut at {cut}");
+        assert!(matches!(error.reason, ChainReason::Lost(5)), "cut at {cut}: {error:?}");
+        let error = Journal::open(dir.path()).expect_err("records are missing");
+        assert!(matches!(error, JournalError::Damaged(_)), "cut at {cut}: {error:?}");
+        assert_eq!(fs::metadata(&path).expect("it is there").len(), cut as u64, "nothing is cut");
+    }
+    fs::remove_file(&path).expect("it is there");
+    assert!(Journal::open(dir.path()).is_err(), "a missing file is no new journal");
+    fs::write(&path, &whole).expect("there is room");
+    forget_mark(dir.path());
+    assert_eq!(Journal::open(dir.path()).expect("the chain is whole").1.len(), 5);
+}
+
+#[test]
+fn a_damaged_mark_never_hides_a_loss_and_is_mended() {
+    let dir = temp();
+    filled(dir.path(), FILE_BYTES_MAX);
+    let path = mark::path(dir.path());
+    let whole = fs::read(&path).expect("an opened journal has a mark");
+    for byte in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 0x10;
+        fs::write(&path, &bytes).expect("there is room");
+        assert!(mark::read(dir.path()) >= 4, "byte {byte}: the other slot still counts");
+        drop(Journal::open(dir.path()).expect("the chain is whole"));
+        assert_eq!(mark::read(dir.path()), 5, "byte {byte}");
+    }
+}
+
+#[test]
 fn a_blank_tail_is_torn() {
     let dir = temp();
     filled(dir.path(), FILE_BYTES_MAX);
@@ -276,7 +322,7 @@ fn a_record_above_the_maximum_is_refused_and_harmless() {
 
 /// Lets every further write fail as on a full disk.
 pub(crate) fn fill_disk(journal: &mut Journal) {
-    journal.file = OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+    journal.settled.file = OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
 }
 
 #[test]
@@ -286,9 +332,9 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     journal.append_sync(b"one").expect("there is room");
     // The kernel's always-full device answers every write with "no space left" and cannot be synced.
     let full = || OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
-    let disk = std::mem::replace(&mut journal.file, full());
+    let disk = std::mem::replace(&mut journal.settled.file, full());
     assert!(matches!(journal.append(b"two"), Err(JournalError::Io { operation: "append to", .. })));
-    journal.file = disk;
+    journal.settled.file = disk;
     assert!(matches!(journal.append(b"two"), Err(JournalError::Poisoned { .. })));
     assert!(matches!(journal.sync(), Err(JournalError::Poisoned { .. })));
     drop(journal);
@@ -296,9 +342,11 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     let (mut journal, entries) = Journal::open(dir.path()).expect("reopening starts from the disk");
     assert_eq!(entries.len(), 1);
     journal.append(b"two").expect("there is room");
-    let disk = std::mem::replace(&mut journal.file, full());
+    let disk = std::mem::replace(&mut journal.settled.file, full());
     assert!(matches!(journal.sync(), Err(JournalError::Io { operation: "sync", .. })));
-    journal.file = disk;
+    journal.settled.file = disk;
+    assert!(!journal.is_mendable(), "what a failed sync left nobody knows");
+    assert!(matches!(journal.mend(), Err(JournalError::Poisoned { .. })));
     assert!(matches!(journal.append_sync(b"three"), Err(JournalError::Poisoned { .. })));
 }
 
@@ -356,6 +404,7 @@ fn a_full_disk_closes_the_journal_and_loses_nothing() {
         matches!(journal.append(b"small"), Err(JournalError::Poisoned { .. })),
         "a smaller one must not slip in"
     );
+    assert!(journal.mend().is_err(), "the torn bytes cannot be copied aside yet");
     drop(journal);
     assert!(
         Journal::open(&dir).is_err(),

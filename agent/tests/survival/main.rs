@@ -5,6 +5,8 @@
 //! moves of the engine, which the swarm finds faster.
 
 mod campaign;
+mod disk;
+mod power;
 mod process;
 mod witness;
 
