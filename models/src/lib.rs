@@ -7,6 +7,7 @@
 pub mod backtest;
 pub mod catalog;
 pub mod class;
+pub mod counterfactual;
 pub mod demand;
 pub mod evidence;
 pub mod forecast;
@@ -17,6 +18,7 @@ pub mod recommendation;
 pub mod replay;
 pub mod resource;
 pub mod risk;
+pub mod saving;
 pub mod season;
 pub mod series;
 pub mod sizing;
