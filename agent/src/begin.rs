@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use trimtab_config::Account;
+use trimtab_models::recommendation::Recommendation;
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
@@ -19,6 +20,7 @@ use crate::{
     agent::Agent,
     cycle::CycleError,
     disk::require_room,
+    follow::forecast_now,
     ledger::{LedgerError, SELF},
     review::review_one,
     view::{RecommendationState, RecommendationView, held_by},
@@ -146,7 +148,7 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
     let now = agent.ports().clock.now();
     let settings = agent.settings();
     let inventory = agent.inventory();
-    let recommendation = entry.recommendation.clone();
+    let recommendation = followed(agent, &entry.recommendation);
     let arn = &recommendation.resource.arn;
     let group = inventory.get(arn).map_or_else(
         || arn.0.clone(),
@@ -154,10 +156,9 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
     );
     let mut ledger = agent.ledger();
     let access = settings.account(&recommendation.resource.account).map(access);
-    let approver = ledger
-        .book()
-        .decision(&entry.digest, arn, recommendation.action, now)
-        .map(|decision| decision.by.clone());
+    let decision = ledger.book().decision(&entry.digest, arn, recommendation.action, now);
+    let auto_undo = decision.is_some_and(|decision| decision.auto_undo);
+    let approver = decision.map(|decision| decision.by.clone());
     let opening = Opening {
         recommendation_id: entry.id.clone(),
         digest: entry.digest.clone(),
@@ -166,12 +167,20 @@ fn open(agent: &Agent, entry: &PlanEntry, zone: Option<String>) -> Result<String
         mode: entry.mode,
         approver,
         access: access.unwrap_or_default(),
+        auto_undo,
         steps: entry.steps.clone(),
     };
     let change = Change::open(opening, recommendation, now);
     let change_id = change.id.clone();
     ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
     Ok(change_id)
+}
+
+/// The recommendation with its forecast carried on to the first write: what would have been without the change.
+fn followed(agent: &Agent, recommendation: &Recommendation) -> Recommendation {
+    let mut followed = recommendation.clone();
+    followed.evidence.forecast = forecast_now(agent, recommendation);
+    followed
 }
 
 fn access(account: &Account) -> Access {

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trimtab_models::recommendation::Recommendation;
+use trimtab_models::{recommendation::Recommendation, saving::Realized};
 
 use crate::{
     mode::Mode,
@@ -137,6 +137,26 @@ pub struct Change {
     pub created: BTreeMap<String, String>,
     /// The outcome, first provisional.
     pub outcome: Option<Outcome>,
+    /// Whether its approval included taking it back without asking again.
+    #[serde(default)]
+    pub auto_undo: bool,
+    /// Why it is to be taken back, once something spoke against it that had to wait.
+    #[serde(default)]
+    pub undo_wanted: Option<UndoWanted>,
+    /// What it has saved since it was applied, as last measured.
+    #[serde(default)]
+    pub realized: Option<Realized>,
+}
+
+/// A change that is to be taken back, and waits for its time or for a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoWanted {
+    /// Since when.
+    pub at: Timestamp,
+    /// What speaks against it.
+    pub reason: String,
+    /// Whether it is taken back by itself, at the next quiet hour in a window; else a person is asked.
+    pub automatic: bool,
 }
 
 /// How the account was reached when a change began: its recovery needs no settings but these.
@@ -169,6 +189,8 @@ pub struct Opening {
     pub approver: Option<String>,
     /// How the account is reached.
     pub access: Access,
+    /// Whether its approval included taking it back without asking again.
+    pub auto_undo: bool,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -252,6 +274,9 @@ impl Change {
             undo_reason: None,
             created: BTreeMap::new(),
             outcome: None,
+            auto_undo: opening.auto_undo,
+            undo_wanted: None,
+            realized: None,
         }
     }
 
@@ -353,6 +378,11 @@ impl Change {
                     provisional: *provisional,
                 });
             }
+            Event::UndoWanted { reason, automatic } => {
+                let (reason, automatic) = (reason.clone(), *automatic);
+                self.undo_wanted = Some(UndoWanted { at, reason, automatic });
+            }
+            Event::Measured { realized } => self.realized = Some(*realized),
         }
     }
 

@@ -257,7 +257,9 @@ impl Checker {
             | Event::Refused { .. }
             | Event::Done { .. }
             | Event::GaveUp { .. }
-            | Event::NextRung { .. } => {}
+            | Event::NextRung { .. }
+            | Event::UndoWanted { .. }
+            | Event::Measured { .. } => {}
         }
     }
 

@@ -306,6 +306,7 @@ fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp
         mode: Mode::Autopilot,
         approver: None,
         access: Access::default(),
+        auto_undo: false,
         steps,
     };
     Change::open(opening, recommendation.clone(), at)

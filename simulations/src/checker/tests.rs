@@ -155,6 +155,7 @@ impl Stage {
             mode,
             approver: None,
             access: Access::default(),
+            auto_undo: false,
             steps: steps(&recommendation, &resource),
         };
         Change::open(opening, recommendation, at(second))
