@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_config::Account;
-use trimtab_models::resource::{Arn, Resource, ResourceRef, Volume};
+use trimtab_models::{
+    recommendation::Recommendation,
+    resource::{Arn, Resource, ResourceRef, Volume},
+};
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
@@ -20,6 +23,7 @@ use crate::{
     agent::Agent,
     cycle::CycleError,
     disk::require_room,
+    follow::forecast_now,
     identity::agent_id,
     ledger::{LedgerError, SELF},
     records::RecordError,
@@ -181,7 +185,7 @@ fn open(
     let now = agent.ports().clock.now();
     let settings = agent.settings();
     let inventory = agent.inventory();
-    let recommendation = entry.recommendation.clone();
+    let recommendation = followed(agent, &entry.recommendation);
     let arn = &recommendation.resource.arn;
     let group = inventory.get(arn).map_or_else(
         || arn.0.clone(),
@@ -189,10 +193,9 @@ fn open(
     );
     let mut ledger = agent.ledger();
     let access = settings.account(&recommendation.resource.account).map(access);
-    let approver = ledger
-        .book()
-        .decision(&entry.digest, arn, recommendation.action, now)
-        .map(|decision| decision.by.clone());
+    let decision = ledger.book().decision(&entry.digest, arn, recommendation.action, now);
+    let auto_undo = decision.is_some_and(|decision| decision.auto_undo);
+    let approver = decision.map(|decision| decision.by.clone());
     let opening = Opening {
         recommendation_id: entry.id.clone(),
         digest: entry.digest.clone(),
@@ -203,6 +206,7 @@ fn open(
         access: access.unwrap_or_default(),
         keys: keys_of((&recommendation.resource, &recommendation.resource_id), &inventory),
         agent_id,
+        auto_undo,
         steps: entry.steps.clone(),
     };
     let mut change = Change::open(opening, recommendation, now);
@@ -225,6 +229,13 @@ pub(crate) fn keys_of(
     });
     let keys = volumes.filter_map(|resource| resource.volume()?.kms_key.clone());
     keys.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The recommendation with its forecast carried on to the first write: what would have been without the change.
+fn followed(agent: &Agent, recommendation: &Recommendation) -> Recommendation {
+    let mut followed = recommendation.clone();
+    followed.evidence.forecast = forecast_now(agent, recommendation);
+    followed
 }
 
 /// How an account is reached, for an intent to record.

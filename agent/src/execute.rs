@@ -207,11 +207,17 @@ fn report(change: &Change, event: &Event) {
         Event::Attempted { step, operation } => {
             tracing::info!(change = change.id, %arn, step, call = operation.iam_action(), "acting");
         }
+        Event::UndoWanted { reason, automatic } => {
+            tracing::warn!(change = change.id, %arn, reason, automatic, "a change is to be taken back");
+        }
         Event::Accepted { .. }
         | Event::Done { .. }
         | Event::GaveUp { .. }
         | Event::NextRung { .. }
-        | Event::Applied => tracing::info!(change = change.id, %arn, ?event, "a change moved"),
+        | Event::Applied
+        | Event::Measured { .. } => {
+            tracing::info!(change = change.id, %arn, ?event, "a change moved")
+        }
     }
 }
 

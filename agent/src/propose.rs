@@ -19,10 +19,11 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
+    held::held_since,
     ledger::Ledger,
     recommend::Findings,
     store::StoreError,
-    view::{RecommendationState, RecommendationView},
+    view::{RecommendationState, RecommendationView, held_by},
 };
 
 /// An open proposal keeps its desired spec unless the new one saves this much more.
@@ -123,7 +124,17 @@ pub fn keep_plan(
 ) -> Result<(), StoreError> {
     let mut all = agent.store().recommendations()?;
     for entry in &plan.entries {
-        let view = view_of(agent, entry, all.get(&entry.id), inventory, plan.at);
+        let known = all.get(&entry.id);
+        let same = |view: &&RecommendationView| {
+            let (one, other) = (&view.entry.recommendation, &entry.recommendation);
+            view.state.is_open()
+                && one.resource.arn == other.resource.arn
+                && one.action == other.action
+        };
+        let replaced = if known.is_none() { all.values().find(same) } else { None };
+        let before = (known, replaced);
+        let view = view_of(agent, entry, before, inventory, plan.at);
+        tell_recurring(&view, before.0.or(before.1));
         all.insert(entry.id.clone(), view);
     }
     for view in all.values_mut().filter(|view| view.state.is_open() && view.confirmed_at < plan.at)
@@ -147,10 +158,22 @@ pub fn keep_plan(
     Ok(())
 }
 
+/// Tells once, when what is held back begins to recur.
+fn tell_recurring(view: &RecommendationView, before: Option<&RecommendationView>) {
+    let recurs = |view: &RecommendationView| view.held.as_ref().is_some_and(|held| held.recurring);
+    if !recurs(view) || before.is_some_and(recurs) {
+        return;
+    }
+    if let Some(held) = &view.held {
+        let (id, arn) = (&view.entry.id, &view.entry.recommendation.resource.arn);
+        tracing::warn!(recommendation = id, %arn, by = ?held_by(&view.entry), since = %held.since, cycles = held.cycles, "held back again and again: a person should look");
+    }
+}
+
 fn view_of(
     agent: &Agent,
     entry: &PlanEntry,
-    known: Option<&RecommendationView>,
+    (known, replaced): (Option<&RecommendationView>, Option<&RecommendationView>),
     inventory: &BTreeMap<Arn, Resource>,
     at: Timestamp,
 ) -> RecommendationView {
@@ -167,6 +190,7 @@ fn view_of(
     let change_id = known.and_then(|view| view.change_id.clone()).filter(|id| {
         ledger.book().changes().get(id).is_some_and(|change| change.state.in_flight())
     });
+    let before = known.or(replaced).and_then(|view| view.held.as_ref());
     let state = if change_id.is_some() {
         RecommendationState::Changed
     } else {
@@ -190,6 +214,8 @@ fn view_of(
                 Verdict::Rejected => format!("rejected by {}", decision.by),
             })
             .or_else(|| used_up(&ledger, &entry.digest)),
+        held: held_since((entry, state), before, &agent.settings().policy.limits, at),
+        forecast_now: None,
         change_id,
     }
 }

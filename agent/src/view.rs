@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
-    recommendation::{Action, NotSized},
+    recommendation::{Action, ForecastSeen, NotSized},
     resource::ResourceRef,
+    saving::Realized,
     spec::Spec,
 };
 use trimtab_policies::{
-    change::{Change, Outcome, Progress, State, StepState},
-    plan::{Disposition, PlanEntry},
+    change::{Change, Outcome, Progress, State, StepState, UndoWanted},
+    plan::{CheckName, Disposition, PlanEntry},
 };
+
+use crate::follow::BandHour;
 
 /// Where a recommendation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +82,25 @@ pub struct RecommendationView {
     /// The change that was made of it.
     #[serde(default)]
     pub change_id: Option<String>,
+    /// What has held it back for how long.
+    #[serde(default)]
+    pub held: Option<HeldSince>,
+    /// Its forecast carried on to the present, for charts; told of a single recommendation only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast_now: Option<ForecastSeen>,
+}
+
+/// The same checks holding a recommendation back, cycle after cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSince {
+    /// The checks that do not pass.
+    pub by: Vec<CheckName>,
+    /// Since when.
+    pub since: Timestamp,
+    /// In how many cycles.
+    pub cycles: u32,
+    /// Whether that is so long that a person should look.
+    pub recurring: bool,
 }
 
 impl RecommendationView {
@@ -188,6 +210,18 @@ pub struct ChangeView {
     /// Since when the machine is off by this change's doing: it is owed a start, and gets it.
     #[serde(default)]
     pub off_since: Option<Timestamp>,
+    /// Whether its approval included taking it back without asking again.
+    #[serde(default)]
+    pub auto_undo: bool,
+    /// Why it is to be taken back, when that waits for its time or for a person.
+    #[serde(default)]
+    pub undo_wanted: Option<UndoWanted>,
+    /// What it has saved since it was applied, as last measured, beside what was promised.
+    #[serde(default)]
+    pub realized: Option<Realized>,
+    /// What would have been without it, hour by hour since it was applied; told of a single change only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_have_been: Vec<BandHour>,
 }
 
 fn steps_of(change: &Change) -> Vec<StepView> {
@@ -214,6 +248,10 @@ impl From<&Change> for ChangeView {
             applied_at: change.applied_at,
             undo_reason: change.undo_reason.clone(),
             off_since: change.off_since(),
+            auto_undo: change.auto_undo,
+            undo_wanted: change.undo_wanted.clone(),
+            realized: change.realized,
+            would_have_been: Vec::new(),
         }
     }
 }

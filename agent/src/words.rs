@@ -8,9 +8,11 @@ use trimtab_models::{
     forecast::{History, Quantiles},
     money::Usd,
     recommendation::{Evidence, ForecastSeen, PriceBasis, Recommendation, SavingBasis},
+    saving::Realized,
     spec::Spec,
 };
 use trimtab_policies::{
+    change::UndoWanted,
     mode::{Disruption, Mode},
     plan::{CheckVerdict, Disposition},
 };
@@ -126,6 +128,36 @@ pub fn saving_basis(recommendation: &Recommendation) -> String {
         SavingBasis::Net => "after discount",
     };
     format!("{price}, {basis}")
+}
+
+/// What a change has saved so far beside what was promised for the same time.
+#[must_use]
+pub fn realized(realized: &Realized) -> String {
+    let Realized { until, hours, predicted, saved, low, high } = realized;
+    let promised =
+        predicted.map_or_else(String::new, |promised| format!(", {promised} was promised"));
+    let days = figure(hours / 24.0);
+    format!("{saved} ({low} to {high}) in {days} days{promised}; measured {}", time(*until))
+}
+
+/// What speaks against a change, and what it waits for.
+#[must_use]
+pub fn undo_wanted(wanted: &UndoWanted) -> String {
+    let waits = if wanted.automatic {
+        "taken back at the next quiet hour in a window"
+    } else {
+        "undo it, or leave it"
+    };
+    format!("{} (since {}): {waits}", wanted.reason, time(wanted.at))
+}
+
+/// Since when and how often the same checks hold a recommendation back; `None` while that is not worth telling.
+#[must_use]
+pub fn recurring(view: &RecommendationView) -> Option<String> {
+    let held = view.held.as_ref().filter(|held| held.recurring)?;
+    let by: Vec<_> = held.by.iter().map(|check| check_name(*check)).collect();
+    let (cycles, since) = (held.cycles, time(held.since));
+    Some(format!("recurring: held back by {} since {since}, in {cycles} cycles", by.join(", ")))
 }
 
 /// The risk in percent.

@@ -296,6 +296,10 @@ pub struct RawLimits {
     pub volume_modifications_per_day: Option<u32>,
     /// Days a volume must have been unattached.
     pub unattached_days: Option<f64>,
+    /// Days after which what is held back is told as recurring.
+    pub recurring_days: Option<f64>,
+    /// Cycles after which it is.
+    pub recurring_cycles: Option<u32>,
     /// Actions that are off.
     pub disabled_actions: Option<Vec<String>>,
     /// Least change worth making.

@@ -167,7 +167,7 @@ pub fn upper_bound(hits: u64, count: u64) -> f64 {
 
 /// The probability of at most `hits` of `count` trials at probability `p`, 0 < p < 1; summed in logarithms, so that no
 /// term is lost to underflow before its neighbours grow.
-fn at_most(hits: u64, count: u64, p: f64) -> f64 {
+pub(crate) fn at_most(hits: u64, count: u64, p: f64) -> f64 {
     let odds = (p / (1.0 - p)).ln();
     let mut term = count as f64 * (-p).ln_1p();
     let mut sum = term.exp();

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trimtab_models::recommendation::Recommendation;
+use trimtab_models::{recommendation::Recommendation, saving::Realized};
 
 use crate::{
     mode::Mode,
@@ -153,6 +153,26 @@ pub struct Change {
     /// The removal of the mark, once the outcome allows it.
     #[serde(default)]
     pub unmark: Option<Progress>,
+    /// Whether its approval included taking it back without asking again.
+    #[serde(default)]
+    pub auto_undo: bool,
+    /// Why it is to be taken back, once something spoke against it that had to wait.
+    #[serde(default)]
+    pub undo_wanted: Option<UndoWanted>,
+    /// What it has saved since it was applied, as last measured.
+    #[serde(default)]
+    pub realized: Option<Realized>,
+}
+
+/// A change that is to be taken back, and waits for its time or for a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoWanted {
+    /// Since when.
+    pub at: Timestamp,
+    /// What speaks against it.
+    pub reason: String,
+    /// Whether it is taken back by itself, at the next quiet hour in a window; else a person is asked.
+    pub automatic: bool,
 }
 
 /// How the account was reached when a change began: its recovery needs no settings but these.
@@ -189,6 +209,8 @@ pub struct Opening {
     pub keys: Vec<String>,
     /// The agent, for marks.
     pub agent_id: String,
+    /// Whether its approval included taking it back without asking again.
+    pub auto_undo: bool,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -276,6 +298,9 @@ impl Change {
             outcome: None,
             agent_id: Some(opening.agent_id),
             unmark: None,
+            auto_undo: opening.auto_undo,
+            undo_wanted: None,
+            realized: None,
         }
     }
 
@@ -394,6 +419,11 @@ impl Change {
                     provisional: *provisional,
                 });
             }
+            Event::UndoWanted { reason, automatic } => {
+                let (reason, automatic) = (reason.clone(), *automatic);
+                self.undo_wanted = Some(UndoWanted { at, reason, automatic });
+            }
+            Event::Measured { realized } => self.realized = Some(*realized),
         }
     }
 

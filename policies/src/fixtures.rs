@@ -86,6 +86,8 @@ pub(crate) fn policy() -> Policy {
             barred_days: 30.0,
             volume_modifications_per_day: 4,
             unattached_days: 30.0,
+            recurring_days: 7.0,
+            recurring_cycles: 100,
             disabled_actions: BTreeSet::new(),
         },
         windows: Vec::new(),
@@ -495,6 +497,7 @@ pub(crate) fn change(candidate: &Candidate, group: &str, state: State, at: Times
         access: Access::default(),
         keys: Vec::new(),
         agent_id: "a1".to_owned(),
+        auto_undo: false,
         steps: candidate.steps.clone(),
     };
     let mut change = Change::open(opening, candidate.recommendation.clone(), at);

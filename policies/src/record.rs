@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use trimtab_models::saving::Realized;
 
 use crate::{
     approval::Decision,
@@ -139,5 +140,17 @@ pub enum Event {
         reason: String,
         /// Whether it can still turn out otherwise.
         provisional: bool,
+    },
+    /// Something speaks against it, and its undo waits for its time or for a person.
+    UndoWanted {
+        /// What.
+        reason: String,
+        /// Whether nobody needs to be asked.
+        automatic: bool,
+    },
+    /// What it has saved so far was measured.
+    Measured {
+        /// The saving.
+        realized: Realized,
     },
 }

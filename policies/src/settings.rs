@@ -79,6 +79,10 @@ pub struct Limits {
     pub volume_modifications_per_day: u32,
     /// Days for which a volume must have been seen unattached before it may be deleted.
     pub unattached_days: f64,
+    /// Days after which what is held back by the same checks is told as recurring.
+    pub recurring_days: f64,
+    /// Cycles in a row after which it is.
+    pub recurring_cycles: u32,
     /// Actions that are off altogether.
     pub disabled_actions: BTreeSet<Action>,
 }

@@ -272,7 +272,9 @@ impl Checker {
             | Event::Refused { .. }
             | Event::Done { .. }
             | Event::GaveUp { .. }
-            | Event::NextRung { .. } => {}
+            | Event::NextRung { .. }
+            | Event::UndoWanted { .. }
+            | Event::Measured { .. } => {}
         }
     }
 

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     agent::Agent,
+    follow::{band, forecast_now},
     store::StoreError,
     view::{ChangeView, RecommendationState, RecommendationView},
 };
@@ -108,7 +109,14 @@ pub(super) async fn recommendation(
     let missing = Problem::not_found(format!(
         "there is no recommendation `{id}`: list them with `trimtab recommendations list`"
     ));
-    let found = off_thread(move || state.agent.store().recommendation(&id)).await??;
+    let found = off_thread(move || {
+        let mut found = state.agent.store().recommendation(&id)?;
+        if let Some(view) = &mut found {
+            view.forecast_now = forecast_now(&state.agent, &view.entry.recommendation);
+        }
+        Ok::<_, StoreError>(found)
+    })
+    .await??;
     found.map(Json).ok_or(missing)
 }
 
@@ -120,7 +128,11 @@ pub(super) async fn change(
     State(state): State<ApiState>,
     Path(id): Path<String>,
 ) -> Result<Json<ChangeView>, Problem> {
-    let found = state.agent.ledger().book().changes().get(&id).map(ChangeView::from);
+    let now = state.agent.ports().clock.now();
+    let found = state.agent.ledger().book().changes().get(&id).map(|change| ChangeView {
+        would_have_been: band(change, now),
+        ..ChangeView::from(change)
+    });
     found.map(Json).ok_or_else(|| {
         Problem::not_found(format!(
             "there is no change `{id}`: list them with `trimtab changes list`"

@@ -40,6 +40,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
         field("Resource", &recommendation.resource.arn.0),
         field("Digest", &view.entry.digest),
     ];
+    lines.extend(words::recurring(view).map(|text| field("Recurring", &text)));
     lines.extend(words::begins(view).map(|begins| field("Begins", &begins)));
     lines.extend(evidence(&recommendation.evidence));
     lines.push(format!("\n{}", checks(view)));
@@ -184,6 +185,11 @@ pub(super) fn change(view: &ChangeView) -> String {
         view.off_since
             .map(|since| field("Owes a start", &format!("off since {}", words::time(since)))),
     );
+    let promised = words::saving(view.saving_usd_monthly);
+    lines.push(field("Promised", &format!("{promised} a month")));
+    lines.extend(view.realized.as_ref().map(|one| field("Saved", &words::realized(one))));
+    lines
+        .extend(view.undo_wanted.as_ref().map(|one| field("Against it", &words::undo_wanted(one))));
     lines.extend(view.undo_reason.as_ref().map(|reason| field("Taken back", reason)));
     lines.extend(view.outcome.as_ref().map(|outcome| {
         let provisional = if outcome.provisional { " (provisional)" } else { "" };

@@ -93,7 +93,8 @@ pub(super) fn recommendations(views: &[RecommendationView]) -> String {
             | RecommendationState::Superseded => Color::Reset,
         };
         let begins = words::begins(view).map_or_else(String::new, |at| format!("\nbegins {at}"));
-        let state = format!("{}{begins}", view.state.as_str().replace('_', " "));
+        let recurring = if words::recurring(view).is_some() { "\nrecurring" } else { "" };
+        let state = format!("{}{begins}{recurring}", view.state.as_str().replace('_', " "));
         table.add_row(row(&view.entry, &state, color));
     }
     table.to_string()

@@ -24,6 +24,7 @@ use trimtab_models::{
 use trimtab_policies::{
     facts::{Alarm, InstanceStatus, Permission},
     operations::{Failure, FailureKind, Operation, Receipt},
+    session::Session,
     steps::Step,
 };
 
@@ -166,8 +167,13 @@ impl Observe for Remote {
 
 #[async_trait]
 impl Act for Remote {
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
-        self.ask(Ask::Perform(place.clone(), operation.clone())).await
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure> {
+        self.ask(Ask::Perform(place.clone(), session.clone(), operation.clone())).await
     }
 
     async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure> {

@@ -11,7 +11,7 @@ use trimtab_models::{
     resource::{Kind, ResourceRef},
     series::Series,
 };
-use trimtab_policies::{operations::Operation, steps::Step};
+use trimtab_policies::{operations::Operation, session::Session, steps::Step};
 
 pub use client::{Remote, connect};
 pub use server::{Account, run, serve};
@@ -36,7 +36,7 @@ enum Ask {
     Marked(Place, Made, String),
     InstanceTypes(Place),
     Caller(Place),
-    Perform(Place, Operation),
+    Perform(Place, Session, Operation),
     Permission(Place, Vec<Step>),
 }
 

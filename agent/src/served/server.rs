@@ -107,7 +107,9 @@ async fn answer(account: &Account, ask: Ask) -> Result<Value, Failure> {
         Ask::Marked(place, made, mark) => told(observe.marked(&place, made, &mark).await),
         Ask::InstanceTypes(place) => told(observe.instance_types(&place).await),
         Ask::Caller(place) => told(observe.caller(&place).await),
-        Ask::Perform(place, operation) => told(act.perform(&place, &operation).await),
+        Ask::Perform(place, session, operation) => {
+            told(act.perform(&place, &session, &operation).await)
+        }
         Ask::Permission(place, steps) => told(act.permission(&place, &steps).await),
     }
 }

@@ -102,6 +102,7 @@ pub(crate) struct RecommendationRow {
     pub(crate) decided: Option<String>,
     pub(crate) until: Option<String>,
     pub(crate) begins: Option<String>,
+    pub(crate) recurring: Option<String>,
     pub(crate) awaits: bool,
     pub(crate) change_id: Option<String>,
     pub(crate) held: Vec<CheckRow>,
@@ -150,6 +151,7 @@ impl RecommendationRow {
             decided: view.decided.clone(),
             until: entry.until.map(words::time),
             begins: words::begins(view),
+            recurring: words::recurring(view),
             awaits: view.state == RecommendationState::AwaitingApproval,
             change_id: view.change_id.clone(),
             held: check_rows(view).filter(|row| row.verdict != "pass").collect(),
@@ -343,6 +345,8 @@ pub(crate) struct ChangeRow {
     pub(crate) steps: Vec<StepRow>,
     pub(crate) undo_steps: Vec<StepRow>,
     pub(crate) undo_reason: Option<String>,
+    pub(crate) undo_wanted: Option<String>,
+    pub(crate) realized: Option<String>,
     pub(crate) outcome: Option<String>,
     pub(crate) undoable: bool,
 }
@@ -375,6 +379,8 @@ impl ChangeRow {
             steps: change.steps.iter().map(step_row).collect(),
             undo_steps: change.undo_steps.iter().map(step_row).collect(),
             undo_reason: change.undo_reason.clone(),
+            undo_wanted: change.undo_wanted.as_ref().map(words::undo_wanted),
+            realized: change.realized.as_ref().map(words::realized),
             outcome: change.outcome.as_ref().map(|outcome| {
                 let provisional = if outcome.provisional { " (provisional)" } else { "" };
                 format!("{}{provisional}: {}", outcome.state, outcome.reason)

@@ -23,6 +23,7 @@ use trimtab_policies::{
     facts::Permission,
     operations::{Failure, Operation, Receipt},
     record::{Entry, Event, Record},
+    session::Session,
     steps::Step,
 };
 use trimtab_simulations::checker::Checker;
@@ -168,12 +169,17 @@ impl Witness {
 
 #[async_trait]
 impl Act for Witness {
-    async fn perform(&self, place: &Place, operation: &Operation) -> Result<Receipt, Failure> {
+    async fn perform(
+        &self,
+        place: &Place,
+        session: &Session,
+        operation: &Operation,
+    ) -> Result<Receipt, Failure> {
         let _turn = self.turn.lock().await;
         let (before, after) = self.counted_down();
         self.look();
         self.die(before).await;
-        let answer = self.account.perform(place, operation).await;
+        let answer = self.account.perform(place, session, operation).await;
         self.look();
         self.die(after).await;
         answer

@@ -404,6 +404,7 @@ fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp
         access: Access::default(),
         keys: Vec::new(),
         agent_id: "a1".to_owned(),
+        auto_undo: false,
         steps,
     };
     Change::open(opening, recommendation.clone(), at)

@@ -327,11 +327,13 @@ fn clouds() {
 #[test]
 fn numbers_out_of_range_and_numbers_that_contradict_each_other() {
     check_with(
-        "[limits]\ngroup_ratio = 1.5\nmax_step_ratio = nan\nvolume_modifications_per_day = 5\n",
+        "[limits]\ngroup_ratio = 1.5\nmax_step_ratio = nan\nvolume_modifications_per_day = 5\nrecurring_days = 0.0\nrecurring_cycles = 1\n",
         &[
             "t.toml:6:1: limits.group_ratio = 1.5: out of range; allowed: 0 to 1",
             "t.toml:7:1: limits.max_step_ratio = NaN: out of range; allowed: 0 to 1",
             "t.toml:8:1: limits.volume_modifications_per_day = 5: out of range; allowed: 0 to 4",
+            "t.toml:9:1: limits.recurring_days = 0: out of range; allowed: 0.1 to 365",
+            "t.toml:10:1: limits.recurring_cycles = 1: out of range; allowed: 2 to 100000",
         ],
     );
     check_with(

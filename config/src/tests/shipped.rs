@@ -315,6 +315,8 @@ fn full_limits() -> raw::RawLimits {
         barred_days: Some(1.0),
         volume_modifications_per_day: Some(1),
         unattached_days: Some(1.0),
+        recurring_days: Some(1.0),
+        recurring_cycles: Some(9),
         disabled_actions: texts(),
         min_change_ratio: Some(1.0),
         min_saving_usd_monthly: Some(1.0),

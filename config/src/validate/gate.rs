@@ -114,6 +114,18 @@ pub(super) fn limits(raw: &RawLimits, report: &mut Report<'_>) -> Limits {
             30.0,
             1.0..=3_650.0,
         ),
+        recurring_days: report.number(
+            "limits.recurring_days",
+            raw.recurring_days,
+            7.0,
+            0.1..=365.0,
+        ),
+        recurring_cycles: report.whole(
+            "limits.recurring_cycles",
+            raw.recurring_cycles,
+            200,
+            2..=100_000,
+        ),
         disabled_actions: disabled(raw.disabled_actions.as_ref(), report),
     }
 }

@@ -41,10 +41,15 @@ impl Incremental {
     /// Starts at a full fit.
     #[must_use]
     pub fn of(forecast: &Forecast) -> Self {
-        let negative = forecast.steps.iter().any(|step| step.p10 < 0.0);
+        Self::at(forecast.from_s, &forecast.steps)
+    }
+
+    /// Starts at the steps of a full fit, of which the first begins at `from_s`, seconds since the epoch.
+    pub(super) fn at(from_s: i64, steps: &[Quantiles]) -> Self {
+        let negative = steps.iter().any(|step| step.p10 < 0.0);
         Self {
-            next_s: forecast.from_s,
-            ahead: forecast.steps.iter().rev().copied().collect(),
+            next_s: from_s,
+            ahead: steps.iter().rev().copied().collect(),
             differences: Vec::with_capacity(OFFSET_H),
             offset: 0.0,
             lift: 0.0,

@@ -7,6 +7,7 @@ mod bank;
 mod clock_change;
 mod conformal;
 mod fit;
+mod follow;
 mod fourier;
 mod history;
 mod hourly;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     bank::Forecaster,
     clock_change::ClockChange,
+    follow::follow,
     history::History,
     incremental::Incremental,
     rows::{LEVELS, Quantiles, SlotQuantiles},
@@ -95,29 +97,31 @@ impl SeriesForecast {
     /// The forecast as evidence; `None` when its times are out of range.
     #[must_use]
     pub fn seen(&self) -> Option<ForecastSeen> {
-        let Forecast { from_s, step_s, steps, weights, calibration_misses, history, .. } =
-            &self.forecast;
-        let at = |hour: usize| {
-            let after_s = i64::try_from(hour).ok()? * i64::from(*step_s);
-            Timestamp::from_second(from_s.checked_add(after_s)?).ok()
-        };
-        let mut hours: Vec<usize> = (0..steps.len()).collect();
-        hours.sort_by(|one, other| {
-            steps[*one].p50.total_cmp(&steps[*other].p50).then(one.cmp(other))
-        });
+        let Forecast { from_s, steps, weights, calibration_misses, history, .. } = &self.forecast;
         let highest = steps.iter().copied().reduce(Quantiles::highest)?;
         Some(ForecastSeen {
             measure: self.measure,
-            from: at(0)?,
+            from: Timestamp::from_second(*from_s).ok()?,
             day: self.forecast.day().to_vec(),
             week_highest: highest,
             week: steps.clone(),
-            quiet_hours: hours.into_iter().take(QUIET_HOURS).map(at).collect::<Option<_>>()?,
+            quiet_hours: quiet_hours(*from_s, steps)?,
             weights: weights.clone(),
             calibration_misses: *calibration_misses,
             history: history.clone(),
         })
     }
+}
+
+/// The hours whose median is lowest, the lowest first; `None` when their times are out of range.
+fn quiet_hours(from_s: i64, steps: &[Quantiles]) -> Option<Vec<Timestamp>> {
+    let at = |hour: usize| {
+        let after_s = i64::try_from(hour).ok()? * HOUR_S;
+        Timestamp::from_second(from_s.checked_add(after_s)?).ok()
+    };
+    let mut hours: Vec<usize> = (0..steps.len()).collect();
+    hours.sort_by(|one, other| steps[*one].p50.total_cmp(&steps[*other].p50).then(one.cmp(other)));
+    hours.into_iter().take(QUIET_HOURS).map(at).collect()
 }
 
 /// Forecasts a series for a day and a week; `None` when it covers less than two days or its grid does not fit hours.

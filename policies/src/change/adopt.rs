@@ -63,6 +63,7 @@ pub fn adopted(
         access: adoption.access,
         keys: adoption.keys,
         agent_id: mark.agent_id.clone(),
+        auto_undo: false,
         steps,
     };
     let mut change = Change::open(opening, recommendation, now);

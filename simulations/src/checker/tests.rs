@@ -157,6 +157,7 @@ impl Stage {
             access: Access::default(),
             keys: Vec::new(),
             agent_id: "a1".to_owned(),
+            auto_undo: false,
             steps: steps(&recommendation, &resource),
         };
         Change::open(opening, recommendation, at(second))
