@@ -51,7 +51,9 @@ pub async fn advance(
         let seen = see(ports, &change).await;
         match next(&change, &seen, ports.clock.now()) {
             Next::Act { step, operation } => act(ports, ledger, &change, step, operation).await?,
-            Next::Record(event) => record(ports, ledger, &change, event)?,
+            Next::Record(event) => {
+                record_in_direction(ports, ledger, &change, event)?;
+            }
             Next::Poll(at) => return Ok(Advance::WakeAt(at)),
             Next::Rest => return Ok(Advance::Resting(change.state)),
         }
@@ -154,7 +156,9 @@ async fn act(
     operation: Operation,
 ) -> Result<(), LedgerError> {
     let attempted = Event::Attempted { step: step.clone(), operation: operation.clone() };
-    record(ports, ledger, change, attempted)?;
+    if !record_in_direction(ports, ledger, change, attempted)? {
+        return Ok(());
+    }
     let answer = match &ports.act {
         Some(act) => {
             let session = Session::of(change, &step);
@@ -187,6 +191,24 @@ fn record(
 ) -> Result<(), LedgerError> {
     report(change, &event);
     lock(ledger).event(ports.clock.now(), &change.id, event).map(|_| ())
+}
+
+/// Journals what was decided, unless the change was turned back since it was looked at: a person may do so while it
+/// runs, and what follows is then decided anew.
+fn record_in_direction(
+    ports: &Ports,
+    ledger: &Mutex<Ledger>,
+    change: &Change,
+    event: Event,
+) -> Result<bool, LedgerError> {
+    let mut ledger = lock(ledger);
+    let live = ledger.book().changes().get(&change.id);
+    let turned = live.is_none_or(|live| live.undo_reason != change.undo_reason);
+    if !turned {
+        report(change, &event);
+        ledger.event(ports.clock.now(), &change.id, event)?;
+    }
+    Ok(!turned)
 }
 
 fn report(change: &Change, event: &Event) {
@@ -249,6 +271,15 @@ async fn see(ports: &Ports, change: &Change) -> Seen {
         }
         Some(StepKind::RestoreVolume { .. }) => {
             made(ports, &place, ports::Made::Volume, change).await
+        }
+        Some(StepKind::CreateTemplateVersion { template_id, .. }) => {
+            let made_by = ports::Made::TemplateVersion { template_id: template_id.clone() };
+            made(ports, &place, made_by, change).await
+        }
+        // The version is known since the step that made it.
+        Some(StepKind::RefreshInstances { .. }) => {
+            let version = change.created.get("create-version").cloned();
+            version.map(|id| Some(Made { id, state: "available".to_owned() }))
         }
         _ => None,
     };

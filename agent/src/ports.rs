@@ -144,12 +144,17 @@ pub struct Protection {
 }
 
 /// What a change can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Made {
     /// A snapshot.
     Snapshot,
     /// A volume.
     Volume,
+    /// A version of a launch template, whose id is its number.
+    TemplateVersion {
+        /// The launch template.
+        template_id: String,
+    },
 }
 
 /// Something a change made.

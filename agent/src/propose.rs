@@ -14,7 +14,7 @@ use trimtab_policies::{
     digest::{digest, id},
     facts::Facts,
     plan::{Candidate, Plan, PlanEntry},
-    steps::{reason_not_buildable, steps},
+    steps::{reason_not_buildable, steps, watched_by},
 };
 
 use crate::{
@@ -98,7 +98,8 @@ fn candidate(
     resource: &Resource,
     now: Timestamp,
 ) -> Candidate {
-    let steps = steps(&recommendation, resource);
+    let alarms = &agent.settings().policy.health.stop_alarms;
+    let steps = watched_by(steps(&recommendation, resource), alarms);
     let digest = digest(&recommendation, &steps);
     let book = agent.ledger();
     let decision = book

@@ -165,6 +165,9 @@ impl Observe for Simulated {
         let found = match made {
             Made::Snapshot => self.world().marked_snapshot(mark, now)?,
             Made::Volume => self.world().marked_volume(mark, now)?,
+            Made::TemplateVersion { template_id } => {
+                self.world().marked_version(&template_id, mark)?
+            }
         };
         Ok(found.map(|(id, state)| MadeThing { id, state }))
     }

@@ -35,11 +35,13 @@ pub enum Action {
     TuneGroupCapacity,
     /// A floor of a group that rises before its load does.
     ScheduleGroup,
+    /// Another instance type for a group's members.
+    ResizeGroupInstances,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ResizeInstance,
         Self::StopIdleInstance,
         Self::MigrateVolumeType,
@@ -48,6 +50,7 @@ impl Action {
         Self::TuneFunctionMemory,
         Self::TuneGroupCapacity,
         Self::ScheduleGroup,
+        Self::ResizeGroupInstances,
     ];
 
     /// The name used in configuration, JSON and tables.
@@ -62,6 +65,7 @@ impl Action {
             Self::TuneFunctionMemory => "tune-function-memory",
             Self::TuneGroupCapacity => "tune-group-capacity",
             Self::ScheduleGroup => "schedule-group",
+            Self::ResizeGroupInstances => "resize-group-instances",
         }
     }
 }

@@ -127,6 +127,11 @@ impl Resource {
             (Detail::Group(group), Spec::Schedule { .. }) => {
                 Spec::Schedule { scheduled: group.own_schedule() }
             }
+            (Detail::Group(group), Spec::Members { .. }) => {
+                let template = group.launch_template.as_ref();
+                let member_type = template.and_then(|one| one.instance_type.clone());
+                Spec::Members { member_type: member_type.unwrap_or_default() }
+            }
             _ => self.spec(),
         }
     }
@@ -417,6 +422,55 @@ impl ScheduledAction {
     }
 }
 
+/// The launch template that a group launches its members from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchTemplate {
+    /// The template's id, `lt-…`.
+    pub id: String,
+    /// The version as the group names it: a number, `$Latest` or `$Default`.
+    pub version: String,
+    /// The number of that version; `None` where it could not be read.
+    pub number: Option<u64>,
+    /// The instance type that it launches; `None` where it names none, or could not be read.
+    pub instance_type: Option<String>,
+}
+
+/// An instance refresh, as Auto Scaling describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// Its id.
+    pub id: String,
+    /// `Pending`, `InProgress`, `Baking`, `Successful`, `RollbackInProgress`, …
+    pub status: String,
+    /// When it was started.
+    pub started_at: Option<Timestamp>,
+    /// The launch template that it brings in, by id; `None` without a desired configuration.
+    pub template_id: Option<String>,
+    /// The version that it brings in.
+    pub version: Option<String>,
+    /// Why it stands where it stands, in Auto Scaling's words.
+    pub reason: Option<String>,
+}
+
+/// The states of a refresh that has ended.
+const ENDED_REFRESHES: [&str; 5] =
+    ["Successful", "Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"];
+
+impl Refresh {
+    /// Whether it has ended; a state that is not known has not.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        ENDED_REFRESHES.contains(&self.status.as_str())
+    }
+
+    /// Whether it brings this version in.
+    #[must_use]
+    pub fn brings(&self, template_id: &str, version: u64) -> bool {
+        self.template_id.as_deref() == Some(template_id)
+            && self.version.as_deref() == Some(version.to_string().as_str())
+    }
+}
+
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -449,6 +503,12 @@ pub struct Group {
     /// The status of an instance refresh that has not ended.
     #[serde(default)]
     pub refresh_in_progress: Option<String>,
+    /// The newest instance refresh, whether it has ended or not.
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
+    /// The launch template; `None` for a launch configuration or a mixed-instances policy.
+    #[serde(default)]
+    pub launch_template: Option<LaunchTemplate>,
     /// Whether the group is being deleted.
     pub deleting: bool,
 }

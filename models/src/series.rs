@@ -14,6 +14,24 @@ pub struct Series {
 }
 
 impl Series {
+    /// Points in the order of time on their grid, with gaps where none is; `None` without points. A point between slots
+    /// falls into the slot before it.
+    #[must_use]
+    pub fn of_points(points: impl Iterator<Item = (i64, f32)>, step_s: u32) -> Option<Self> {
+        let mut points = points.peekable();
+        let (start_s, _) = *points.peek()?;
+        let step = i64::from(step_s.max(1));
+        let mut values = Vec::new();
+        for (time_s, value) in points {
+            let Ok(index) = usize::try_from((time_s - start_s) / step) else { continue };
+            if index >= values.len() {
+                values.resize(index + 1, f32::NAN);
+            }
+            values[index] = value;
+        }
+        Some(Self { start_s, step_s, values })
+    }
+
     /// The end of the last slot (exclusive), seconds since the epoch.
     #[must_use]
     pub fn end_s(&self) -> i64 {

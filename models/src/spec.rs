@@ -86,4 +86,9 @@ pub enum Spec {
         /// The lower bounds that they set.
         scheduled: Vec<ScheduledMin>,
     },
+    /// What a group's members are.
+    Members {
+        /// The instance type that the launch template in force launches.
+        member_type: String,
+    },
 }

@@ -44,7 +44,7 @@ const fn row(
 }
 
 /// Every action once.
-pub const TABLE: [ActionRow; 8] = [
+pub const TABLE: [ActionRow; 9] = [
     row(Action::ResizeInstance, false, true, true, true),
     row(Action::StopIdleInstance, true, true, false, true),
     row(Action::MigrateVolumeType, false, true, true, false),
@@ -53,6 +53,7 @@ pub const TABLE: [ActionRow; 8] = [
     row(Action::TuneFunctionMemory, false, true, true, false),
     row(Action::TuneGroupCapacity, false, true, true, false),
     row(Action::ScheduleGroup, false, true, true, false),
+    row(Action::ResizeGroupInstances, false, true, true, false),
 ];
 
 /// The row of `action`.

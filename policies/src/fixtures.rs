@@ -15,8 +15,8 @@ use trimtab_models::{
         Action, Dimension, Evidence, PriceBasis, Recommendation, SavingBasis, SeriesEvidence,
     },
     resource::{
-        Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, Member, Resource,
-        ResourceRef, ScheduledAction, Volume,
+        Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, LaunchTemplate,
+        Member, Refresh, Resource, ResourceRef, ScheduledAction, Volume,
     },
     spec::{Gone, PowerState, ScheduledMin, Spec, VolumeSpec},
 };
@@ -231,6 +231,8 @@ pub(crate) fn group(id: &str) -> Resource {
         suspended_processes: Vec::new(),
         activities_in_progress: Vec::new(),
         refresh_in_progress: None,
+        refresh: None,
+        launch_template: None,
         deleting: false,
     };
     resource(id, Detail::Group(group))
@@ -301,6 +303,40 @@ pub(crate) fn scaled_group(id: &str) -> Resource {
     resource
 }
 
+/// A group of four `m5.xlarge` from version 3 of a launch template.
+pub(crate) fn templated_group(id: &str) -> Resource {
+    let mut resource = group(id);
+    let group = group_mut(&mut resource);
+    for member in &mut group.members {
+        "m5.xlarge".clone_into(&mut member.instance_type);
+    }
+    at_version(&mut resource, 3);
+    resource
+}
+
+/// Puts the group at a version of its launch template: 3 launches `m5.xlarge`, any other `m5.large`.
+pub(crate) fn at_version(resource: &mut Resource, number: u64) {
+    let name = if number == 3 { "m5.xlarge" } else { "m5.large" };
+    group_mut(resource).launch_template = Some(LaunchTemplate {
+        id: "lt-1".to_owned(),
+        version: number.to_string(),
+        number: Some(number),
+        instance_type: Some(name.to_owned()),
+    });
+}
+
+/// The newest refresh of the group, which brings a version in.
+pub(crate) fn refreshing(resource: &mut Resource, status: &str, version: u64, ago_s: i64) {
+    group_mut(resource).refresh = Some(Refresh {
+        id: "refresh-1".to_owned(),
+        status: status.to_owned(),
+        started_at: Some(seconds_ago(ago_s)),
+        template_id: Some("lt-1".to_owned()),
+        version: Some(version.to_string()),
+        reason: None,
+    });
+}
+
 /// A floor of six from half past seven to ten.
 pub(crate) fn rise() -> Vec<ScheduledMin> {
     let action = |what: &str, recurrence: &str, min_size| ScheduledMin {
@@ -344,6 +380,7 @@ fn desired(action: Action) -> Spec {
         Action::TuneFunctionMemory => Spec::Function { memory_mb: 512 },
         Action::TuneGroupCapacity => Spec::Group { min_size: 2, max_size: 4, desired_capacity: 2 },
         Action::ScheduleGroup => Spec::Schedule { scheduled: rise() },
+        Action::ResizeGroupInstances => Spec::Members { member_type: "m5.large".to_owned() },
     }
 }
 
@@ -372,7 +409,9 @@ fn evidence(action: Action) -> Evidence {
         Action::MigrateVolumeType | Action::TuneVolume => &[Metric::VolumeReadOps],
         Action::DeleteUnattachedVolume => &[],
         Action::TuneFunctionMemory => &[Metric::FunctionMemory],
-        Action::TuneGroupCapacity | Action::ScheduleGroup => &[Metric::GroupCpu],
+        Action::TuneGroupCapacity | Action::ScheduleGroup | Action::ResizeGroupInstances => {
+            &[Metric::GroupCpu]
+        }
     };
     Evidence {
         from: days_ago(30),
@@ -468,6 +507,7 @@ pub(crate) fn resource_for(action: Action, id: &str) -> Resource {
         Action::TuneFunctionMemory => function(id),
         Action::TuneGroupCapacity => group(id),
         Action::ScheduleGroup => scaled_group(id),
+        Action::ResizeGroupInstances => templated_group(id),
     }
 }
 

@@ -99,7 +99,7 @@ impl Disruption {
             Action::MigrateVolumeType | Action::TuneVolume | Action::ScheduleGroup => Self::None,
             Action::DeleteUnattachedVolume => Self::Destructive,
             Action::TuneFunctionMemory => Self::Brief,
-            Action::TuneGroupCapacity => Self::Rolling,
+            Action::TuneGroupCapacity | Action::ResizeGroupInstances => Self::Rolling,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::spec::{ScheduledMin, VolumeSpec};
 
-use crate::mark::Mark;
+use crate::{mark::Mark, steps::Rollout};
 
 /// One write to AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,35 @@ pub enum Operation {
         /// The action's name.
         name: String,
     },
+    /// Make a version of a launch template with another instance type.
+    CreateTemplateVersion {
+        /// The launch template.
+        template_id: String,
+        /// The version from which it is made.
+        source_version: u64,
+        /// The instance type to launch.
+        instance_type: String,
+        /// The change, written as the version's description, by which it is found again.
+        mark: String,
+    },
+    /// Replace a group's members by ones of a version of its launch template.
+    StartRefresh {
+        /// The group's name.
+        group_name: String,
+        /// The launch template.
+        template_id: String,
+        /// The version to bring in.
+        version: u64,
+        /// How it is rolled out.
+        rollout: Rollout,
+        /// Whether Auto Scaling rolls it back by itself when it fails or an alarm fires.
+        auto_rollback: bool,
+    },
+    /// Roll a running refresh back.
+    RollbackRefresh {
+        /// The group's name.
+        group_name: String,
+    },
 }
 
 impl Operation {
@@ -127,6 +156,9 @@ impl Operation {
             Self::UntagResource { .. } => "ec2:DeleteTags",
             Self::PutSchedule { .. } => "autoscaling:PutScheduledUpdateGroupAction",
             Self::DeleteSchedule { .. } => "autoscaling:DeleteScheduledAction",
+            Self::CreateTemplateVersion { .. } => "ec2:CreateLaunchTemplateVersion",
+            Self::StartRefresh { .. } => "autoscaling:StartInstanceRefresh",
+            Self::RollbackRefresh { .. } => "autoscaling:RollbackInstanceRefresh",
         }
     }
 }

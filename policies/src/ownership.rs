@@ -234,6 +234,10 @@ fn properties(spec: &Spec) -> Vec<([&'static str; 2], String)> {
             (["MaxSize", "max_size"], max_size.to_string()),
             (["DesiredCapacity", "desired_capacity"], desired_capacity.to_string()),
         ],
+        Spec::Members { member_type } => vec![(
+            ["LaunchTemplateData.InstanceType", "aws_launch_template instance_type"],
+            member_type.clone(),
+        )],
         Spec::Gone { .. } | Spec::Schedule { .. } => Vec::new(),
     }
 }

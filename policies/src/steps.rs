@@ -14,7 +14,7 @@ pub(crate) use build::{
     ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, mark_step,
     resize_steps, unmark_step,
 };
-pub use build::{reason_not_buildable, steps};
+pub use build::{reason_not_buildable, steps, watched_by};
 pub use sight::{Made, Reached, Seen, Sight, Sighting, sort};
 pub(crate) use sight::{same_schedule, same_volume};
 
@@ -148,6 +148,41 @@ pub enum StepKind {
         /// The lower bounds that the schedule set.
         raised: Vec<u32>,
     },
+    /// Make a version of the launch template that differs in the instance type alone.
+    CreateTemplateVersion {
+        /// The launch template.
+        template_id: String,
+        /// The version in force, from which it is made.
+        source_version: u64,
+        /// The instance type to launch.
+        instance_type: String,
+    },
+    /// Replace the group's members by ones of another version of its launch template, and wait until Auto Scaling is done.
+    RefreshInstances {
+        /// The group's name.
+        group_name: String,
+        /// The launch template.
+        template_id: String,
+        /// The version in force.
+        from_version: u64,
+        /// The version to bring in; `None` for the one that this change makes.
+        to_version: Option<u64>,
+        /// How it is rolled out.
+        rollout: Rollout,
+    },
+}
+
+/// How an instance refresh replaces members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Shares of the members, percent, at which it pauses: one member, then waves.
+    pub checkpoints_percent: Vec<u32>,
+    /// How long it pauses, seconds.
+    pub checkpoint_delay_s: u32,
+    /// How long the last wave is watched before the refresh ends, seconds.
+    pub bake_s: u32,
+    /// Alarms that make Auto Scaling roll it back.
+    pub alarms: Vec<String>,
 }
 
 impl StepKind {
@@ -191,6 +226,15 @@ impl StepKind {
             return None;
         };
         Some((group_name, *own_min, scheduled.min_size))
+    }
+
+    /// The version that is left by a refresh to one that the change makes itself.
+    #[must_use]
+    pub fn as_refresh(&self) -> Option<(&str, u64)> {
+        let Self::RefreshInstances { template_id, from_version, .. } = self else {
+            return None;
+        };
+        Some((template_id, *from_version))
     }
 
     /// Whether it stops an instance.

@@ -263,7 +263,8 @@ fn lacks_data(change: &Change, watched: &Watched) -> bool {
         Action::ResizeInstance
         | Action::TuneFunctionMemory
         | Action::TuneGroupCapacity
-        | Action::ScheduleGroup => true,
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => true,
         Action::StopIdleInstance
         | Action::MigrateVolumeType
         | Action::TuneVolume

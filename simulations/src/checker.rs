@@ -208,7 +208,8 @@ impl Checker {
             | Action::StopIdleInstance
             | Action::DeleteUnattachedVolume
             | Action::TuneFunctionMemory
-            | Action::TuneGroupCapacity => true,
+            | Action::TuneGroupCapacity
+            | Action::ResizeGroupInstances => true,
         };
         let hour = SignedDuration::from_hours(1);
         let same = self.changes.values().filter(|other| {
@@ -341,7 +342,10 @@ impl Checker {
             | Operation::TagResource { .. }
             | Operation::UntagResource { .. }
             | Operation::PutSchedule { .. }
-            | Operation::DeleteSchedule { .. } => {}
+            | Operation::DeleteSchedule { .. }
+            | Operation::CreateTemplateVersion { .. }
+            | Operation::StartRefresh { .. }
+            | Operation::RollbackRefresh { .. } => {}
         }
     }
 

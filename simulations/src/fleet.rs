@@ -62,6 +62,8 @@ pub enum Archetype {
     GroupSuspended,
     /// A group whose members come an hour after its load, which has a strong day.
     GroupDailyRise,
+    /// A group of two members, the fewest it may have, each far larger than its load.
+    GroupTypeOver,
 }
 
 /// What an archetype is made of.
@@ -75,6 +77,8 @@ pub struct Blueprint {
     pub body: BodyPlan,
     /// A tag that makes it special.
     pub tag: Option<(&'static str, &'static str)>,
+    /// Whether the members of a group are resources of their own.
+    pub members_seen: bool,
 }
 
 /// What it is.
@@ -180,7 +184,7 @@ const fn special(platform: &'static str, spot: bool) -> BodyPlan {
 }
 
 const fn blueprint(name: &'static str, workload: Workload, body: BodyPlan) -> Blueprint {
-    Blueprint { name, workload, body, tag: None }
+    Blueprint { name, workload, body, tag: None, members_seen: false }
 }
 
 impl Archetype {
@@ -213,7 +217,8 @@ impl Archetype {
             | Self::GroupFixedOver
             | Self::GroupScaledOver
             | Self::GroupSuspended
-            | Self::GroupDailyRise => self.serverless_blueprint(),
+            | Self::GroupDailyRise
+            | Self::GroupTypeOver => self.serverless_blueprint(),
         }
     }
 
@@ -359,6 +364,17 @@ impl Archetype {
                 blueprint("frontend", calls, group((6, 12, 6), 1.8, true, false))
             }
             Self::GroupSuspended => blueprint("paused", calls, group((6, 6, 6), 1.5, false, true)),
+            Self::GroupTypeOver => {
+                let body = BodyPlan::Group {
+                    instance_type: "m5.2xlarge",
+                    bounds: (2, 2, 2),
+                    peak_members: 0.5,
+                    scaled: false,
+                    lag_s: 0,
+                    suspended: false,
+                };
+                Blueprint { members_seen: true, ..blueprint("gateway", calls, body) }
+            }
             Self::GroupDailyRise => {
                 let day = Workload { base_ratio: 0.05, day_ratio: 0.9, ..OFFICE };
                 let body = BodyPlan::Group {

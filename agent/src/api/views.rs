@@ -207,7 +207,9 @@ const fn actions_of(kind: Kind) -> &'static [Action] {
             &[Action::MigrateVolumeType, Action::TuneVolume, Action::DeleteUnattachedVolume]
         }
         Kind::Function => &[Action::TuneFunctionMemory],
-        Kind::Group => &[Action::TuneGroupCapacity, Action::ScheduleGroup],
+        Kind::Group => {
+            &[Action::TuneGroupCapacity, Action::ScheduleGroup, Action::ResizeGroupInstances]
+        }
     }
 }
 

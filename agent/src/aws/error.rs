@@ -43,7 +43,7 @@ const LIMIT_CODES: [&str; 9] = [
     "LimitExceeded",
 ];
 
-const CONFLICT_CODES: [&str; 11] = [
+const CONFLICT_CODES: [&str; 14] = [
     "IncorrectState",
     "IncorrectModificationState",
     "VolumeInUse",
@@ -55,6 +55,10 @@ const CONFLICT_CODES: [&str; 11] = [
     "ResourceContentionFault",
     "ResourceInUse",
     "ConcurrentModification",
+    "InstanceRefreshInProgress",
+    "InstanceRefreshInProgressFault",
+    // It has ended since it was seen to run: what it has come to is looked at again.
+    "ActiveInstanceRefreshNotFound",
 ];
 
 const DENIED_CODES: [&str; 16] = [

@@ -1,26 +1,24 @@
 //! Auto Scaling groups, with everything that moves them: policies, schedules, activities, refreshes.
 //!
-//! Not here: launch templates, and writes (`writes`).
+//! Not here: launch templates (`template`), and writes (`writes`, `group_writes`).
 
 use std::collections::BTreeMap;
 
-use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, ScheduledUpdateGroupAction};
+use aws_sdk_autoscaling::types::{
+    Activity, AutoScalingGroup, InstanceRefresh, ScheduledUpdateGroupAction,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use trimtab_models::resource::{Detail, Group, Kind, Member, Resource, ScheduledAction};
+use trimtab_models::resource::{Detail, Group, Kind, Member, Refresh, Resource, ScheduledAction};
 use trimtab_policies::operations::{Failure, FailureKind};
 
-use super::{Clients, count, error, pages, rate, timestamp};
+use super::{Clients, count, error, pages, rate, template, timestamp};
 
 /// Groups that are looked at side by side; the budgets pace them.
 const SIDE_BY_SIDE: usize = 8;
 
 /// The largest page that these calls give.
 const PAGE_MAX: i32 = 100;
-
-/// The states of a refresh that has ended.
-const ENDED_REFRESHES: [&str; 5] =
-    ["Successful", "Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"];
 
 /// Names by group.
 type Names = BTreeMap<String, Vec<String>>;
@@ -149,7 +147,16 @@ async fn resource(
     group.schedule = schedules.get(id).cloned().unwrap_or_default();
     group.scheduled_actions = group.schedule.iter().map(|one| one.name.clone()).collect();
     group.activities_in_progress = activities(clients, id).await?;
-    group.refresh_in_progress = refresh(clients, id).await;
+    match refreshes(clients, id).await {
+        Ok(refreshes) => {
+            let open = refreshes.iter().find(|one| !one.has_ended());
+            group.refresh_in_progress = open.map(|one| one.status.clone());
+            group.refresh = refreshes.into_iter().next();
+        }
+        // Where refreshes cannot be read the group passes for one that is being refreshed, and nothing is done to it.
+        Err(failure) => group.refresh_in_progress = Some(format!("unknown: {failure}")),
+    }
+    group.launch_template = template::in_force(clients, &from).await?;
     let tags = from.tags().iter().filter_map(|tag| {
         let value = tag.value().unwrap_or_default();
         Some((tag.key()?.to_owned(), value.to_owned()))
@@ -190,6 +197,8 @@ fn plain(from: &AutoScalingGroup) -> Option<(&str, Group)> {
             .collect(),
         activities_in_progress: Vec::new(),
         refresh_in_progress: None,
+        refresh: None,
+        launch_template: None,
         deleting: from.status().is_some(),
     };
     Some((from.auto_scaling_group_name()?, group))
@@ -217,21 +226,28 @@ fn in_words(activity: &Activity) -> String {
     format!("{description} ({status})")
 }
 
-/// The status of a refresh that has not ended. Where refreshes cannot be read the answer is `unknown: …`, so that the
-/// group passes for one that is being refreshed and nothing is done to it.
-async fn refresh(clients: &Clients, id: &str) -> Option<String> {
+/// The refreshes of a group, the newest first.
+async fn refreshes(clients: &Clients, id: &str) -> Result<Vec<Refresh>, Failure> {
     let call = clients.autoscaling.describe_instance_refreshes();
     let call = call.auto_scaling_group_name(id).max_records(PAGE_MAX);
     let api = &rate::DESCRIBE_REFRESHES;
     match clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await {
         Ok(page) => {
-            let refreshes = page.instance_refreshes.unwrap_or_default();
-            let statuses =
-                refreshes.iter().map(|it| it.status().map_or("unknown", |it| it.as_str()));
-            let mut open = statuses.filter(|status| !ENDED_REFRESHES.contains(status));
-            open.next().map(str::to_owned)
+            Ok(page.instance_refreshes.unwrap_or_default().iter().map(plain_refresh).collect())
         }
-        Err(failure) if failure.kind == FailureKind::NotFound => None,
-        Err(failure) => Some(format!("unknown: {failure}")),
+        Err(failure) if failure.kind == FailureKind::NotFound => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn plain_refresh(from: &InstanceRefresh) -> Refresh {
+    let template = from.desired_configuration().and_then(|one| one.launch_template());
+    Refresh {
+        id: from.instance_refresh_id().unwrap_or_default().to_owned(),
+        status: from.status().map_or("unknown", |it| it.as_str()).to_owned(),
+        started_at: from.start_time().and_then(timestamp),
+        template_id: template.and_then(|one| one.launch_template_id()).map(str::to_owned),
+        version: template.and_then(|one| one.version()).map(str::to_owned),
+        reason: from.status_reason().map(str::to_owned),
     }
 }

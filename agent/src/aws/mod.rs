@@ -16,6 +16,7 @@ mod metrics;
 mod permission;
 mod rate;
 mod sessions;
+mod template;
 mod volumes;
 mod writes;
 
@@ -426,7 +427,13 @@ impl Observe for Reads {
         made: Made,
         mark: &str,
     ) -> Result<Option<MadeThing>, Failure> {
-        volumes::marked(&*self.clients(place).await?, made, mark).await
+        let clients = &*self.clients(place).await?;
+        match made {
+            Made::TemplateVersion { template_id } => {
+                template::marked(clients, &template_id, mark).await
+            }
+            Made::Snapshot | Made::Volume => volumes::marked(clients, made, mark).await,
+        }
     }
 
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {

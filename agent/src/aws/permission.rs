@@ -97,6 +97,19 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetGroupBounds { .. } => {
             vec![Question::Role { operation: "autoscaling:UpdateAutoScalingGroup" }]
         }
+        StepKind::CreateTemplateVersion { template_id, source_version, instance_type } => {
+            vec![Question::Ec2(Operation::CreateTemplateVersion {
+                template_id: template_id.clone(),
+                source_version: *source_version,
+                instance_type: instance_type.clone(),
+                mark: DRY_MARK.to_owned(),
+            })]
+        }
+        StepKind::RefreshInstances { .. } => {
+            ["autoscaling:StartInstanceRefresh", "autoscaling:RollbackInstanceRefresh"]
+                .map(|operation| Question::Role { operation })
+                .into()
+        }
         // The undo of a schedule deletes it, and brings the lower bound back.
         StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }

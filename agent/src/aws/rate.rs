@@ -61,6 +61,7 @@ pub(super) const DESCRIBE_INSTANCE_TYPES: Api = ec2_read("ec2:DescribeInstanceTy
 pub(super) const DESCRIBE_OFFERINGS: Api = ec2_read("ec2:DescribeInstanceTypeOfferings");
 pub(super) const DESCRIBE_VOLUMES: Api = ec2_read("ec2:DescribeVolumes");
 pub(super) const DESCRIBE_MODIFICATIONS: Api = ec2_read("ec2:DescribeVolumesModifications");
+pub(super) const DESCRIBE_TEMPLATE_VERSIONS: Api = ec2_read("ec2:DescribeLaunchTemplateVersions");
 pub(super) const DESCRIBE_SNAPSHOTS: Api = ec2_read("ec2:DescribeSnapshots");
 
 /// Starts refill 2 tokens a second (same table as `ec2_read`).
@@ -73,6 +74,7 @@ pub(super) const CREATE_TAGS: Api = ec2_write("ec2:CreateTags");
 pub(super) const DELETE_TAGS: Api = ec2_write("ec2:DeleteTags");
 pub(super) const CREATE_VOLUME: Api = ec2_write("ec2:CreateVolume");
 pub(super) const DELETE_VOLUME: Api = ec2_write("ec2:DeleteVolume");
+pub(super) const CREATE_TEMPLATE_VERSION: Api = ec2_write("ec2:CreateLaunchTemplateVersion");
 
 pub(super) const LIST_FUNCTIONS: Api = lambda("lambda:ListFunctions");
 pub(super) const LIST_TAGS: Api = lambda("lambda:ListTags");
@@ -88,6 +90,8 @@ pub(super) const DESCRIBE_ACTIVITIES: Api = autoscaling("autoscaling:DescribeSca
 pub(super) const DESCRIBE_REFRESHES: Api = autoscaling("autoscaling:DescribeInstanceRefreshes");
 pub(super) const UPDATE_GROUP: Api = autoscaling("autoscaling:UpdateAutoScalingGroup");
 pub(super) const PUT_SCHEDULE: Api = autoscaling("autoscaling:PutScheduledUpdateGroupAction");
+pub(super) const START_REFRESH: Api = autoscaling("autoscaling:StartInstanceRefresh");
+pub(super) const ROLLBACK_REFRESH: Api = autoscaling("autoscaling:RollbackInstanceRefresh");
 pub(super) const DELETE_SCHEDULE: Api = autoscaling("autoscaling:DeleteScheduledAction");
 
 /// CloudWatch's rates stand in the Amazon CloudWatch User Guide, "CloudWatch service quotas".

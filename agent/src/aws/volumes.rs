@@ -188,6 +188,8 @@ pub(super) async fn marked(
     match made {
         Made::Snapshot => marked_snapshot(clients, filter, mark).await,
         Made::Volume => marked_volume(clients, filter, mark).await,
+        // Versions of launch templates have no tags.
+        Made::TemplateVersion { .. } => Ok(None),
     }
 }
 

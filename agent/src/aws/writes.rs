@@ -57,6 +57,18 @@ pub(super) async fn send(
         Operation::DeleteSchedule { group_name, name } => {
             group_writes::delete_schedule(clients, group_name, name).await
         }
+        Operation::CreateTemplateVersion { template_id, source_version, instance_type, mark } => {
+            let version =
+                (template_id.as_str(), *source_version, instance_type.as_str(), mark.as_str());
+            group_writes::create_version(clients, version, dry_run).await
+        }
+        Operation::StartRefresh { group_name, template_id, version, rollout, auto_rollback } => {
+            let how = (rollout, *auto_rollback);
+            group_writes::start_refresh(clients, group_name, (template_id, *version), how).await
+        }
+        Operation::RollbackRefresh { group_name } => {
+            group_writes::roll_back(clients, group_name).await
+        }
     }
 }
 

@@ -49,6 +49,7 @@ volume-unattached = 1
 function-oversized = 1
 group-fixed-over = 1
 group-daily-rise = 1
+group-type-over = 1
 "#;
 
 /// The account that every run starts from.
@@ -289,7 +290,9 @@ fn kind_of(action: Action) -> Kind {
             Kind::Volume
         }
         Action::TuneFunctionMemory => Kind::Function,
-        Action::TuneGroupCapacity | Action::ScheduleGroup => Kind::Group,
+        Action::TuneGroupCapacity | Action::ScheduleGroup | Action::ResizeGroupInstances => {
+            Kind::Group
+        }
     }
 }
 
@@ -306,16 +309,22 @@ async fn resource_for(simulated: &Simulated, action: Action) -> Resource {
         Action::DeleteUnattachedVolume => {
             resource.volume().is_some_and(|volume| volume.state == "available")
         }
-        Action::ResizeInstance => {
-            resource.instance().is_some_and(|instance| instance.instance_type != "m5.large")
-        }
-        Action::TuneGroupCapacity => {
-            resource.group().is_some_and(|group| group.scaling_policies.is_empty())
-        }
+        Action::ResizeInstance => resource.instance().is_some_and(|instance| {
+            instance.instance_type != "m5.large" && instance.group.is_none()
+        }),
+        Action::TuneGroupCapacity => resource
+            .group()
+            .is_some_and(|group| group.scaling_policies.is_empty() && group.max_size > 2),
         Action::ScheduleGroup => {
             resource.group().is_some_and(|group| !group.scaling_policies.is_empty())
         }
-        Action::StopIdleInstance | Action::TuneFunctionMemory => true,
+        Action::ResizeGroupInstances => {
+            resource.group().is_some_and(|group| group.desired_capacity == 2 && group.max_size == 2)
+        }
+        Action::StopIdleInstance => {
+            resource.instance().is_some_and(|instance| instance.group.is_none())
+        }
+        Action::TuneFunctionMemory => true,
     };
     all.into_iter().find(fits).expect("the fleet has one for each action")
 }
@@ -336,13 +345,14 @@ fn desired(action: Action, live: &Spec) -> Spec {
             throughput_mibps: Some(130),
         }),
         (_, Spec::Function { memory_mb }) => Spec::Function { memory_mb: memory_mb / 2 },
+        (Action::ResizeGroupInstances, _) => Spec::Members { member_type: "m5.large".to_owned() },
         (Action::ScheduleGroup, Spec::Group { min_size, .. }) => {
             Spec::Schedule { scheduled: rise(min_size) }
         }
         (_, Spec::Group { min_size, max_size, desired_capacity }) => {
             Spec::Group { min_size: min_size - 1, max_size, desired_capacity: desired_capacity - 1 }
         }
-        (_, gone @ (Spec::Gone { .. } | Spec::Schedule { .. })) => gone,
+        (_, gone @ (Spec::Gone { .. } | Spec::Schedule { .. } | Spec::Members { .. })) => gone,
     }
 }
 

@@ -100,3 +100,8 @@ async fn a_group_survives_a_death_at_every_point() {
 async fn a_schedule_survives_a_death_at_every_point() {
     matrix(Action::ScheduleGroup).await;
 }
+
+#[tokio::test]
+async fn a_rollout_survives_a_death_at_every_point() {
+    matrix(Action::ResizeGroupInstances).await;
+}

@@ -28,7 +28,7 @@ struct Draw {
     undo: bool,
 }
 
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 14] = [
     "ec2:StopInstances",
     "ec2:StartInstances",
     "ec2:ModifyInstanceAttribute",
@@ -40,6 +40,9 @@ const CALLS: [&str; 11] = [
     "autoscaling:UpdateAutoScalingGroup",
     "autoscaling:PutScheduledUpdateGroupAction",
     "autoscaling:DeleteScheduledAction",
+    "ec2:CreateLaunchTemplateVersion",
+    "autoscaling:StartInstanceRefresh",
+    "autoscaling:RollbackInstanceRefresh",
 ];
 
 fn draw(random: &mut Pcg64Mcg, start: Timestamp) -> Draw {
@@ -95,6 +98,7 @@ fn foreign(live: &Spec, disappears: bool) -> Option<Spec> {
                 min_size: 1,
             }],
         },
+        Spec::Members { .. } => Spec::Members { member_type: "c5.9xlarge".to_owned() },
         Spec::Gone { .. } => return None,
     };
     (!disappears).then_some(spec)
@@ -191,7 +195,12 @@ fn judge(bench: &Bench, drawn: &Draw, state: State, told: &dyn Fn(&Bench) -> Str
             panic!("the engine does not rest in {state}: {}", told(bench))
         }
     }
-    for once in ["ec2:CreateSnapshot", "ec2:CreateVolume", "ec2:DeleteVolume"] {
+    for once in [
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:CreateSnapshot",
+        "ec2:CreateVolume",
+        "ec2:DeleteVolume",
+    ] {
         let count = bench.effects().get(once).copied().unwrap_or(0);
         assert!(count <= 1, "{once} had its effect {count} times: {}", told(bench));
     }

@@ -13,10 +13,10 @@ use trimtab_simulations::{scenario::Scenario, world::World};
 
 use crate::seeds;
 
-/// Twelve resources, of every kind that first looks find; everything that may be done is done.
+/// Fourteen resources and two members, of every kind that first looks find; everything that may be done is done.
 const FLEET: &str = r#"
 name = "swarm"
-description = "Twelve resources, whatever goes wrong."
+description = "Sixteen resources, whatever goes wrong."
 start = "2026-03-02T00:00:00Z"
 history_days = 29
 [fleet]
@@ -30,10 +30,13 @@ volume-unattached = 1
 function-oversized = 1
 group-fixed-over = 1
 group-scaled-over = 1
+group-daily-rise = 1
+group-type-over = 1
 [approver]
 name = "ada"
 approves = ["resize-instance", "stop-idle-instance", "migrate-volume-type", "tune-volume",
-            "delete-unattached-volume", "tune-function-memory", "tune-group-capacity"]
+            "delete-unattached-volume", "tune-function-memory", "tune-group-capacity",
+            "schedule-group", "resize-group-instances"]
 [settings.schedule]
 cycle = "0 5 */8 * * *"
 [settings.autopilot]

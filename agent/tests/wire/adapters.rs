@@ -4,6 +4,7 @@
 
 mod discovery;
 mod failures;
+mod groups;
 mod series;
 mod writes;
 

@@ -127,6 +127,7 @@ fn promised(flow: &Flow, id: &str) -> String {
             format!("{min_size} {max_size} {desired_capacity}")
         }
         Spec::Gone { state } => panic!("{id} is not to go: {state:?}"),
+        other @ (Spec::Schedule { .. } | Spec::Members { .. }) => panic!("{id} is not {other:?}"),
     }
 }
 

@@ -21,6 +21,7 @@ mod cloudwatch;
 mod cut;
 mod fault;
 mod gaps;
+mod refresh;
 mod rules;
 mod upstream;
 mod xml;
@@ -32,6 +33,7 @@ pub(crate) use rules::Rules;
 
 use answer::Answer;
 use cut::{CuttableListener, Scissors};
+use refresh::Refreshes;
 use rules::Memory;
 use upstream::{Forward, Upstream};
 
@@ -139,6 +141,11 @@ impl Proxy {
         self.inject(Fault::new(service, operation, Effect::Delay(delay), times));
     }
 
+    /// Moves the newest instance refresh of a group.
+    pub(crate) fn set_refresh(&self, group: &str, status: &str) {
+        lock(&self.shared.refreshes).set_status(group, status);
+    }
+
     /// Ends all faults.
     pub(crate) fn clear_faults(&self) {
         lock(&self.shared.faults).clear();
@@ -158,6 +165,7 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
     rules: Mutex<Rules>,
     memory: Mutex<Memory>,
+    refreshes: Mutex<Refreshes>,
     cloudwatch: Mutex<CloudWatch>,
 }
 
@@ -173,6 +181,7 @@ impl Shared {
             faults: Mutex::default(),
             rules: Mutex::default(),
             memory: Mutex::default(),
+            refreshes: Mutex::default(),
             cloudwatch: Mutex::default(),
         }
     }
@@ -187,6 +196,9 @@ impl Shared {
             rules::refuse((&rules, &self.memory), (call, &request), &self.upstream).await
         {
             return refusal;
+        }
+        if let Some(played) = lock(&self.refreshes).answer(call).filter(|_| rules.fill_gaps) {
+            return played;
         }
         if let Some(empty) = gaps::stand_in(call).filter(|_| rules.fill_gaps) {
             return empty;

@@ -221,8 +221,8 @@ fn what_may_surprise_is_told() {
             "modes.rule[1] (region = eu-west-1, action = delete-unattached-volume) has no effect: limits.disabled_actions lists delete-unattached-volume",
             "no [[window]] is configured: changes may begin at any time outside a freeze",
             "autopilot behaves as copilot for resize-instance, stop-idle-instance, migrate-volume-type (where it lowers performance), \
-             tune-volume (where it lowers performance), tune-function-memory, tune-group-capacity, \
-             schedule-group (where it lowers performance): \
+             tune-volume (where it lowers performance), tune-function-memory, tune-group-capacity, schedule-group \
+             (where it lowers performance), resize-group-instances: \
              autopilot.max_disruption = \"none\", autopilot.allow_decrease = false",
             "limits.other_per_hour = 0 allows no such change at all",
             "cloud.endpoint_url is set: every call goes to http://127.0.0.1:5000 and not to AWS",
@@ -267,6 +267,7 @@ fn autopilots_caps_are_explained_by_action() {
             (Action::TuneFunctionMemory, Mode::Autopilot, Mode::Autopilot),
             (Action::TuneGroupCapacity, Mode::Copilot, Mode::Copilot),
             (Action::ScheduleGroup, Mode::Autopilot, Mode::Autopilot),
+            (Action::ResizeGroupInstances, Mode::Copilot, Mode::Copilot),
         ]
     );
 }

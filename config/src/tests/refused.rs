@@ -215,7 +215,7 @@ fn rules_that_make_no_sense() {
         "[[modes.rule]]\nmatch = { kind = \"ec2\", action = \"resize\", region = \"x\", arn = \"vol-1\" }\nmode = \"auto\"\n",
         &[
             "t.toml:6:11: modes.rule[0].match.kind = \"ec2\": unknown word; allowed: ec2-instance, ebs-volume, lambda-function, auto-scaling-group",
-            "t.toml:6:25: modes.rule[0].match.action = \"resize\": unknown word; allowed: resize-instance, stop-idle-instance, migrate-volume-type, tune-volume, delete-unattached-volume, tune-function-memory, tune-group-capacity, schedule-group",
+            "t.toml:6:25: modes.rule[0].match.action = \"resize\": unknown word; allowed: resize-instance, stop-idle-instance, migrate-volume-type, tune-volume, delete-unattached-volume, tune-function-memory, tune-group-capacity, schedule-group, resize-group-instances",
             "t.toml:6:44: modes.rule[0].match.region = \"x\": not a region; allowed: a region such as eu-west-1",
             "t.toml:6:58: modes.rule[0].match.arn = \"vol-1\": not the ARN of a resource; allowed: arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE",
             "t.toml:7:1: modes.rule[0].mode = \"auto\": unknown word; allowed: datapilot, copilot, autopilot",

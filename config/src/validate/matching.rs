@@ -157,6 +157,8 @@ const fn kind_of(action: Action) -> Kind {
             Kind::Volume
         }
         Action::TuneFunctionMemory => Kind::Function,
-        Action::TuneGroupCapacity | Action::ScheduleGroup => Kind::Group,
+        Action::TuneGroupCapacity | Action::ScheduleGroup | Action::ResizeGroupInstances => {
+            Kind::Group
+        }
     }
 }

@@ -70,6 +70,32 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             max_size: group_of(seen)?.max_size,
             desired_capacity: None,
         },
+        StepKind::CreateTemplateVersion { template_id, source_version, instance_type } => {
+            let mark = change.id.clone();
+            Operation::CreateTemplateVersion { template_id, source_version, instance_type, mark }
+        }
+        StepKind::RefreshInstances {
+            group_name,
+            template_id,
+            from_version,
+            to_version,
+            rollout,
+        } => {
+            let newest = group_of(seen)?.refresh.as_ref();
+            let runs = newest
+                .is_some_and(|one| !one.has_ended() && one.brings(&template_id, from_version));
+            if to_version.is_some() && runs {
+                return Some(Operation::RollbackRefresh { group_name });
+            }
+            Operation::StartRefresh {
+                group_name,
+                template_id,
+                version: to_version.or_else(|| seen.made_version())?,
+                rollout,
+                // What is taken back must not be rolled back to what it takes back.
+                auto_rollback: to_version.is_none(),
+            }
+        }
     })
 }
 
@@ -89,12 +115,15 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
         | StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. } => 5,
         StepKind::AwaitStatusChecks { .. } => 15,
-        StepKind::ModifyVolume { .. } | StepKind::CreateSnapshot { .. } => 60,
+        StepKind::ModifyVolume { .. }
+        | StepKind::CreateSnapshot { .. }
+        | StepKind::RefreshInstances { .. } => 60,
         StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
         StepKind::SetFunctionMemory { .. }
         | StepKind::SetGroupBounds { .. }
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }
-        | StepKind::LowerFloor { .. } => 3,
+        | StepKind::LowerFloor { .. }
+        | StepKind::CreateTemplateVersion { .. } => 3,
     }
 }

@@ -445,6 +445,7 @@ fn a_refused_first_call_leaves_everything_as_it_was() {
             (Action::TuneFunctionMemory, self::seen(function("x-1"))),
             (Action::TuneGroupCapacity, self::seen(group("x-1"))),
             (Action::ScheduleGroup, self::seen(fixtures::scaled_group("x-1"))),
+            (Action::ResizeGroupInstances, rollout(3, None, false)),
         ] {
             let mut run = begin(action);
             run.act(&seen);
@@ -724,6 +725,85 @@ fn a_schedule_goes_up_and_down_and_leaves_the_groups_own_floor() {
     assert_eq!((min_size, max_size, desired_capacity), (4, 8, None));
     run.wait(10).settle(&live(&[], 4));
     assert_eq!(run.ended().0, State::Undone);
+}
+
+/// The group of a rollout at a version, with its newest refresh, and the version that the change made.
+fn rollout(live: u64, newest: Option<(&str, u64)>, made: bool) -> Seen {
+    let mut resource = fixtures::templated_group("x-1");
+    fixtures::at_version(&mut resource, live);
+    if let Some((status, version)) = newest {
+        fixtures::refreshing(&mut resource, status, version, -30);
+    }
+    let made = made.then(|| Made { id: "4".to_owned(), state: "available".to_owned() });
+    Seen { made: Some(made), ..seen(resource) }
+}
+
+/// A rollout whose refresh was asked for.
+fn refreshing() -> Run {
+    let mut run = begin(Action::ResizeGroupInstances);
+    run.act(&rollout(3, None, false));
+    run.wait(5).record(&rollout(3, None, true));
+    let Operation::StartRefresh { version, auto_rollback, rollout: how, .. } =
+        run.act(&rollout(3, None, true))
+    else {
+        panic!("the version is brought in");
+    };
+    assert_eq!((version, auto_rollback), (4, true));
+    assert_eq!(how.checkpoints_percent, [25, 50, 100], "one of four members goes first");
+    run
+}
+
+#[test]
+fn a_rollout_goes_to_its_end_and_back() {
+    let mut run = refreshing();
+    for status in ["Pending", "InProgress", "Baking"] {
+        assert!(run.wait(600).polls(&rollout(3, Some((status, 4)), true)), "{status}");
+    }
+    run.wait(600).settle(&rollout(4, Some(("Successful", 4)), true));
+    assert_eq!(run.change.state, State::Watching);
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.wait(90_000);
+    run.change.apply(run.at, &event);
+    let live = rollout(4, Some(("Successful", 4)), false);
+    let Operation::StartRefresh { version, auto_rollback, .. } = run.act(&live) else {
+        panic!("the old version is brought in again");
+    };
+    assert_eq!((version, auto_rollback), (3, false));
+    let mut back = fixtures::templated_group("x-1");
+    fixtures::refreshing(&mut back, "Successful", 3, -100_000);
+    run.wait(600).settle(&seen(back));
+    assert_eq!(run.ended(), (State::Undone, "asked"));
+}
+
+#[test]
+fn a_running_refresh_is_rolled_back() {
+    let mut run = refreshing();
+    let running = rollout(3, Some(("InProgress", 4)), true);
+    assert!(run.wait(60).polls(&running));
+    assert_eq!(reason_not_undoable(&run.change), None, "it may run for hours");
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    assert!(matches!(run.act(&running), Operation::RollbackRefresh { .. }));
+    assert!(run.wait(30).polls(&running), "describes lag");
+    assert!(run.wait(30).polls(&rollout(3, Some(("RollbackInProgress", 4)), false)));
+    run.wait(600).settle(&rollout(3, Some(("RollbackSuccessful", 4)), false));
+    assert_eq!(run.ended().0, State::Undone);
+}
+
+#[test]
+fn what_auto_scaling_rolled_back_is_undone_without_a_write() {
+    let mut run = refreshing();
+    run.wait(900).settle(&rollout(3, Some(("RollbackSuccessful", 4)), true));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Undone, "{reason}");
+    assert!(reason.contains("rolled the refresh back"), "{reason}");
+}
+
+#[test]
+fn a_refresh_that_somebody_cancels_is_theirs() {
+    let mut run = refreshing();
+    run.wait(900).record(&rollout(3, Some(("Cancelled", 4)), true));
+    assert_eq!(run.ended().0, State::Conflicted);
 }
 
 #[test]

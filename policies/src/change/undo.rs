@@ -19,6 +19,8 @@ pub fn reason_not_undoable(change: &Change) -> Option<String> {
             let is_empty = undo_steps(change).is_empty();
             reason_no_way_back(change).or_else(|| is_empty.then(nothing))
         }
+        // A refresh runs for hours, and can be rolled back at any time.
+        State::Executing if is_refreshing(change) => None,
         State::Queued | State::Executing => Some(format!(
             "change `{}` is still being carried out: wait until it is watched, then undo it",
             change.id
@@ -31,6 +33,13 @@ pub fn reason_not_undoable(change: &Change) -> Option<String> {
             change.id, change.state
         )),
     }
+}
+
+fn is_refreshing(change: &Change) -> bool {
+    change.undo_reason.is_none()
+        && change.current().is_some_and(|progress| {
+            progress.attempts > 0 && progress.step.kind.as_refresh().is_some()
+        })
 }
 
 /// The inverse of everything that was done or attempted so far; empty when nothing was.
@@ -151,9 +160,21 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
             let kind = StepKind::DeleteSchedule { group_name, scheduled };
             return Some(back(&name, kind, budget_s));
         }
+        StepKind::RefreshInstances { group_name, template_id, from_version, rollout, .. } => {
+            let made = change.created.get("create-version")?.parse().ok()?;
+            let kind = StepKind::RefreshInstances {
+                group_name,
+                template_id,
+                from_version: made,
+                to_version: Some(from_version),
+                rollout,
+            };
+            ("refresh-back", kind, budget_s)
+        }
         // The mark is removed after the outcome, whichever way the change has gone.
         StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. }
+        | StepKind::CreateTemplateVersion { .. }
         | StepKind::AwaitStatusChecks { .. }
         | StepKind::CreateSnapshot { .. }
         | StepKind::RestoreVolume { .. }

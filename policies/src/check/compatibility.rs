@@ -4,6 +4,8 @@
 
 mod group;
 
+pub(super) use group::rights_of_refresh;
+
 use trimtab_models::{
     catalog::{
         ApiWord, Architecture, AttachmentLimit, BootMode, InstanceType, RootDevice, Support,
@@ -29,6 +31,7 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         Action::TuneFunctionMemory => reasons_of_function(subject),
         Action::TuneGroupCapacity => reasons_of_bounds(&subject.recommendation().desired),
         Action::ScheduleGroup => group::reasons_of_schedule(subject),
+        Action::ResizeGroupInstances => group::reasons_of_members(subject),
     };
     if subject.candidate.steps.is_empty() {
         reasons.push(Reason::fail("there are no steps that would carry it out"));
@@ -267,7 +270,8 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
         | Spec::Volume(_)
         | Spec::Group { .. }
         | Spec::Gone { .. }
-        | Spec::Schedule { .. } => {
+        | Spec::Schedule { .. }
+        | Spec::Members { .. } => {
             reasons.push(Reason::fail("what is desired is no memory size"));
         }
     }

@@ -29,7 +29,8 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
         | Action::DeleteUnattachedVolume
         | Action::TuneFunctionMemory
         | Action::TuneGroupCapacity
-        | Action::ScheduleGroup => reasons.extend(reason_changed_lately(subject)),
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => reasons.extend(reason_changed_lately(subject)),
     }
     result(CheckName::Cooldown, reasons, "left alone long enough")
 }

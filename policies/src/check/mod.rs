@@ -235,7 +235,8 @@ const fn sizes(action: Action) -> bool {
         | Action::TuneVolume
         | Action::TuneFunctionMemory
         | Action::TuneGroupCapacity
-        | Action::ScheduleGroup => true,
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => true,
         Action::StopIdleInstance | Action::DeleteUnattachedVolume => false,
     }
 }
@@ -248,7 +249,8 @@ const fn loses_data(action: Action) -> bool {
         | Action::TuneVolume
         | Action::TuneFunctionMemory
         | Action::TuneGroupCapacity
-        | Action::ScheduleGroup => false,
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Not here: asking AWS (`trimtab`), and what a mode allows (`mode`).
 
-use super::{Reason, Subject, result};
+use super::{Reason, Subject, compatibility::rights_of_refresh, result};
 use crate::{
     facts::Permission,
     plan::{CheckName, CheckResult, Moment},
@@ -22,7 +22,11 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
                     Some(Reason::fail(format!("the role may not call {operation}: {message}")))
                 }
             };
-            result(CheckName::Permission, reason, "the role may do every step and its undo")
+            let mut kinds = subject.candidate.steps.iter().map(|step| &step.kind);
+            let beside = kinds.find_map(rights_of_refresh);
+            let beside = beside.map_or_else(String::new, |rights| format!("; {rights}"));
+            let pass = format!("the role may do every step and its undo{beside}");
+            result(CheckName::Permission, reason, pass)
         }
     }
 }

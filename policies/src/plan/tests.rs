@@ -334,7 +334,7 @@ fn breaches_a_budget(world: &World, plan: &Plan) -> Option<String> {
     for entry in &fresh {
         let is_group = matches!(
             entry.recommendation.action,
-            Action::TuneGroupCapacity | Action::ScheduleGroup
+            Action::TuneGroupCapacity | Action::ScheduleGroup | Action::ResizeGroupInstances
         );
         if !is_group {
             let group = entry.recommendation.resource.tags["service"].clone();

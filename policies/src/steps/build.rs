@@ -2,6 +2,8 @@
 
 mod group;
 
+pub use group::watched_by;
+
 use trimtab_models::{
     recommendation::{Action, Recommendation},
     resource::{Resource, scaled_by_others},
@@ -34,6 +36,7 @@ pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> 
         Action::TuneFunctionMemory => memory(recommendation),
         Action::TuneGroupCapacity => bounds(recommendation, resource),
         Action::ScheduleGroup => group::schedule(recommendation, resource),
+        Action::ResizeGroupInstances => group::members(recommendation, resource),
     }
 }
 
@@ -223,7 +226,8 @@ fn bounds(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
         | Spec::Volume(_)
         | Spec::Function { .. }
         | Spec::Gone { .. }
-        | Spec::Schedule { .. } => None,
+        | Spec::Schedule { .. }
+        | Spec::Members { .. } => None,
     };
     match (of(&recommendation.expected), of(&recommendation.desired)) {
         (Some(from), Some(to)) if from != to => vec![step(

@@ -6,6 +6,7 @@ mod function;
 mod group;
 mod instance;
 mod mark;
+mod refresh;
 mod volume;
 
 use jiff::Timestamp;
@@ -46,6 +47,13 @@ pub struct Seen {
     pub status: Option<InstanceStatus>,
     /// What the step made, where it makes something; the outer `None` means that it could not be asked.
     pub made: Option<Option<Made>>,
+}
+
+impl Seen {
+    /// The version of a launch template that this change made.
+    pub(crate) fn made_version(&self) -> Option<u64> {
+        self.made.as_ref()?.as_ref()?.id.parse().ok()
+    }
 }
 
 /// What a step makes of what it sees.
@@ -122,6 +130,18 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
         StepKind::LowerFloor { own_min, raised, .. } => {
             group::lower_floor(resource, *own_min, raised)
         }
+        StepKind::CreateTemplateVersion { template_id, source_version, .. } => {
+            refresh::create_version(resource, seen, template_id, *source_version)
+        }
+        StepKind::RefreshInstances { template_id, from_version, to_version, .. } => {
+            let versions = refresh::Versions {
+                template_id,
+                from: *from_version,
+                to: to_version.or_else(|| seen.made_version()),
+                is_back: to_version.is_some(),
+            };
+            refresh::refresh(resource, &versions, attempted_at)
+        }
     }
 }
 
@@ -150,7 +170,9 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::MarkInstance { .. }
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }
-        | StepKind::LowerFloor { .. } => Sight::Foreign("the resource is gone".to_owned()),
+        | StepKind::LowerFloor { .. }
+        | StepKind::CreateTemplateVersion { .. }
+        | StepKind::RefreshInstances { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }
 }
 

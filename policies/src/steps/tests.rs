@@ -390,6 +390,106 @@ fn a_schedule_is_set_up_and_taken_down() {
     check(&put(&up), &absent(), 0, None, Is::Foreign);
 }
 
+/// The group at a version, with its newest refresh: its status, the version it brings in, and how long ago it began.
+fn refreshed(live: u64, newest: Option<(&str, u64, i64)>) -> Seen {
+    let mut resource = fixtures::templated_group("g");
+    fixtures::at_version(&mut resource, live);
+    if let Some((status, version, ago_s)) = newest {
+        fixtures::refreshing(&mut resource, status, version, ago_s);
+    }
+    let made = Made { id: "4".to_owned(), state: "available".to_owned() };
+    Seen { made: Some(Some(made)), ..present(resource) }
+}
+
+fn refresh_kind(from_version: u64, to_version: Option<u64>) -> StepKind {
+    let rollout = Rollout {
+        checkpoints_percent: vec![25, 50, 100],
+        checkpoint_delay_s: 1_800,
+        bake_s: 1_800,
+        alarms: Vec::new(),
+    };
+    StepKind::RefreshInstances {
+        group_name: "g".into(),
+        template_id: "lt-1".into(),
+        from_version,
+        to_version,
+        rollout,
+    }
+}
+
+#[test]
+fn a_version_of_a_template_is_made_once() {
+    let kind = StepKind::CreateTemplateVersion {
+        template_id: "lt-1".into(),
+        source_version: 3,
+        instance_type: "m5.large".into(),
+    };
+    let seen = |live| Seen { made: Some(None), ..refreshed(live, None) };
+    check(&kind, &seen(3), 0, None, Is::Ready);
+    check(&kind, &refreshed(3, None), 0, None, Is::Done);
+    check(&kind, &Seen { made: None, ..seen(3) }, 0, None, Is::Unknown);
+    check(&kind, &seen(2), 0, None, Is::Foreign);
+    let busy = Seen { made: Some(None), ..refreshed(3, Some(("InProgress", 2, 60))) };
+    check(&kind, &busy, 0, None, Is::Foreign);
+    check(&kind, &present(group("g")), 0, None, Is::Foreign);
+}
+
+#[test]
+fn a_refresh_is_followed_to_its_end() {
+    let kind = refresh_kind(3, None);
+    let rows = [
+        (3, None, Is::Ready),
+        (3, Some(("Successful", 2, 90_000)), Is::Ready),
+        (3, Some(("InProgress", 2, 60)), Is::Foreign),
+        (2, None, Is::Foreign),
+        (3, Some(("Pending", 4, 60)), Is::InProgress),
+        (3, Some(("InProgress", 4, 60)), Is::InProgress),
+        (3, Some(("Baking", 4, 60)), Is::InProgress),
+        (3, Some(("Successful", 4, 60)), Is::InProgress),
+        (4, Some(("Successful", 4, 60)), Is::Done),
+        (3, Some(("RollbackInProgress", 4, 60)), Is::InProgress),
+        (3, Some(("RollbackSuccessful", 4, 60)), Is::Failed),
+        (3, Some(("RollbackFailed", 4, 60)), Is::Failed),
+        (3, Some(("Failed", 4, 60)), Is::Failed),
+        (3, Some(("Cancelling", 4, 60)), Is::Foreign),
+        (3, Some(("Cancelled", 4, 60)), Is::Foreign),
+        (3, Some(("Sulking", 4, 60)), Is::Unknown),
+    ];
+    for (live, newest, expect) in rows {
+        check(&kind, &refreshed(live, newest), 0, Some(seconds_ago(60)), expect);
+    }
+    let unknown = Seen { made: None, ..refreshed(3, None) };
+    check(&kind, &unknown, 0, None, Is::Unknown);
+    check(&kind, &absent(), 0, None, Is::Foreign);
+}
+
+#[test]
+fn a_refresh_is_taken_back() {
+    let kind = refresh_kind(4, Some(3));
+    let rows = [
+        // Rolled back while it runs, followed by another refresh afterwards.
+        (3, Some(("InProgress", 4, 600)), None, Is::Ready),
+        (3, Some(("Baking", 4, 600)), None, Is::Ready),
+        (3, Some(("RollbackInProgress", 4, 600)), Some(60), Is::InProgress),
+        (3, Some(("RollbackSuccessful", 4, 600)), Some(60), Is::Done),
+        (3, Some(("RollbackFailed", 4, 600)), Some(60), Is::Ready),
+        (3, Some(("Failed", 4, 600)), None, Is::Ready),
+        (4, Some(("Successful", 4, 90_000)), None, Is::Ready),
+        (4, Some(("InProgress", 3, 50)), Some(60), Is::InProgress),
+        (3, Some(("Successful", 3, 50)), Some(60), Is::Done),
+        (4, Some(("Failed", 3, 50)), Some(60), Is::Failed),
+        (4, Some(("Cancelled", 4, 600)), None, Is::Foreign),
+        // The refresh forward never reached Auto Scaling; the old version came in long ago.
+        (3, Some(("Successful", 3, 90_000)), None, Is::Done),
+        (3, None, None, Is::Done),
+        (7, None, None, Is::Foreign),
+        (4, Some(("InProgress", 8, 60)), None, Is::Foreign),
+    ];
+    for (live, newest, attempted, expect) in rows {
+        check(&kind, &refreshed(live, newest), 0, attempted.map(seconds_ago), expect);
+    }
+}
+
 #[test]
 fn what_cannot_be_read_or_is_of_another_kind_is_never_taken_for_an_effect() {
     for action in Action::ALL {

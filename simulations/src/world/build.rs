@@ -11,7 +11,9 @@ use trimtab_models::{
     spec::VolumeSpec,
 };
 
-use super::{Body, Entity, FunctionBody, GroupBody, InstanceBody, VolumeBody, World};
+use super::{
+    Body, Entity, FunctionBody, GroupBody, InstanceBody, VolumeBody, World, refresh::Template,
+};
 use crate::{
     fleet::{Archetype, Blueprint, BodyPlan},
     noise::{mix, unit},
@@ -50,7 +52,90 @@ fn add(world: &mut World, archetype: Archetype, number: u32, region: &str) {
         reference,
         detail,
     };
-    world.entities.insert(id, Entity { resource, demand, body });
+    let group = Entity { resource, demand, body };
+    for member in members(&group, blueprint.members_seen) {
+        world.entities.insert(member.resource.id.clone(), member);
+    }
+    world.entities.insert(id, group);
+}
+
+/// The members of a group as resources of their own, each with its share of the group's load.
+fn members(group: &Entity, seen: bool) -> Vec<Entity> {
+    let (Detail::Group(detail), Body::Group(body), true) =
+        (&group.resource.detail, &group.body, seen)
+    else {
+        return Vec::new();
+    };
+    let share = body.peak_members / f64::from(detail.desired_capacity.max(1));
+    let workload = group.demand.workload;
+    let workload = Workload {
+        base_ratio: workload.base_ratio * share,
+        day_ratio: workload.day_ratio * share,
+        ..workload
+    };
+    let member = |member: &Member| {
+        let (id, name) = (member.instance_id.clone(), &member.instance_type);
+        let mut instance = linux_instance(name, group.resource.created_at);
+        instance.group = Some(group.resource.id.clone());
+        let place = &group.resource.reference;
+        let tag = ("aws:autoscaling:groupName".to_owned(), group.resource.id.clone());
+        let reference = ResourceRef {
+            arn: Arn(format!("arn:aws:ec2:{}:{}:instance/{id}", place.region, place.account)),
+            kind: Kind::Instance,
+            tags: place.tags.clone().into_iter().chain([tag]).collect(),
+            ..place.clone()
+        };
+        let resource = Resource {
+            reference,
+            id,
+            zone: Some(format!("{}a", place.region)),
+            detail: Detail::Instance(Box::new(instance)),
+            ..group.resource.clone()
+        };
+        let body = InstanceBody {
+            types: Timeline::new(name.clone()),
+            states: Timeline::new(InstanceState::Running),
+            reasons: Timeline::new(None),
+            first_type: name.clone(),
+            memory_ratio: None,
+            network_bytes_s: 0.0,
+        };
+        let demand = Demand { workload, ..group.demand };
+        Entity { resource, demand, body: Body::Instance(body) }
+    };
+    detail.members.iter().map(member).collect()
+}
+
+/// A running instance with an ordinary image.
+fn linux_instance(name: &str, launched_at: Option<Timestamp>) -> Instance {
+    let arm = name.split('.').next().is_some_and(|family| family.ends_with('g'));
+    Instance {
+        instance_type: name.to_owned(),
+        state: InstanceState::Running,
+        platform: "Linux/UNIX".to_owned(),
+        architecture: if arm { "arm64" } else { "x86_64" }.to_owned(),
+        virtualization: "hvm".to_owned(),
+        ena_support: true,
+        boot_mode: Some(if arm { "uefi" } else { "legacy-bios" }.to_owned()),
+        ebs_root: true,
+        lifecycle: None,
+        tenancy: "default".to_owned(),
+        placement_group: None,
+        hibernation: false,
+        enclave: false,
+        custom_cpu_options: false,
+        licenses: 0,
+        network_interfaces: 1,
+        addresses_per_interface: 1,
+        special_network: false,
+        public_ip: None,
+        elastic_ip: false,
+        volumes: Vec::new(),
+        operator_managed: false,
+        group: None,
+        state_reason: None,
+        launched_at,
+    }
 }
 
 /// No two servers are alike: levels differ by up to 15 %, peaks by up to three hours.
@@ -130,33 +215,12 @@ impl Placing<'_> {
         };
         let id = self.hex("i");
         let instance_type = self.pick(types).to_owned();
-        let arm = instance_type.split('.').next().is_some_and(|family| family.ends_with('g'));
+        let launched_at = Timestamp::from_second(self.world.history_s - 90 * 86_400).ok();
         let instance = Instance {
-            instance_type: instance_type.clone(),
-            state: InstanceState::Running,
             platform: (*platform).to_owned(),
-            architecture: if arm { "arm64" } else { "x86_64" }.to_owned(),
-            virtualization: "hvm".to_owned(),
-            ena_support: true,
-            boot_mode: Some(if arm { "uefi" } else { "legacy-bios" }.to_owned()),
-            ebs_root: true,
             lifecycle: spot.then(|| "spot".to_owned()),
-            tenancy: "default".to_owned(),
-            placement_group: None,
-            hibernation: false,
-            enclave: false,
-            custom_cpu_options: false,
-            licenses: 0,
-            network_interfaces: 1,
-            addresses_per_interface: 1,
-            special_network: false,
-            public_ip: None,
-            elastic_ip: false,
             volumes: vec![self.hex("vol")],
-            operator_managed: false,
-            group: None,
-            state_reason: None,
-            launched_at: Timestamp::from_second(self.world.history_s - 90 * 86_400).ok(),
+            ..linux_instance(&instance_type, launched_at)
         };
         let body = InstanceBody {
             types: Timeline::new(instance_type.clone()),
@@ -276,6 +340,8 @@ impl Placing<'_> {
             suspended_processes: suspended.then(|| "Terminate".to_owned()).into_iter().collect(),
             activities_in_progress: Vec::new(),
             refresh_in_progress: None,
+            refresh: None,
+            launch_template: None,
             deleting: false,
         };
         let body = GroupBody {
@@ -284,7 +350,8 @@ impl Placing<'_> {
             scaled: *scaled,
             lag_s: *lag_s,
             schedule: Timeline::new(Vec::new()),
-            instance_type: (*instance_type).to_owned(),
+            first_type: (*instance_type).to_owned(),
+            template: Template::new(self.hex("lt"), instance_type),
         };
         (self.name.clone(), Detail::Group(group), Body::Group(body))
     }

@@ -110,9 +110,12 @@ impl World {
             Operation::SetFunctionMemory { function_name, .. } => function_name,
             Operation::SetGroupBounds { group_name, .. }
             | Operation::PutSchedule { group_name, .. }
-            | Operation::DeleteSchedule { group_name, .. } => group_name,
+            | Operation::DeleteSchedule { group_name, .. }
+            | Operation::StartRefresh { group_name, .. }
+            | Operation::RollbackRefresh { group_name } => group_name,
             Operation::TagResource { resource_id, .. }
             | Operation::UntagResource { resource_id, .. } => resource_id,
+            Operation::CreateTemplateVersion { template_id, .. } => template_id,
         };
         (operation.iam_action(), target.clone())
     }
@@ -147,6 +150,8 @@ impl World {
             StepKind::DeleteSchedule { .. } => Some("autoscaling:DeleteScheduledAction"),
             StepKind::MarkInstance { .. } => Some("ec2:CreateTags"),
             StepKind::UnmarkInstance { .. } => Some("ec2:DeleteTags"),
+            StepKind::CreateTemplateVersion { .. } => Some("ec2:CreateLaunchTemplateVersion"),
+            StepKind::RefreshInstances { .. } => Some("autoscaling:StartInstanceRefresh"),
         });
         calls.into_iter().find(|call| self.faults.denied.contains(*call)).map(str::to_owned)
     }

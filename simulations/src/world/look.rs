@@ -16,7 +16,7 @@ use trimtab_policies::{
     operations::{Failure, FailureKind},
 };
 
-use super::{Body, Entity, FunctionBody, GroupBody, InstanceBody, VolumeBody, World};
+use super::{Body, Entity, FunctionBody, InstanceBody, VolumeBody, World};
 use crate::noise::{mix, unit};
 
 /// The longest that a describe lags behind a write, seconds.
@@ -65,7 +65,11 @@ impl Entity {
                 group.scheduled_actions = schedule.iter().map(|one| one.name.clone()).collect();
                 group.schedule = schedule.iter().map(scheduled_action).collect();
                 group.desired_capacity = body.desired(&self.demand, second);
-                group.members = members(self, body, group.desired_capacity);
+                group.members = members(self, body.type_at(second), group.desired_capacity);
+                group.launch_template = Some(body.template.seen_at(second));
+                group.refresh = body.template.newest_refresh(second);
+                let open = group.refresh.as_ref().filter(|one| !one.has_ended());
+                group.refresh_in_progress = open.map(|one| one.status.clone());
             }
             _ => unreachable!("body and detail are made together"),
         }
@@ -86,11 +90,11 @@ fn scheduled_action(one: &ScheduledMin) -> ScheduledAction {
     }
 }
 
-fn members(entity: &Entity, body: &GroupBody, count: u32) -> Vec<Member> {
+fn members(entity: &Entity, instance_type: &str, count: u32) -> Vec<Member> {
     (0..count)
         .map(|number| Member {
             instance_id: format!("i-0{:016x}", mix(entity.demand.stream ^ u64::from(number))),
-            instance_type: body.instance_type.clone(),
+            instance_type: instance_type.to_owned(),
             lifecycle_state: "InService".to_owned(),
             healthy: true,
         })

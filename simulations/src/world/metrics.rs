@@ -59,18 +59,25 @@ impl World {
             Body::Instance(body) => self.instance_value(demand, body, measure, second, step_s),
             Body::Volume(body) => volume_value(demand, body, measure.metric, second, step_s),
             Body::Function(body) => function_value(demand, body, measure, second, step_s),
-            Body::Group(body) => group_value(demand, body, measure, second),
+            Body::Group(body) => {
+                let speedup = self.speedup_of(body.type_at(second), &body.first_type);
+                group_value(demand, body, measure, second, speedup)
+            }
         };
         value.map_or(f32::NAN, |value| value as f32)
     }
 
     /// How much faster (above 1) or slower the type in force is than the first one.
     pub(crate) fn speedup(&self, body: &InstanceBody, second: i64) -> f64 {
-        let now = body.types.at(second);
-        if *now == body.first_type {
+        self.speedup_of(body.types.at(second), &body.first_type)
+    }
+
+    /// How much faster (above 1) or slower a type is than another.
+    pub(crate) fn speedup_of(&self, now: &str, first: &str) -> f64 {
+        if now == first {
             return 1.0;
         }
-        match (self.speed(now), self.speed(&body.first_type)) {
+        match (self.speed(now), self.speed(first)) {
             (Some(now), Some(first)) => now / first,
             _ => 1.0,
         }
@@ -228,12 +235,18 @@ impl GroupBody {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a kind answers only for its own metrics")]
-fn group_value(demand: &Demand, body: &GroupBody, measure: Measure, second: i64) -> Option<f64> {
+fn group_value(
+    demand: &Demand,
+    body: &GroupBody,
+    measure: Measure,
+    second: i64,
+    speedup: f64,
+) -> Option<f64> {
     let members = f64::from(body.desired(demand, second));
     match measure.metric {
         Metric::GroupInService => Some(members),
         Metric::GroupCpu if members > 0.0 => {
-            let average = 100.0 * body.load(demand, second) / members;
+            let average = 100.0 * body.load(demand, second) / (members * speedup);
             Some(cpu(average, measure.statistic, demand.peak_factor(second)))
         }
         _ => None,

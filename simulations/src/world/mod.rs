@@ -9,6 +9,7 @@ mod look;
 mod metrics;
 mod perform;
 mod power;
+mod refresh;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -121,7 +122,8 @@ pub(crate) struct GroupBody {
     /// How long after the load the policy's members come, seconds.
     pub(crate) lag_s: i64,
     pub(crate) schedule: Timeline<Vec<ScheduledMin>>,
-    pub(crate) instance_type: String,
+    pub(crate) first_type: String,
+    pub(crate) template: refresh::Template,
 }
 
 #[derive(Debug, Clone)]

@@ -106,6 +106,13 @@ impl World {
             Operation::DeleteSchedule { name, .. } => {
                 self.delete_schedule(&target, call, name, now_s)
             }
+            Operation::CreateTemplateVersion { source_version, instance_type, mark, .. } => {
+                self.create_version(&target, call, (*source_version, instance_type, mark))
+            }
+            Operation::StartRefresh { version, rollout, auto_rollback, .. } => {
+                self.start_refresh(&target, call, (*version, rollout, *auto_rollback), now_s)
+            }
+            Operation::RollbackRefresh { .. } => self.roll_back(&target, call, now_s),
         }
     }
 
@@ -295,6 +302,9 @@ impl World {
             }
             (Body::Group(body), Some(Spec::Group { min_size, max_size, desired_capacity })) => {
                 body.bounds.set(second, (*min_size, *max_size, *desired_capacity));
+            }
+            (Body::Group(body), Some(Spec::Members { member_type })) => {
+                body.template.force(second, member_type);
             }
             (Body::Group(body), Some(Spec::Schedule { scheduled })) => {
                 body.reschedule(second, scheduled.clone());

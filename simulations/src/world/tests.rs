@@ -5,9 +5,12 @@ use proptest::prelude::*;
 use trimtab_models::{
     metric::{Measure, Metric, Statistic},
     resource::{Kind, ModificationState},
-    spec::{PowerState, Spec},
+    spec::{PowerState, ScheduledMin, Spec},
 };
-use trimtab_policies::operations::{Failure, FailureKind};
+use trimtab_policies::{
+    operations::{Failure, FailureKind},
+    steps::Rollout,
+};
 
 use super::*;
 
@@ -759,4 +762,122 @@ proptest! {
             prop_assert_eq!((min_size, max_size, desired_capacity), expect);
         }
     }
+}
+
+fn groups() -> World {
+    let text = "name = \"groups\"\ndescription = \"Two groups.\"\nstart = \"2026-03-02T00:00:00Z\"\n\
+                [fleet]\ngroup-daily-rise = 1\ngroup-type-over = 1\n";
+    let scenario = Scenario::parse(text).expect("a scenario that is read");
+    World::new(&scenario, 7, Catalog::embedded())
+}
+
+#[test]
+fn a_schedule_moves_the_floor_and_leaves_it_when_it_is_deleted() {
+    let mut world = groups();
+    let group_name = "shop-front-1".to_owned();
+    let put = |name: &str, recurrence: &str, min_size| Operation::PutSchedule {
+        group_name: "shop-front-1".to_owned(),
+        scheduled: ScheduledMin {
+            name: name.to_owned(),
+            recurrence: recurrence.to_owned(),
+            min_size,
+        },
+    };
+    let floor = |world: &World, second| match world.true_spec("shop-front-1", at(second)) {
+        Some(Spec::Group { min_size, .. }) => min_size,
+        other => panic!("no group: {other:?}"),
+    };
+    assert_eq!(outcome(&mut world, &put("down", "0 10 * * *", 2), 0), None);
+    assert_eq!(outcome(&mut world, &put("up", "30 7 * * *", 6), 10), None);
+    assert_eq!(outcome(&mut world, &put("high", "0 8 * * *", 99), 20), Some(FailureKind::Rejected));
+    assert_eq!(outcome(&mut world, &put("odd", "*/5 8 * * *", 3), 20), Some(FailureKind::Rejected));
+    let hours = [0, 7, 8, 9, 10, 23, 31, 32].map(|hour| floor(&world, hour * HOUR_S + 60));
+    assert_eq!(hours, [2, 2, 6, 6, 2, 2, 2, 6], "what comes first is only seen when it fires");
+    let delete = |name: &str| Operation::DeleteSchedule {
+        group_name: group_name.clone(),
+        name: name.to_owned(),
+    };
+    assert_eq!(outcome(&mut world, &delete("up"), 8 * HOUR_S), None);
+    assert_eq!(outcome(&mut world, &delete("down"), 8 * HOUR_S + 60), None);
+    assert_eq!(outcome(&mut world, &delete("down"), 8 * HOUR_S + 90), Some(FailureKind::NotFound));
+    assert_eq!(floor(&world, 12 * HOUR_S), 6, "a deleted schedule leaves its bound");
+    assert_eq!(outcome(&mut world, &bounds("shop-front-1", 2, 20, None), 13 * HOUR_S), None);
+    assert_eq!(floor(&world, 14 * HOUR_S), 2);
+}
+
+/// The template of the group, the version that it is at, and its newest refresh.
+fn rollout(world: &mut World, second: i64) -> (String, u64, Option<String>) {
+    let shown = world.describe("gateway-1", at(second)).expect("it is there");
+    let group = shown.group().expect("a group").clone();
+    let template = group.launch_template.expect("it has one");
+    (template.id, template.number.expect("it is read"), group.refresh.map(|one| one.status))
+}
+
+fn version_of(template_id: &str, mark: &str) -> Operation {
+    Operation::CreateTemplateVersion {
+        template_id: template_id.to_owned(),
+        source_version: 1,
+        instance_type: "r5.xlarge".to_owned(),
+        mark: mark.to_owned(),
+    }
+}
+
+fn refresh_to(template_id: &str, version: u64) -> Operation {
+    Operation::StartRefresh {
+        group_name: "gateway-1".to_owned(),
+        template_id: template_id.to_owned(),
+        version,
+        rollout: Rollout {
+            checkpoints_percent: vec![50, 100],
+            checkpoint_delay_s: 600,
+            bake_s: 600,
+            alarms: Vec::new(),
+        },
+        auto_rollback: true,
+    }
+}
+
+#[test]
+fn a_refresh_brings_a_version_in_and_rolls_back() {
+    let mut world = groups();
+    let (template_id, ..) = rollout(&mut world, 0);
+    for _ in 0..2 {
+        assert_eq!(outcome(&mut world, &version_of(&template_id, "chg-1"), 0), None);
+    }
+    let found = world.marked_version(&template_id, "chg-1").expect("no faults");
+    assert_eq!(found.map(|(id, _)| id).as_deref(), Some("2"), "the mark makes one version");
+    let refresh = refresh_to(&template_id, 2);
+    assert_eq!(outcome(&mut world, &refresh_to(&template_id, 3), 10), Some(FailureKind::Rejected));
+    assert_eq!(outcome(&mut world, &refresh, 10), None);
+    assert_eq!(outcome(&mut world, &refresh, 20), Some(FailureKind::Conflict));
+    let status = |world: &mut World, second| rollout(world, second).2.unwrap_or_default();
+    assert_eq!(status(&mut world, 30), "Pending");
+    assert_eq!(status(&mut world, 300), "InProgress");
+    let roll_back = Operation::RollbackRefresh { group_name: "gateway-1".to_owned() };
+    assert_eq!(outcome(&mut world, &roll_back, 400), None);
+    assert_eq!(status(&mut world, 500), "RollbackInProgress");
+    assert_eq!(status(&mut world, 800), "RollbackSuccessful");
+    assert_eq!(rollout(&mut world, 9_000).1, 1, "the old version stays");
+    assert_eq!(outcome(&mut world, &roll_back, 900), Some(FailureKind::Conflict));
+    // To its end: 60 s, two waves of 300 s with 600 s between them, and 600 s of baking.
+    assert_eq!(outcome(&mut world, &refresh, 1_000), None);
+    assert_eq!(status(&mut world, 1_000 + 1_300), "Baking");
+    assert_eq!(rollout(&mut world, 1_000 + 2_000).1, 2);
+    assert_eq!(status(&mut world, 1_000 + 2_000), "Successful");
+    let members = world.describe("gateway-1", at(4_000)).expect("it is there");
+    let members = &members.group().expect("a group").members;
+    assert!(members.iter().all(|member| member.instance_type == "r5.xlarge"));
+    let observed = world.describe(&members[0].instance_id, at(4_000)).expect("a resource");
+    assert_eq!(observed.instance().map(|one| one.instance_type.as_str()), Some("r5.xlarge"));
+}
+
+#[test]
+fn a_refresh_without_capacity_rolls_back_by_itself() {
+    let mut world = groups();
+    let (template_id, ..) = rollout(&mut world, 0);
+    assert_eq!(outcome(&mut world, &version_of(&template_id, "chg-1"), 0), None);
+    world.faults.no_capacity.insert("r5.xlarge".to_owned(), at(HOUR_S));
+    assert_eq!(outcome(&mut world, &refresh_to(&template_id, 2), 10), None);
+    let (_, number, status) = rollout(&mut world, 2 * HOUR_S);
+    assert_eq!((number, status.as_deref()), (1, Some("RollbackSuccessful")));
 }

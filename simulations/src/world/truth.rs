@@ -82,7 +82,7 @@ impl World {
             Body::Group(body) => {
                 let price = self
                     .catalog
-                    .instance_price(&body.instance_type, region, LINUX_PLATFORM)?
+                    .instance_price(body.type_at(second), region, LINUX_PLATFORM)?
                     .per_hour
                     .monthly();
                 // The bounds in force now, against the load of the past week.
@@ -132,9 +132,11 @@ impl World {
                 Some(iops || bytes)
             }
             Body::Function(body) => Some(body.used_mb > f64::from(*body.memory.at(second))),
-            Body::Group(body) => Some(
-                body.load(&entity.demand, second) > f64::from(body.desired(&entity.demand, second)),
-            ),
+            Body::Group(body) => {
+                let speedup = self.speedup_of(body.type_at(second), &body.first_type);
+                let capacity = f64::from(body.desired(&entity.demand, second)) * speedup;
+                Some(body.load(&entity.demand, second) > capacity)
+            }
         }
     }
 }

@@ -21,12 +21,6 @@ pub(crate) fn stand_in(call: &Call) -> Option<Answer> {
         )))
     };
     match (call.service.as_str(), call.operation.as_str()) {
-        ("autoscaling", "DescribeInstanceRefreshes") => Some(Answer::xml(
-            "<DescribeInstanceRefreshesResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\">\
-             <DescribeInstanceRefreshesResult><InstanceRefreshes/></DescribeInstanceRefreshesResult>\
-             <ResponseMetadata><RequestId>wire</RequestId></ResponseMetadata></DescribeInstanceRefreshesResponse>"
-                .to_owned(),
-        )),
         ("ec2", name @ "DescribeReservedInstances") => empty_set(name, "reservedInstancesSet"),
         ("ec2", name @ "DescribeCapacityReservations") => empty_set(name, "capacityReservationSet"),
         ("ec2", name @ "DescribePlacementGroups") => empty_set(name, "placementGroupSet"),

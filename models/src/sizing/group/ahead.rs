@@ -37,7 +37,8 @@ pub(super) struct Ahead {
 
 /// Forecasts the need; `None` when less than two days of it were seen.
 pub(super) fn ahead(slots: &[Slot], step_s: u32) -> Option<Ahead> {
-    let forecast = forecast(&series(slots, step_s)?)?;
+    let needs = slots.iter().map(|slot| (slot.time_s, slot.needed as f32));
+    let forecast = forecast(&Series::of_points(needs, step_s)?)?;
     let steps = forecast.steps.get(..AHEAD_H.min(forecast.steps.len()))?;
     let highest = |one: f64, other: f64| one.max(other);
     let mut by_hour = [0.0; DAY_H];
@@ -95,18 +96,4 @@ fn is_seen(seasons: &[SeasonSeen], period_h: usize) -> bool {
 /// The hour of the day of a time, 0–23 (UTC).
 fn hour_of_day(time_s: i64) -> usize {
     usize::try_from(time_s.div_euclid(HOUR_S).rem_euclid(24)).unwrap_or(0)
-}
-
-/// The need on its grid, with gaps where no slot is; `None` without slots.
-fn series(slots: &[Slot], step_s: u32) -> Option<Series> {
-    let (first, last) = (slots.first()?, slots.last()?);
-    let step = i64::from(step_s.max(1));
-    let index = |time_s: i64| usize::try_from((time_s - first.time_s) / step).ok();
-    let mut values = vec![f32::NAN; index(last.time_s)? + 1];
-    for slot in slots {
-        if let Some(value) = index(slot.time_s).and_then(|index| values.get_mut(index)) {
-            *value = slot.needed as f32;
-        }
-    }
-    Some(Series { start_s: first.time_s, step_s, values })
 }

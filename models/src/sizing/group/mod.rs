@@ -2,7 +2,7 @@
 //!
 //! The target CPU is the room: members at it can take what a neighbour drops. Where something else scales the group,
 //! only its bounds are proposed, and max never below what is desired now. A forecast of the next 48 hours only ever adds
-//! members. A schedule that takes members out and another type of the members are told as notes.
+//! members. A schedule that would take members out is told as a note only.
 
 mod ahead;
 mod members;
@@ -16,11 +16,10 @@ use crate::{
     quantile::quantile,
     recommendation::{Action, Dimension, Recommendation, SeasonSeen},
     replay::{ReplayDimension, replay},
-    resource::{Group, Instance, InstanceState, scaled_by_others},
+    resource::{Group, InstanceState, Resource, scaled_by_others},
     spec::Spec,
 };
 use ahead::{Ahead, ahead};
-use members::member_type;
 use schedule::schedule;
 
 /// The quantile of hourly needs that a lower bound keeps: the quiet quarter of the hours, so that the floor binds at
@@ -62,7 +61,7 @@ struct Bounds {
     desired: u32,
 }
 
-/// Recommends other bounds or, where they fit, a floor that rises before the load.
+/// Recommends other bounds or another type of the members, whichever saves more, else a floor that rises before the load.
 ///
 /// # Errors
 /// Why none are recommended.
@@ -76,13 +75,22 @@ pub(super) fn recommend(
     }
     let scaled = scaled_by_others(case.input.resource, group);
     let usage = usage(case, group, scaled)?;
-    let today =
-        Bounds { min: group.min_size, max: group.max_size, desired: group.desired_capacity };
+    let today = bounds_of(group);
     let tuned = tune(case, group, (&usage, today, scaled), seasons);
-    tuned.or_else(|fits| {
-        let scheduled = rise::schedule(case, group, &usage, today, seasons);
-        scheduled.map_err(|reason| format!("{fits}; no schedule: {reason}"))
-    })
+    let resized = members::resize(case, group, (&usage, scaled), seasons);
+    match (tuned, resized) {
+        // More members for a load that lacks them come before any saving.
+        (Ok(tuned), Ok(resized)) => {
+            let relieves = tuned.saving.is_none_or(|saving| !saving.is_positive());
+            Ok(if relieves || tuned.saving >= resized.saving { tuned } else { resized })
+        }
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+        (Err(fits), Err(kept)) => {
+            rise::schedule(case, group, &usage, today, seasons).map_err(|reason| {
+                format!("{fits}; no other type of members: {kept}; no schedule: {reason}")
+            })
+        }
+    }
 }
 
 /// Other bounds.
@@ -121,7 +129,7 @@ fn tune(
         costs: costs(case, group, old, new),
     };
     let mut finding = finding(usage, today, bounds, scaled);
-    finding.notes.extend(advice(case, group, usage, bounds));
+    finding.notes.extend(advice(case, group, usage));
     Ok(case.recommendation(proposal, finding, seasons))
 }
 
@@ -265,32 +273,53 @@ fn costs(case: &Case<'_>, group: &Group, old: f64, new: f64) -> Option<Costs> {
     Some(Costs { today: month.scaled(old)?, proposed: month.scaled(new)?, basis: price.basis })
 }
 
+/// What `count` members of one type and of another cost a month.
+fn costs_of(
+    case: &Case<'_>,
+    member: &Resource,
+    (today, proposed): (&str, &str),
+    count: f64,
+) -> Option<Costs> {
+    let platform = &member.instance()?.platform;
+    let price = |name: &str| case.catalog.instance_price(name, case.region(), platform);
+    let (today, proposed) = price(today).zip(price(proposed))?;
+    Some(Costs {
+        today: today.per_hour.monthly().scaled(count)?,
+        proposed: proposed.per_hour.monthly().scaled(count)?,
+        basis: today.basis.max(proposed.basis),
+    })
+}
+
+const fn bounds_of(group: &Group) -> Bounds {
+    Bounds { min: group.min_size, max: group.max_size, desired: group.desired_capacity }
+}
+
 /// The member's platform, Linux where the member was not observed itself.
 fn platform(case: &Case<'_>, id: &str) -> String {
-    member(case, id)
-        .map_or_else(|| crate::catalog::LINUX_PLATFORM.to_owned(), |one| one.platform.clone())
+    let observed = member(case, id).and_then(Resource::instance);
+    observed.map_or_else(|| crate::catalog::LINUX_PLATFORM.to_owned(), |one| one.platform.clone())
 }
 
 /// A running member, where it was observed itself.
-fn member<'a>(case: &Case<'a>, member: &str) -> Option<&'a Instance> {
+fn member<'a>(case: &Case<'a>, member: &str) -> Option<&'a Resource> {
     let reference = &case.input.resource.reference;
     let partition = reference.arn.0.split(':').nth(1).unwrap_or("aws");
     let (region, account) = (&reference.region, &reference.account);
     let arn = format!("arn:{partition}:ec2:{region}:{account}:instance/{member}");
-    let resource = case.input.inventory.get(&crate::resource::Arn(arn));
-    let instance = resource.and_then(|resource| resource.instance());
-    instance.filter(|one| one.state == InstanceState::Running)
+    let resource = case.input.inventory.get(&crate::resource::Arn(arn))?;
+    let runs = resource.instance().is_some_and(|one| one.state == InstanceState::Running);
+    runs.then_some(resource)
 }
 
 fn reason_fits(case: &Case<'_>, group: &Group, usage: &Usage, today: Bounds) -> String {
     let (min, max, desired) = (today.min, today.max, today.desired);
     let fits = format!("its bounds fit: {min} to {max} members with {desired} desired");
-    let advice = advice(case, group, usage, today);
+    let advice = advice(case, group, usage);
     std::iter::once(fits).chain(advice).collect::<Vec<_>>().join("; ")
 }
 
-/// What would save more under these bounds, but is not carried out.
-fn advice(case: &Case<'_>, group: &Group, usage: &Usage, bounds: Bounds) -> Vec<String> {
+/// What would save more, but is not carried out.
+fn advice(case: &Case<'_>, group: &Group, usage: &Usage) -> Vec<String> {
     let scaled = scaled_by_others(case.input.resource, group);
     let least = case.settings.group.min_size;
     let daily = usage.ahead.as_ref().filter(|ahead| ahead.daily && !scaled);
@@ -298,8 +327,7 @@ fn advice(case: &Case<'_>, group: &Group, usage: &Usage, bounds: Bounds) -> Vec<
     let schedule = by_hour.and_then(|by_hour| schedule(&by_hour, least)).map(|one| {
         format!(
             "{} members from {:02}:00 to {:02}:00 UTC and {} otherwise carried every hour of the look-back and carry \
-             what is forecast, with {:.0} % fewer member-hours than {} all day: scheduled actions are not set up by \
-             Trimtab yet",
+             what is forecast, with {:.0} % fewer member-hours than {} all day: a scaling policy would let a schedule do so",
             one.quiet,
             one.from_h,
             one.until_h,
@@ -308,17 +336,7 @@ fn advice(case: &Case<'_>, group: &Group, usage: &Usage, bounds: Bounds) -> Vec<
             one.busy
         )
     });
-    let count = mean_members(usage, bounds, scaled);
-    let other = member_type(case, group, count).map(|one| {
-        format!(
-            "{:.0} members of {} would do what {count:.0} of today's type do, for {:.0} % less: launch templates are not \
-             changed by Trimtab yet",
-            one.count,
-            one.name,
-            one.saved_ratio * 100.0
-        )
-    });
-    schedule.into_iter().chain(other).collect()
+    schedule.into_iter().collect()
 }
 
 fn reason(case: &Case<'_>, today: Bounds, bounds: Bounds, scaled: bool) -> String {

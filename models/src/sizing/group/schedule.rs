@@ -1,6 +1,6 @@
 //! A daily schedule for a group that nothing else scales: fewer members in its quiet hours.
 //!
-//! Advice only: scheduled actions are not among what can be carried out. Not here: how many members an hour needs (`ahead`).
+//! Advice only: what takes members out is a scaling policy's business, which sees the load. Not here: how many members an hour needs (`ahead`).
 
 use super::ahead::DAY_H;
 

@@ -8,7 +8,8 @@ use super::fleet::{
 };
 use crate::{
     metric::{Measure, Metric, Statistic},
-    resource::{Detail, Group, Kind, Member, Resource, ScheduledAction},
+    recommendation::Action,
+    resource::{Detail, Group, Instance, Kind, LaunchTemplate, Member, Resource, ScheduledAction},
     series::Series,
     spec::Spec,
 };
@@ -32,6 +33,8 @@ fn plain(min: u32, max: u32, desired: u32) -> Group {
         suspended_processes: Vec::new(),
         activities_in_progress: Vec::new(),
         refresh_in_progress: None,
+        refresh: None,
+        launch_template: None,
         deleting: false,
     }
 }
@@ -195,19 +198,62 @@ fn quiet_hours_are_advised_and_not_proposed() {
     assert!(!reason.contains("UTC"), "{reason}");
 }
 
+/// A fixed group of ten oversized members of which the first was observed.
+fn oversized(template: Option<LaunchTemplate>) -> Group {
+    let mut today = Group { launch_template: template, ..plain(2, 2, 2) };
+    for member in &mut today.members {
+        "m5.2xlarge".clone_into(&mut member.instance_type);
+    }
+    today
+}
+
+fn template(version: &str) -> LaunchTemplate {
+    LaunchTemplate {
+        id: "lt-1".to_owned(),
+        version: version.to_owned(),
+        number: Some(3),
+        instance_type: Some("m5.2xlarge".to_owned()),
+    }
+}
+
 #[test]
-fn another_type_of_member_is_advised_where_one_was_observed() {
-    let level = usage(steady(58.0, 58.0), Some(steady(10.0, 10.0)));
-    let today = group(plain(10, 10, 10));
-    let member = instance(plain_instance("m5.large"));
-    let found = one(size_among(&today, &level, &settings(), &[member]));
-    let reason = found.expect_err("it fits");
-    assert!(reason.contains("would do what 10 of today's type do"), "{reason}");
-    let reason = one(size(&today, &level, &settings())).expect_err("it fits");
-    assert!(!reason.contains("would do"), "nobody knows what its members are: {reason}");
-    let stranger = instance(plain_instance("c5.large"));
-    let reason = one(size_among(&today, &level, &settings(), &[stranger])).expect_err("it fits");
-    assert!(!reason.contains("would do"), "the member has changed: {reason}");
+fn members_are_sized_as_the_group() {
+    let calm = usage(steady(20.0, 22.0), Some(steady(2.0, 2.0)));
+    let member = [instance(Instance { volumes: Vec::new(), ..plain_instance("m5.2xlarge") })];
+    let mut settings = settings();
+    // Two members are the least that the group may have.
+    settings.group.min_size = 2;
+    let sized = |today: Group| one(size_among(&group(today), &calm, &settings, &member));
+    let found = sized(oversized(Some(template("3")))).expect("a fifth of the CPU is used");
+    assert_eq!(found.action, Action::ResizeGroupInstances);
+    assert_eq!(found.expected, Spec::Members { member_type: "m5.2xlarge".to_owned() });
+    let Spec::Members { member_type } = &found.desired else { panic!("{:?}", found.desired) };
+    let of = |name: &str| super::fleet::CATALOG.instance_type(name).expect("embedded").clone();
+    let (old, new) = (of("m5.2xlarge"), of(member_type));
+    assert!(new.memory_mib >= old.memory_mib, "memory was not seen: {member_type}");
+    let price = |name: &str| {
+        let price = super::fleet::CATALOG.instance_price(name, "us-east-1", "Linux/UNIX");
+        price.expect("priced").per_hour.monthly().dollars()
+    };
+    let saving = found.saving.expect("priced").dollars();
+    assert!((saving - 2.0 * (price(&old.name) - price(&new.name))).abs() < 0.01, "{saving}");
+    assert!(
+        found
+            .evidence
+            .series
+            .iter()
+            .any(|one| one.measure.metric == Metric::GroupCpu && one.decisive)
+    );
+    for (today, expect) in [
+        (oversized(None), "no launch template"),
+        (oversized(Some(template("$Latest"))), "$Latest"),
+        (oversized(Some(LaunchTemplate { number: None, ..template("3") })), "could not be read"),
+    ] {
+        let reason = sized(today).expect_err(expect);
+        assert!(reason.contains(expect), "{reason}");
+    }
+    let unobserved = one(size(&group(oversized(Some(template("3")))), &calm, &settings));
+    assert!(unobserved.expect_err("nobody knows its members").contains("observed"));
 }
 
 proptest! {
