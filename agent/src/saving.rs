@@ -68,7 +68,8 @@ pub fn measure(agent: &Agent, change: &Change, now: Timestamp) -> Option<Realize
         | Action::StopIdleInstance
         | Action::TuneFunctionMemory
         | Action::TuneGroupCapacity
-        | Action::ScheduleGroup => by_use(inventory.get(&recommendation.resource.arn)?)?,
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => by_use(inventory.get(&recommendation.resource.arn)?)?,
     };
     Realized::of(estimate, hours, promised, now)
 }
@@ -129,14 +130,22 @@ fn estimate(agent: &Agent, change: &Change, resource: &Resource, seen: &Seen) ->
             let runs = seen.after.get(&RUNS)?.present().map(|(_, runs)| f64::from(runs)).sum();
             Estimate::of_days(&before, &after, runs)
         }
-        (Spec::Group { .. }, Spec::Group { .. }) => {
+        (Spec::Group { .. }, Spec::Group { .. })
+        | (Spec::Schedule { .. }, Spec::Schedule { .. }) => {
             let member = resource.group()?.members.first()?.instance_type.clone();
             // A group's members are priced as Linux, as when it was sized.
             let price = hourly(&member, trimtab_models::catalog::LINUX_PLATFORM)?;
-            let days =
-                |series: &Series| by_day(series.present().map(|(at, n)| (at, f64::from(n), 1.0)));
             let (before, after) = (seen.before.get(&MEMBERS)?, seen.after.get(&MEMBERS)?);
-            Estimate::of_days(&days(before), &days(after), seen.hours * price)
+            Estimate::of_days(&member_days(before), &member_days(after), seen.hours * price)
+        }
+        (Spec::Members { member_type: old }, Spec::Members { member_type: new }) => {
+            // As many members as there are now, on either type.
+            let members = member_days(seen.after.get(&MEMBERS)?);
+            let cost = |name: &str| {
+                let price = hourly(name, trimtab_models::catalog::LINUX_PLATFORM)?;
+                Some(members.iter().map(|count| count * price).collect::<Vec<f64>>())
+            };
+            Estimate::of_days(&cost(old)?, &cost(new)?, seen.hours)
         }
         _ => None,
     }
@@ -144,6 +153,11 @@ fn estimate(agent: &Agent, change: &Change, resource: &Resource, seen: &Seen) ->
 
 fn seen_hours(series: &Series) -> f64 {
     series.points() as f64 * f64::from(series.step_s) / HOUR_S
+}
+
+/// The mean number of members of each day.
+fn member_days(series: &Series) -> Vec<f64> {
+    by_day(series.present().map(|(at, count)| (at, f64::from(count), 1.0)))
 }
 
 /// Share of the time since its first point in which the series has points.

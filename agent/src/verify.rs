@@ -94,7 +94,8 @@ fn measure_due(agent: &Agent, now: Timestamp) -> Result<(), LedgerError> {
             | Spec::Volume(_)
             | Spec::Function { .. }
             | Spec::Group { .. }
-            | Spec::Schedule { .. } => {
+            | Spec::Schedule { .. }
+            | Spec::Members { .. } => {
                 resource.is_some_and(|resource| is_as_left(&change, resource))
             }
         };

@@ -223,7 +223,24 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
                 right(&["autoscaling:UpdateAutoScalingGroup"], [place.arn.to_owned()], &[]),
             ]
         }
+        StepKind::CreateTemplateVersion { template_id, .. } => {
+            let template = [place.ec2("launch-template", template_id)];
+            vec![right(&["ec2:CreateLaunchTemplateVersion"], template, &[])]
+        }
+        StepKind::RefreshInstances { template_id, .. } => refresh(place, template_id),
     }
+}
+
+/// A refresh is checked against what launching from the template needs; the role itself names the roles that it may pass.
+fn refresh(place: &Place<'_>, template_id: &str) -> Vec<Right> {
+    let template = place.ec2("launch-template", template_id);
+    let actions = ["autoscaling:RollbackInstanceRefresh", "autoscaling:StartInstanceRefresh"];
+    let anything = || ["*".to_owned()];
+    vec![
+        right(&actions, [place.arn.to_owned()], &[]),
+        right(&["ec2:RunInstances"], anything(), &[("ec2:LaunchTemplate", &template)]),
+        right(&["iam:PassRole"], anything(), &[("iam:PassedToService", "ec2.amazonaws.com")]),
+    ]
 }
 
 fn restore(place: &Place<'_>) -> Vec<Right> {

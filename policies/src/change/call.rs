@@ -44,12 +44,7 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
         StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
             function_name,
             memory_mb: to_mb,
-            revision_id: match &seen.resource {
-                Sighting::Present(resource) => {
-                    resource.function().and_then(|function| function.revision_id.clone())
-                }
-                Sighting::Absent | Sighting::Unknown(_) => None,
-            },
+            revision_id: revision_of(seen),
         },
         StepKind::SetGroupBounds { group_name, to, .. } => Operation::SetGroupBounds {
             group_name,
@@ -74,29 +69,39 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             let mark = change.id.clone();
             Operation::CreateTemplateVersion { template_id, source_version, instance_type, mark }
         }
-        StepKind::RefreshInstances {
-            group_name,
-            template_id,
-            from_version,
-            to_version,
-            rollout,
-        } => {
-            let newest = group_of(seen)?.refresh.as_ref();
-            let runs = newest
-                .is_some_and(|one| !one.has_ended() && one.brings(&template_id, from_version));
-            if to_version.is_some() && runs {
-                return Some(Operation::RollbackRefresh { group_name });
-            }
-            Operation::StartRefresh {
-                group_name,
-                template_id,
-                version: to_version.or_else(|| seen.made_version())?,
-                rollout,
-                // What is taken back must not be rolled back to what it takes back.
-                auto_rollback: to_version.is_none(),
-            }
-        }
+        StepKind::RefreshInstances { .. } => refresh(kind, seen)?,
     })
+}
+
+/// The refresh to a version, or the end of the one that is still bringing in what is taken back.
+fn refresh(kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    let StepKind::RefreshInstances { group_name, template_id, from_version, to_version, rollout } =
+        kind
+    else {
+        return None;
+    };
+    let group_name = group_name.clone();
+    let newest = group_of(seen)?.refresh.as_ref();
+    let runs = newest.is_some_and(|one| !one.has_ended() && one.brings(template_id, *from_version));
+    if to_version.is_some() && runs {
+        return Some(Operation::RollbackRefresh { group_name });
+    }
+    Some(Operation::StartRefresh {
+        group_name,
+        template_id: template_id.clone(),
+        version: to_version.or_else(|| seen.made_version())?,
+        rollout: rollout.clone(),
+        // What is taken back must not be rolled back to what it takes back.
+        auto_rollback: to_version.is_none(),
+    })
+}
+
+/// The function's revision as it was seen, on which the write is conditional.
+fn revision_of(seen: &Seen) -> Option<String> {
+    match &seen.resource {
+        Sighting::Present(resource) => resource.function()?.revision_id.clone(),
+        Sighting::Absent | Sighting::Unknown(_) => None,
+    }
 }
 
 fn group_of(seen: &Seen) -> Option<&Group> {

@@ -96,6 +96,7 @@ fn members(group: &Entity, seen: bool) -> Vec<Entity> {
             types: Timeline::new(name.clone()),
             states: Timeline::new(InstanceState::Running),
             reasons: Timeline::new(None),
+            marks: Timeline::new(BTreeMap::new()),
             first_type: name.clone(),
             memory_ratio: None,
             network_bytes_s: 0.0,
