@@ -155,6 +155,8 @@ const OFFICE: Workload = Workload {
     trend_ratio_per_day: 0.0,
     batch_ratio: 0.0,
 };
+/// Calls through the day.
+const CALLS: Workload = Workload { base_ratio: 0.2, day_ratio: 0.7, ..OFFICE };
 const LINUX: &str = "Linux/UNIX";
 /// 20 Mbit/s.
 const NETWORK: f64 = 2.5e6;
@@ -213,12 +215,12 @@ impl Archetype {
             Self::FunctionOversized
             | Self::FunctionRight
             | Self::FunctionUnseen
-            | Self::FunctionAliased
-            | Self::GroupFixedOver
+            | Self::FunctionAliased => self.function_blueprint(),
+            Self::GroupFixedOver
             | Self::GroupScaledOver
             | Self::GroupSuspended
             | Self::GroupDailyRise
-            | Self::GroupTypeOver => self.serverless_blueprint(),
+            | Self::GroupTypeOver => self.group_blueprint(),
         }
     }
 
@@ -321,8 +323,8 @@ impl Archetype {
         clippy::wildcard_enum_match_arm,
         reason = "`blueprint` passes only archetypes of this kind"
     )]
-    const fn serverless_blueprint(self) -> Blueprint {
-        let calls = Workload { base_ratio: 0.2, day_ratio: 0.7, ..OFFICE };
+    const fn function_blueprint(self) -> Blueprint {
+        let calls = CALLS;
         match self {
             Self::FunctionRight => blueprint(
                 "thumbnail",
@@ -357,9 +359,27 @@ impl Archetype {
                     peak_invocations: 800.0,
                 },
             ),
-            Self::GroupFixedOver => {
-                blueprint("workers", calls, group((8, 8, 8), 1.9, false, false))
-            }
+            _ => blueprint(
+                "resize",
+                calls,
+                BodyPlan::Function {
+                    memory_mb: 3008,
+                    used_mb: 210.0,
+                    insights: true,
+                    aliased: false,
+                    peak_invocations: 1_500.0,
+                },
+            ),
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`blueprint` passes only archetypes of this kind"
+    )]
+    const fn group_blueprint(self) -> Blueprint {
+        let calls = CALLS;
+        match self {
             Self::GroupScaledOver => {
                 blueprint("frontend", calls, group((6, 12, 6), 1.8, true, false))
             }
@@ -387,17 +407,7 @@ impl Archetype {
                 };
                 blueprint("shop-front", day, body)
             }
-            _ => blueprint(
-                "resize",
-                calls,
-                BodyPlan::Function {
-                    memory_mb: 3008,
-                    used_mb: 210.0,
-                    insights: true,
-                    aliased: false,
-                    peak_invocations: 1_500.0,
-                },
-            ),
+            _ => blueprint("workers", calls, group((8, 8, 8), 1.9, false, false)),
         }
     }
 }

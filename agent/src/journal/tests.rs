@@ -322,7 +322,8 @@ fn a_record_above_the_maximum_is_refused_and_harmless() {
 
 /// Lets every further write fail as on a full disk.
 pub(crate) fn fill_disk(journal: &mut Journal) {
-    journal.settled.file = OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+    journal.settled.file =
+        OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
 }
 
 #[test]

@@ -44,12 +44,7 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
         StepKind::SetFunctionMemory { function_name, to_mb, .. } => Operation::SetFunctionMemory {
             function_name,
             memory_mb: to_mb,
-            revision_id: match &seen.resource {
-                Sighting::Present(resource) => {
-                    resource.function().and_then(|function| function.revision_id.clone())
-                }
-                Sighting::Absent | Sighting::Unknown(_) => None,
-            },
+            revision_id: revision_of(seen),
         },
         StepKind::SetGroupBounds { group_name, to, .. } => Operation::SetGroupBounds {
             group_name,
@@ -74,29 +69,37 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             let mark = change.id.clone();
             Operation::CreateTemplateVersion { template_id, source_version, instance_type, mark }
         }
-        StepKind::RefreshInstances {
-            group_name,
-            template_id,
-            from_version,
-            to_version,
-            rollout,
-        } => {
-            let newest = group_of(seen)?.refresh.as_ref();
-            let runs = newest
-                .is_some_and(|one| !one.has_ended() && one.brings(&template_id, from_version));
-            if to_version.is_some() && runs {
-                return Some(Operation::RollbackRefresh { group_name });
-            }
-            Operation::StartRefresh {
-                group_name,
-                template_id,
-                version: to_version.or_else(|| seen.made_version())?,
-                rollout,
-                // What is taken back must not be rolled back to what it takes back.
-                auto_rollback: to_version.is_none(),
-            }
-        }
+        StepKind::RefreshInstances { .. } => refresh(kind, seen)?,
     })
+}
+
+/// Rolls the running refresh of this change back, or starts one.
+fn refresh(kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    let StepKind::RefreshInstances { group_name, template_id, from_version, to_version, rollout } =
+        kind.clone()
+    else {
+        return None;
+    };
+    let newest = group_of(seen)?.refresh.as_ref();
+    let runs = newest.is_some_and(|one| !one.has_ended() && one.brings(&template_id, from_version));
+    if to_version.is_some() && runs {
+        return Some(Operation::RollbackRefresh { group_name });
+    }
+    Some(Operation::StartRefresh {
+        group_name,
+        template_id,
+        version: to_version.or_else(|| seen.made_version())?,
+        rollout,
+        // What is taken back must not be rolled back to what it takes back.
+        auto_rollback: to_version.is_none(),
+    })
+}
+
+fn revision_of(seen: &Seen) -> Option<String> {
+    match &seen.resource {
+        Sighting::Present(resource) => resource.function()?.revision_id.clone(),
+        Sighting::Absent | Sighting::Unknown(_) => None,
+    }
 }
 
 fn group_of(seen: &Seen) -> Option<&Group> {
