@@ -84,7 +84,8 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. }
         | StepKind::AwaitStatusChecks { .. }
-        | StepKind::CreateSnapshot { .. } => true,
+        | StepKind::CreateSnapshot { .. }
+        | StepKind::CreateTemplateVersion { .. } => true,
         StepKind::StopInstance { .. }
         | StepKind::SetInstanceType { .. }
         | StepKind::StartInstance { .. }
@@ -95,7 +96,8 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::SetGroupBounds { .. }
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }
-        | StepKind::LowerFloor { .. } => false,
+        | StepKind::LowerFloor { .. }
+        | StepKind::RefreshInstances { .. } => false,
     };
     let lost = change.steps.iter().filter(is_touched).find(|progress| {
         !leaves_nothing(&progress.step.kind) && inverse(change, progress).is_none()
