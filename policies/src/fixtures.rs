@@ -3,6 +3,7 @@
 //! Each test changes the one thing that it is about. Not here: any expectation.
 
 mod ahead;
+mod group;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +16,10 @@ use trimtab_models::{
         Action, Dimension, Evidence, PriceBasis, Recommendation, SavingBasis, SeriesEvidence,
     },
     resource::{
-        Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, LaunchTemplate,
-        Member, Refresh, Resource, ResourceRef, ScheduledAction, Volume,
+        Arn, Attachment, Detail, Function, Group, Instance, InstanceState, Kind, Resource,
+        ResourceRef, Volume,
     },
-    spec::{Gone, PowerState, ScheduledMin, Spec, VolumeSpec},
+    spec::{Gone, PowerState, Spec, VolumeSpec},
 };
 
 use crate::{
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub(crate) use ahead::forecast;
+pub(crate) use group::{at_version, group, put, refreshing, rise, scaled_group, templated_group};
 pub(crate) use world::{World, verdict};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -212,32 +214,6 @@ pub(crate) fn function(id: &str) -> Resource {
     resource(id, Detail::Function(function))
 }
 
-pub(crate) fn group(id: &str) -> Resource {
-    let member = |number: u32| Member {
-        instance_id: format!("i-{id}{number}"),
-        instance_type: "m5.large".to_owned(),
-        lifecycle_state: "InService".to_owned(),
-        healthy: true,
-    };
-    let group = Group {
-        min_size: 4,
-        max_size: 8,
-        desired_capacity: 4,
-        members: (0..4).map(member).collect(),
-        mixed_instances: false,
-        scaling_policies: Vec::new(),
-        scheduled_actions: Vec::new(),
-        schedule: Vec::new(),
-        suspended_processes: Vec::new(),
-        activities_in_progress: Vec::new(),
-        refresh_in_progress: None,
-        refresh: None,
-        launch_template: None,
-        deleting: false,
-    };
-    resource(id, Detail::Group(group))
-}
-
 pub(crate) fn attach(volume: &mut Resource, instance_id: &str) {
     if let Detail::Volume(volume) = &mut volume.detail {
         volume.state = "in-use".to_owned();
@@ -294,76 +270,6 @@ pub(crate) fn gp3() -> VolumeSpec {
         iops: Some(3_000),
         throughput_mibps: Some(125),
     }
-}
-
-/// A group of four that a policy scales.
-pub(crate) fn scaled_group(id: &str) -> Resource {
-    let mut resource = group(id);
-    group_mut(&mut resource).scaling_policies = vec!["cpu-60".to_owned()];
-    resource
-}
-
-/// A group of four `m5.xlarge` from version 3 of a launch template.
-pub(crate) fn templated_group(id: &str) -> Resource {
-    let mut resource = group(id);
-    let group = group_mut(&mut resource);
-    for member in &mut group.members {
-        "m5.xlarge".clone_into(&mut member.instance_type);
-    }
-    at_version(&mut resource, 3);
-    resource
-}
-
-/// Puts the group at a version of its launch template: 3 launches `m5.xlarge`, any other `m5.large`.
-pub(crate) fn at_version(resource: &mut Resource, number: u64) {
-    let name = if number == 3 { "m5.xlarge" } else { "m5.large" };
-    group_mut(resource).launch_template = Some(LaunchTemplate {
-        id: "lt-1".to_owned(),
-        version: number.to_string(),
-        number: Some(number),
-        instance_type: Some(name.to_owned()),
-    });
-}
-
-/// The newest refresh of the group, which brings a version in.
-pub(crate) fn refreshing(resource: &mut Resource, status: &str, version: u64, ago_s: i64) {
-    group_mut(resource).refresh = Some(Refresh {
-        id: "refresh-1".to_owned(),
-        status: status.to_owned(),
-        started_at: Some(seconds_ago(ago_s)),
-        template_id: Some("lt-1".to_owned()),
-        version: Some(version.to_string()),
-        reason: None,
-    });
-}
-
-/// A floor of six from half past seven to ten.
-pub(crate) fn rise() -> Vec<ScheduledMin> {
-    let action = |what: &str, recurrence: &str, min_size| ScheduledMin {
-        name: format!("trimtab-rise-1-{what}"),
-        recurrence: recurrence.to_owned(),
-        min_size,
-    };
-    vec![action("down", "0 10 * * *", 4), action("up", "30 7 * * *", 6)]
-}
-
-/// The scheduled actions as a describe shows them.
-pub(crate) fn put(resource: &mut Resource, scheduled: &[ScheduledMin]) {
-    let group = group_mut(resource);
-    group.scheduled_actions = scheduled.iter().map(|one| one.name.clone()).collect();
-    group.schedule = scheduled
-        .iter()
-        .map(|one| ScheduledAction {
-            name: one.name.clone(),
-            recurrence: Some(one.recurrence.clone()),
-            time_zone: None,
-            start_at: None,
-            end_at: None,
-            min_size: Some(one.min_size),
-            max_size: None,
-            desired_capacity: None,
-        })
-        .collect();
 }
 
 /// What an action makes of its resource in these tests.

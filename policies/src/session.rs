@@ -231,15 +231,20 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
     }
 }
 
-/// A refresh is checked against what launching from the template needs; the role itself names the roles that it may pass.
+/// A refresh launches from its template in the name of who starts it (Amazon EC2 Auto Scaling User Guide, "Control Amazon
+/// EC2 launch template usage"): images, networks and the rest are the template's to name, so that the template is the
+/// condition.
 fn refresh(place: &Place<'_>, template_id: &str) -> Vec<Right> {
-    let template = place.ec2("launch-template", template_id);
     let actions = ["autoscaling:RollbackInstanceRefresh", "autoscaling:StartInstanceRefresh"];
-    let anything = || ["*".to_owned()];
+    let Place { partition, region, account, .. } = place;
+    let anything = format!("arn:{partition}:ec2:{region}:*:*/*");
+    let roles = format!("arn:{partition}:iam::{account}:role/*");
+    let template = place.ec2("launch-template", template_id);
     vec![
         right(&actions, [place.arn.to_owned()], &[]),
-        right(&["ec2:RunInstances"], anything(), &[("ec2:LaunchTemplate", &template)]),
-        right(&["iam:PassRole"], anything(), &[("iam:PassedToService", "ec2.amazonaws.com")]),
+        right(&["ec2:RunInstances"], [anything], &[("ec2:LaunchTemplate", &template)]),
+        right(&["iam:PassRole"], [roles], &[("iam:PassedToService", "ec2.amazonaws.com")]),
+        place.tags_at("*", "RunInstances"),
     ]
 }
 

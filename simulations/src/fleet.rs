@@ -155,6 +155,8 @@ const OFFICE: Workload = Workload {
     trend_ratio_per_day: 0.0,
     batch_ratio: 0.0,
 };
+/// Calls through the day.
+const CALLS: Workload = Workload { base_ratio: 0.2, day_ratio: 0.7, ..OFFICE };
 const LINUX: &str = "Linux/UNIX";
 /// 20 Mbit/s.
 const NETWORK: f64 = 2.5e6;
@@ -213,12 +215,12 @@ impl Archetype {
             Self::FunctionOversized
             | Self::FunctionRight
             | Self::FunctionUnseen
-            | Self::FunctionAliased
-            | Self::GroupFixedOver
+            | Self::FunctionAliased => self.function_blueprint(),
+            Self::GroupFixedOver
             | Self::GroupScaledOver
             | Self::GroupSuspended
             | Self::GroupDailyRise
-            | Self::GroupTypeOver => self.serverless_blueprint(),
+            | Self::GroupTypeOver => self.group_blueprint(),
         }
     }
 
@@ -321,21 +323,63 @@ impl Archetype {
         clippy::wildcard_enum_match_arm,
         reason = "`blueprint` passes only archetypes of this kind"
     )]
-    const fn serverless_blueprint(self) -> Blueprint {
-        let calls = Workload { base_ratio: 0.2, day_ratio: 0.7, ..OFFICE };
+    const fn function_blueprint(self) -> Blueprint {
+        let calls = CALLS;
         match self {
-            Self::FunctionRight => {
-                blueprint("thumbnail", calls, function((512, 420.0), true, false, 900.0))
-            }
-            Self::FunctionUnseen => {
-                blueprint("webhook", calls, function((1024, 160.0), false, false, 500.0))
-            }
-            Self::FunctionAliased => {
-                blueprint("checkout", calls, function((3008, 240.0), true, true, 800.0))
-            }
-            Self::GroupFixedOver => {
-                blueprint("workers", calls, group((8, 8, 8), 1.9, false, false))
-            }
+            Self::FunctionRight => blueprint(
+                "thumbnail",
+                calls,
+                BodyPlan::Function {
+                    memory_mb: 512,
+                    used_mb: 420.0,
+                    insights: true,
+                    aliased: false,
+                    peak_invocations: 900.0,
+                },
+            ),
+            Self::FunctionUnseen => blueprint(
+                "webhook",
+                calls,
+                BodyPlan::Function {
+                    memory_mb: 1024,
+                    used_mb: 160.0,
+                    insights: false,
+                    aliased: false,
+                    peak_invocations: 500.0,
+                },
+            ),
+            Self::FunctionAliased => blueprint(
+                "checkout",
+                calls,
+                BodyPlan::Function {
+                    memory_mb: 3008,
+                    used_mb: 240.0,
+                    insights: true,
+                    aliased: true,
+                    peak_invocations: 800.0,
+                },
+            ),
+            _ => blueprint(
+                "resize",
+                calls,
+                BodyPlan::Function {
+                    memory_mb: 3008,
+                    used_mb: 210.0,
+                    insights: true,
+                    aliased: false,
+                    peak_invocations: 1_500.0,
+                },
+            ),
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`blueprint` passes only archetypes of this kind"
+    )]
+    const fn group_blueprint(self) -> Blueprint {
+        let calls = CALLS;
+        match self {
             Self::GroupScaledOver => {
                 blueprint("frontend", calls, group((6, 12, 6), 1.8, true, false))
             }
@@ -363,18 +407,9 @@ impl Archetype {
                 };
                 blueprint("shop-front", day, body)
             }
-            _ => blueprint("resize", calls, function((3008, 210.0), true, false, 1_500.0)),
+            _ => blueprint("workers", calls, group((8, 8, 8), 1.9, false, false)),
         }
     }
-}
-
-const fn function(
-    (memory_mb, used_mb): (u32, f64),
-    insights: bool,
-    aliased: bool,
-    peak_invocations: f64,
-) -> BodyPlan {
-    BodyPlan::Function { memory_mb, used_mb, insights, aliased, peak_invocations }
 }
 
 const fn group(

@@ -73,30 +73,28 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
     })
 }
 
-/// The refresh to a version, or the end of the one that is still bringing in what is taken back.
+/// Rolls the running refresh of this change back, or starts one.
 fn refresh(kind: &StepKind, seen: &Seen) -> Option<Operation> {
     let StepKind::RefreshInstances { group_name, template_id, from_version, to_version, rollout } =
-        kind
+        kind.clone()
     else {
         return None;
     };
-    let group_name = group_name.clone();
     let newest = group_of(seen)?.refresh.as_ref();
-    let runs = newest.is_some_and(|one| !one.has_ended() && one.brings(template_id, *from_version));
+    let runs = newest.is_some_and(|one| !one.has_ended() && one.brings(&template_id, from_version));
     if to_version.is_some() && runs {
         return Some(Operation::RollbackRefresh { group_name });
     }
     Some(Operation::StartRefresh {
         group_name,
-        template_id: template_id.clone(),
+        template_id,
         version: to_version.or_else(|| seen.made_version())?,
-        rollout: rollout.clone(),
+        rollout,
         // What is taken back must not be rolled back to what it takes back.
         auto_rollback: to_version.is_none(),
     })
 }
 
-/// The function's revision as it was seen, on which the write is conditional.
 fn revision_of(seen: &Seen) -> Option<String> {
     match &seen.resource {
         Sighting::Present(resource) => resource.function()?.revision_id.clone(),

@@ -61,7 +61,7 @@ impl World {
             Body::Function(body) => function_value(demand, body, measure, second, step_s),
             Body::Group(body) => {
                 let speedup = self.speedup_of(body.type_at(second), &body.first_type);
-                group_value(demand, body, measure, second, speedup)
+                group_value(demand, body, measure, (second, speedup))
             }
         };
         value.map_or(f32::NAN, |value| value as f32)
@@ -239,8 +239,7 @@ fn group_value(
     demand: &Demand,
     body: &GroupBody,
     measure: Measure,
-    second: i64,
-    speedup: f64,
+    (second, speedup): (i64, f64),
 ) -> Option<f64> {
     let members = f64::from(body.desired(demand, second));
     match measure.metric {
