@@ -92,7 +92,9 @@ fn the_undo_is_covered_and_the_policy_fits() {
         let mut change = change(action, &[KEY, KEY, KEY]);
         let forward = Session::of(&change, &change.steps[0].step.name);
         for progress in change.steps.clone() {
-            change.apply(now(), &Event::Done { step: progress.step.name, created_id: None });
+            // The number of a launch template's version, where the step makes one.
+            let created_id = Some("4".to_owned());
+            change.apply(now(), &Event::Done { step: progress.step.name, created_id });
         }
         let (reason, steps) = ("asked for".to_owned(), undo_steps(&change));
         change.apply(now(), &Event::UndoBegun { reason, steps });
