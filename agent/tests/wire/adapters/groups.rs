@@ -12,7 +12,7 @@ use trimtab_policies::{
     steps::Rollout,
 };
 
-use super::{REGION, Still, aws, place, reference};
+use super::{REGION, Still, aws, place, reference, session};
 use crate::scene::Scene;
 
 const MARK: &str = "chg-000000000001";
@@ -42,7 +42,7 @@ async fn a_schedule_is_set_up_beside_others_and_deleted_alone() {
     scene.proxy.forget_calls();
     for _ in 0..2 {
         // The second call finds its own name.
-        act.perform(&place(), &put).await.expect("moto takes it");
+        act.perform(&place(), &session(&put), &put).await.expect("moto takes it");
     }
     let sent = scene.proxy.calls();
     let asks = |key: &str| sent[0].parameter(key).map(str::to_owned);
@@ -56,7 +56,7 @@ async fn a_schedule_is_set_up_beside_others_and_deleted_alone() {
     assert!(group.reason_scheduled_by_others(Still.now()).is_some());
 
     let delete = Operation::DeleteSchedule { group_name, name: scheduled.name };
-    act.perform(&place(), &delete).await.expect("it is there");
+    act.perform(&place(), &session(&delete), &delete).await.expect("it is there");
     assert_eq!(seen(&*observe).await.scheduled_actions, ["night"]);
 }
 
@@ -73,7 +73,7 @@ async fn create(act: &dyn Act, template_id: &str) -> Option<String> {
         instance_type: "r5.large".to_owned(),
         mark: MARK.to_owned(),
     };
-    act.perform(&place(), &create).await.expect("moto takes it").created_id
+    act.perform(&place(), &session(&create), &create).await.expect("moto takes it").created_id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,8 @@ async fn a_refresh_is_started_by_number_followed_and_rolled_back() {
         auto_rollback: true,
     };
     scene.proxy.forget_calls();
-    let receipt = act.perform(&place(), &start).await.expect("the proxy plays it");
+    let receipt =
+        act.perform(&place(), &session(&start), &start).await.expect("the proxy plays it");
     assert_eq!(receipt.created_id.as_deref(), Some("refresh-1"));
     let sent = &scene.proxy.calls()[0];
     for (key, value) in [
@@ -137,10 +138,10 @@ async fn a_refresh_is_started_by_number_followed_and_rolled_back() {
     let group = seen(&*observe).await;
     assert_eq!(group.refresh_in_progress.as_deref(), Some("InProgress"));
     assert!(group.refresh.expect("it runs").brings(&template_id, 2));
-    let again = act.perform(&place(), &start).await.expect_err("one at a time");
+    let again = act.perform(&place(), &session(&start), &start).await.expect_err("one at a time");
     assert_eq!(again.kind, FailureKind::Conflict, "{again}");
     let roll_back = Operation::RollbackRefresh { group_name: "web".to_owned() };
-    act.perform(&place(), &roll_back).await.expect("it runs");
+    act.perform(&place(), &session(&roll_back), &roll_back).await.expect("it runs");
     assert_eq!(seen(&*observe).await.refresh_in_progress.as_deref(), Some("RollbackInProgress"));
     scene.proxy.set_refresh("web", "RollbackSuccessful");
     let group = seen(&*observe).await;
