@@ -9,10 +9,12 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use trimtab_config::Settings;
 use trimtab_models::{
     catalog::Catalog,
+    money::Usd,
     resource::{Arn, Resource},
 };
 
@@ -91,6 +93,18 @@ impl std::fmt::Debug for Reached {
     }
 }
 
+/// Metrics that CloudWatch bills for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billed {
+    /// Since when they are counted.
+    pub since: Timestamp,
+    /// How many.
+    pub metrics: u64,
+    /// What they cost; `None` without a price.
+    #[serde(rename = "cost_usd")]
+    pub cost: Option<Usd>,
+}
+
 /// Everything a running agent has.
 #[derive(Debug)]
 pub struct Agent {
@@ -107,6 +121,7 @@ pub struct Agent {
     inventory: RwLock<Arc<BTreeMap<Arn, Resource>>>,
     last_cycle: RwLock<Option<Arc<CycleView>>>,
     baselines: Mutex<BTreeMap<String, Usage>>,
+    billed: Mutex<Option<Billed>>,
     catalog_refreshed_at: Mutex<Option<Timestamp>>,
     held: Mutex<BTreeMap<String, Timestamp>>,
     surroundings: RwLock<Option<Arc<Surroundings>>>,
@@ -159,6 +174,7 @@ impl Agent {
             inventory: RwLock::new(Arc::new(inventory)),
             last_cycle: RwLock::new(None),
             baselines: Mutex::default(),
+            billed: Mutex::default(),
             catalog_refreshed_at: Mutex::default(),
             held: Mutex::default(),
             surroundings: RwLock::default(),
@@ -269,8 +285,24 @@ impl Agent {
         self.last_cycle.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What looking has cost since the start; `None` before the first cycle has ended.
+    #[must_use]
+    pub fn billed(&self) -> Option<Billed> {
+        *self.billed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes what a cycle did.
     pub fn set_last_cycle(&self, cycle: CycleView) {
+        // One price everywhere that prices are known; where none is, what was billed is told without it.
+        let places = self.places();
+        let mut regions = places.iter().map(|place| place.region.as_str());
+        let price = regions.find_map(|region| self.catalog().metric_request_price(region));
+        let mut billed = self.billed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = billed.map_or((cycle.started_at, 0), |one| (one.since, one.metrics));
+        let metrics = before.1 + cycle.billed_metrics;
+        let cost = price.map(|(price, _)| price.times(metrics));
+        *billed = Some(Billed { since: before.0, metrics, cost });
+        drop(billed);
         *self.last_cycle.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cycle));
     }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use trimtab_policies::{
     approval::{Decision, Verdict},
     change::{reason_not_undoable, undo_steps},
-    circuit::{Circuit, trips},
+    circuit::{Circuit, open_circuits},
     plan::{CheckVerdict, Disposition, Moment, PlanEntry},
     record::{Entry, Event},
 };
@@ -281,7 +281,11 @@ pub fn reset_circuit(agent: &Agent, circuit: Circuit, by: &str) -> Result<(), De
     let now = agent.ports().clock.now();
     let mut ledger = agent.ledger();
     let book = ledger.book();
-    if !trips(book.changes(), book.resets()).iter().any(|trip| trip.scope == circuit) {
+    let autonomy = &agent.settings().policy.autonomy;
+    if !open_circuits(book.changes(), book.resets(), autonomy)
+        .iter()
+        .any(|trip| trip.scope == circuit)
+    {
         return Err(DecideError::Unknown { what: "open circuit", id: circuit.to_string() });
     }
     ledger.record(now, by, Entry::CircuitReset { circuit })?;

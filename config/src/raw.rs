@@ -51,6 +51,8 @@ pub struct RawFile {
     pub telemetry: RawTelemetry,
     /// `[store]`: what is kept on disk.
     pub store: RawStore,
+    /// `[autonomy]`: whether autopilot has to be earned.
+    pub autonomy: RawAutonomy,
 }
 
 /// `[agent]`.
@@ -418,4 +420,20 @@ pub struct RawStore {
     pub min_free_mib: Option<u32>,
     /// The store's cache.
     pub cache_mib: Option<u32>,
+}
+
+/// `[autonomy]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAutonomy {
+    /// Whether autopilot has to be earned.
+    pub enabled: Option<bool>,
+    /// Outcomes that must be known.
+    pub min_outcomes: Option<u32>,
+    /// Highest share of changes that may fail.
+    pub max_failure_ratio: Option<f64>,
+    /// Successes that make up for a failure.
+    pub regain_outcomes: Option<u32>,
+    /// Whether sizes may be tried without a person.
+    pub explore: Option<bool>,
 }

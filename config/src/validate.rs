@@ -56,6 +56,7 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
         approvals: gate::approvals(&raw.approvals, &collect, report),
         health: gate::health(&raw.health, report),
         protected: gate::protected(&raw.protected, report),
+        autonomy: gate::autonomy(&raw.autonomy, report),
     };
     let api = running::api(&raw.api, &agent, report, folder);
     let telemetry = running::telemetry(&raw.telemetry, report);

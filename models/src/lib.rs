@@ -16,6 +16,7 @@ pub mod counterfactual;
 pub mod demand;
 pub mod evidence;
 pub mod forecast;
+pub mod learn;
 pub mod metric;
 pub mod money;
 pub mod quantile;

@@ -232,6 +232,9 @@ pub struct Evidence {
     /// the use is: the change then needs no use to have been seen, only the resource as it is.
     #[serde(default)]
     pub keeps_every_limit: bool,
+    /// Whether the size is a bounded try: runs were seen at today's size only.
+    #[serde(default)]
+    pub explores: bool,
     /// Invocations in the look-back (functions only).
     pub invocations: Option<u64>,
     /// Distinct days with invocations (functions only).

@@ -116,7 +116,8 @@ fn relative_squares(days: &[f64], mean: f64) -> f64 {
     days.iter().map(|day| (day / mean - 1.0).powi(2)).sum()
 }
 
-fn student(freedom: usize) -> f64 {
+/// Student's t at 97.5 %, not below it for any degrees of freedom.
+pub(crate) fn student(freedom: usize) -> f64 {
     STUDENT.get(freedom.saturating_sub(1)).copied().unwrap_or(STUDENT_MANY)
 }
 

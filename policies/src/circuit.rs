@@ -6,11 +6,17 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use trimtab_models::recommendation::{Action, Recommendation};
+use trimtab_models::{
+    learn::Scope,
+    recommendation::{Action, Recommendation},
+    resource::{Arn, ResourceRef},
+};
 
 use crate::{
+    autonomy::Learned,
     change::{Change, State},
     mode::Mode,
+    settings::Autonomy,
 };
 
 /// The time within which failures count together: one bad rollout shows within a day.
@@ -21,6 +27,9 @@ const FAILURES_MAX: usize = 2;
 
 /// Failures of any kind that open the circuit of the whole fleet.
 const FAILURES_OVERALL_MAX: usize = 5;
+
+/// Failures of one action on one resource after which it is only shown: the bar that doubles with each has taught nothing.
+const REPEATED_MAX: usize = 3;
 
 /// The word for the circuit of the whole fleet.
 const OVERALL: &str = "overall";
@@ -40,11 +49,22 @@ pub enum Circuit {
         /// The action.
         action: Action,
     },
+    /// The changes whose outcomes are learned from together.
+    Trust(Scope),
+    /// One action on one resource.
+    Resource {
+        /// The action.
+        action: Action,
+        /// The resource.
+        arn: Arn,
+    },
 }
 
 /// A text that names no circuit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no circuit: give `overall` or ACCOUNT/REGION/ACTION")]
+#[error(
+    "`{0}` names no circuit: give `overall`, ACCOUNT/REGION/ACTION, trust/ACTION/KIND/FAMILY/CLASS or ACTION@ARN"
+)]
 pub struct NoCircuit(String);
 
 /// An open circuit.
@@ -79,6 +99,8 @@ impl fmt::Display for Circuit {
             Self::Part { account, region, action } => {
                 f.pad(&format!("{account}/{region}/{action}"))
             }
+            Self::Trust(scope) => scope.fmt(f),
+            Self::Resource { action, arn } => f.pad(&format!("{action}@{arn}")),
         }
     }
 }
@@ -89,6 +111,15 @@ impl FromStr for Circuit {
     fn from_str(text: &str) -> Result<Self, NoCircuit> {
         if text == OVERALL {
             return Ok(Self::Overall);
+        }
+        if let Ok(scope) = text.parse() {
+            return Ok(Self::Trust(scope));
+        }
+        if let Some((action, arn)) = text.split_once('@') {
+            let action = Action::ALL.into_iter().find(|one| one.as_str() == action);
+            let named = action.filter(|_| !arn.is_empty());
+            let named = named.map(|action| Self::Resource { action, arn: Arn(arn.to_owned()) });
+            return named.ok_or_else(|| NoCircuit(text.to_owned()));
         }
         let parts: Vec<&str> = text.split('/').collect();
         let [account, region, action] = parts.as_slice() else {
@@ -124,9 +155,25 @@ impl Trip {
     /// Whether it holds back what a recommendation asks for.
     #[must_use]
     pub fn covers(&self, recommendation: &Recommendation) -> bool {
+        let scope = Scope::of(recommendation);
+        self.covers_action(&recommendation.resource, recommendation.action, Some(&scope))
+    }
+
+    /// Whether it holds back an action on a resource; `scope` is what outcomes of it are counted under, where that is known.
+    #[must_use]
+    pub fn covers_action(
+        &self,
+        resource: &ResourceRef,
+        action: Action,
+        scope: Option<&Scope>,
+    ) -> bool {
         match &self.scope {
             Circuit::Overall => true,
-            part @ Circuit::Part { .. } => *part == Circuit::of(recommendation),
+            Circuit::Part { account, region, action: one } => {
+                *account == resource.account && *region == resource.region && *one == action
+            }
+            Circuit::Trust(one) => scope == Some(one),
+            Circuit::Resource { action: one, arn } => *one == action && *arn == resource.arn,
         }
     }
 
@@ -161,7 +208,37 @@ pub fn trips(
         let stuck = stuck(&circuit, &failures, resets);
         stuck.or_else(|| trip(circuit, &failures, FAILURES_MAX, resets))
     });
-    overall.into_iter().chain(parts).collect()
+    let resources = repeated(&failures, resets);
+    overall.into_iter().chain(parts).chain(resources).collect()
+}
+
+/// The open circuits, those of scopes whose autonomy is lost included.
+#[must_use]
+pub fn open_circuits(
+    changes: &BTreeMap<String, Change>,
+    resets: &BTreeMap<Circuit, Timestamp>,
+    autonomy: &Autonomy,
+) -> Vec<Trip> {
+    let mut open = trips(changes, resets);
+    open.extend(Learned::of(changes, resets).demotions(autonomy));
+    open
+}
+
+/// What was taken back again and again on one resource, however long ago: a person has to say why it should be tried once more.
+fn repeated(failures: &[(Timestamp, &Change)], resets: &BTreeMap<Circuit, Timestamp>) -> Vec<Trip> {
+    let mut resources: BTreeMap<Circuit, Vec<(Timestamp, &Change)>> = BTreeMap::new();
+    for failure in failures {
+        let recommendation = &failure.1.recommendation;
+        let (action, arn) = (recommendation.action, recommendation.resource.arn.clone());
+        resources.entry(Circuit::Resource { action, arn }).or_default().push(*failure);
+    }
+    let repeated = resources.into_iter().filter_map(|(scope, failures)| {
+        let counted = counted(&scope, &failures, resets);
+        let (since, _) = *counted.get(REPEATED_MAX - 1)?;
+        let changes = counted.iter().map(|(_, change)| change.id.clone()).collect();
+        Some(Trip { scope, mode: Mode::Datapilot, since, changes })
+    });
+    repeated.collect()
 }
 
 /// When a change went wrong: it was taken back, by whomever, or could not be.
@@ -282,6 +359,27 @@ mod tests {
     }
 
     #[test]
+    fn the_third_failure_on_one_resource_leaves_it_to_a_person() {
+        let again = |count: i64, reset: Option<i64>| {
+            let changes = (0..count).map(|index| {
+                let change = failed("f", 24 * 40 * (index + 1), State::Undone);
+                (change.id.clone(), change)
+            });
+            let arn = function("f").reference.arn;
+            let scope = Circuit::Resource { action: Action::TuneFunctionMemory, arn };
+            let resets = reset.map(|hours| (scope, now() - SignedDuration::from_hours(hours)));
+            let open = trips(&changes.collect(), &resets.into_iter().collect());
+            open.into_iter().map(|trip| (trip.scope.to_string(), trip.mode)).collect::<Vec<_>>()
+        };
+        let arn = function("f").reference.arn;
+        let here = (format!("tune-function-memory@{arn}"), Mode::Datapilot);
+        assert_eq!(again(2, None), []);
+        assert_eq!(again(3, None), vec![here.clone()]);
+        assert_eq!(again(4, None), vec![here]);
+        assert_eq!(again(4, Some(24 * 90)), [], "two since the reset");
+    }
+
+    #[test]
     fn a_failed_undo_stops_everything_there_at_once() {
         let here = (part().to_string(), Mode::Datapilot);
         assert_eq!(open(&[(1, State::Stuck)], None), vec![here.clone()]);
@@ -318,10 +416,23 @@ mod tests {
 
     #[test]
     fn circuits_have_names() {
-        for circuit in [Circuit::Overall, part()] {
+        let trust = Circuit::Trust(Scope::of(&function_candidate("f").recommendation));
+        let resource = Circuit::Resource {
+            action: Action::TuneFunctionMemory,
+            arn: function("f").reference.arn,
+        };
+        for circuit in [Circuit::Overall, part(), trust, resource] {
             assert_eq!(circuit.to_string().parse(), Ok(circuit));
         }
-        for text in ["", "all", "1/us-east-1", "1/us-east-1/explode", "//resize-instance"] {
+        for text in [
+            "",
+            "all",
+            "1/us-east-1",
+            "1/us-east-1/explode",
+            "//resize-instance",
+            "explode@a",
+            "tune-volume@",
+        ] {
             assert_eq!(text.parse::<Circuit>(), Err(NoCircuit(text.to_owned())));
         }
     }

@@ -29,7 +29,7 @@ use crate::{
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
     plan::Candidate,
-    settings::{Approvals, EvidenceRules, HealthRules, Limits, Policy, Protected},
+    settings::{Approvals, Autonomy, EvidenceRules, HealthRules, Limits, Policy, Protected},
     steps::steps,
     window::after_days,
 };
@@ -98,6 +98,13 @@ pub(crate) fn policy() -> Policy {
         approvals: Approvals { expiry_days: 7.0, plan_expiry_hours: 24.0, undo_days: 30.0 },
         health: HealthRules::default(),
         protected: Protected::default(),
+        autonomy: Autonomy {
+            enabled: false,
+            min_outcomes: 20,
+            max_failure_ratio: 0.15,
+            regain_outcomes: 5,
+            explore: false,
+        },
     }
 }
 
@@ -337,6 +344,7 @@ fn evidence(action: Action) -> Evidence {
         capacity_ratio: 0.5,
         lowers_performance: true,
         keeps_every_limit: false,
+        explores: false,
         invocations: function.then_some(50_000),
         invocation_days: function.then_some(30),
         unseen: Vec::new(),

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod approval;
+pub mod autonomy;
 pub mod book;
 mod budget;
 pub mod change;

@@ -152,7 +152,8 @@ pub struct ModeDecision {
 }
 
 impl ModeDecision {
-    pub(crate) fn lower_to(&mut self, mode: Mode, why: &str) {
+    /// Lowers it to `mode` at most, and says why.
+    pub fn lower_to(&mut self, mode: Mode, why: &str) {
         if self.mode > mode {
             self.mode = mode;
             self.reason = format!("{}; {mode}, because {why}", self.reason);

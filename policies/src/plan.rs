@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     catalog::Catalog,
+    learn::Scope,
     recommendation::Recommendation,
     resource::{Arn, Resource},
 };
 
 use crate::{
     approval::{Decision, Word, word},
+    autonomy::{Learned, reason_no_try, reason_risky},
     budget::Ledger,
     change::Change,
     check::{self, Subject},
@@ -216,7 +218,10 @@ pub struct Plan {
 pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
     candidates.sort_by_cached_key(rank);
     let past = past_changes(context);
-    let trips = trips(context.changes, context.resets);
+    let learned = Learned::of(context.changes, context.resets);
+    let autonomy = &context.policy.autonomy;
+    let mut trips = trips(context.changes, context.resets);
+    trips.extend(learned.demotions(autonomy));
     let mut ledger = Ledger::open(context, &candidates);
     let mut entries = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -225,6 +230,13 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
         for trip in trips.iter().filter(|trip| trip.covers(&candidate.recommendation)) {
             mode.lower_to(trip.mode, &trip.reason());
         }
+        let unearned = learned.reason_unearned(&Scope::of(&candidate.recommendation), autonomy);
+        let no_try = reason_no_try(&candidate.recommendation, autonomy);
+        let trust = learned.trust(&candidate.recommendation);
+        let risky = reason_risky(&candidate.recommendation, trust, context.policy);
+        for why in unearned.iter().chain(&no_try).chain(&risky) {
+            mode.lower_to(Mode::Copilot, why);
+        }
         let checks = check::all(&Subject {
             candidate: &candidate,
             context,
@@ -232,6 +244,7 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
             group: &group,
             ledger: &ledger,
             trips: &trips,
+            trust,
             past: past.get(&candidate.recommendation.resource.arn).map_or(&[], Vec::as_slice),
         });
         let word = word(&candidate, &context.policy.approvals, context.now);

@@ -17,6 +17,10 @@ const WEEK_H: i64 = 168;
 /// are of a week.
 const QUIET_SHARE: usize = 7;
 
+/// How much more than in the quiet hours may be expected of an hour that counts as one, as a ratio of the week's highest
+/// median: less nobody can tell apart, and where a whole week lies within it no hour is better than another.
+const ALIKE_RATIO: f32 = 0.1;
+
 /// When it is quiet enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Quiet {
@@ -41,7 +45,7 @@ pub enum Quiet {
 
 /// The first quiet hour from `now` on and before `end` in which a window is open and no freeze is on.
 ///
-/// Quiet are the quiet hours of the forecast; where none of them is allowed, the quietest seventh of the hours that are.
+/// Quiet are the quiet hours of the forecast and those that hardly differ from them; where none of them is allowed, the quietest seventh of the hours that are.
 /// The forecast's week is taken to repeat itself.
 #[must_use]
 pub fn quiet(
@@ -55,8 +59,7 @@ pub fn quiet(
         return Quiet::Unknown { reason };
     };
     let allowed = || hours(now, end).filter(|at| is_open(policy, target, *at));
-    let known: BTreeSet<i64> =
-        forecast.quiet_hours.iter().map(|at| hour_of_week(forecast, *at)).collect();
+    let known = quiet_hours(forecast);
     let measure = forecast.measure;
     let first = allowed().find(|at| known.contains(&hour_of_week(forecast, *at)));
     let (first, what) = match first {
@@ -71,6 +74,20 @@ pub fn quiet(
         Some(at) if at <= now => Quiet::Now { reason: format!("this hour is {what}") },
         Some(at) => Quiet::Later { at, reason: format!("the hour from {at} on is {what}") },
     }
+}
+
+/// The quiet hours of the week, by their place in it.
+fn quiet_hours(forecast: &ForecastSeen) -> BTreeSet<i64> {
+    let told: BTreeSet<i64> =
+        forecast.quiet_hours.iter().map(|at| hour_of_week(forecast, *at)).collect();
+    let medians = || (0..).zip(forecast.week.iter().map(|step| step.p50));
+    let highest = |medians: &mut dyn Iterator<Item = (i64, f32)>| {
+        medians.map(|(_, median)| median).reduce(f32::max)
+    };
+    let quiet = highest(&mut medians().filter(|(hour, _)| told.contains(hour)));
+    let Some((quiet, most)) = quiet.zip(highest(&mut medians())) else { return told };
+    let limit = quiet + ALIKE_RATIO * most.max(0.0);
+    medians().filter(|(_, median)| *median <= limit).map(|(hour, _)| hour).chain(told).collect()
 }
 
 /// `now`, then the beginnings of the hours after it, for a week and before `end`.
@@ -175,6 +192,18 @@ mod tests {
         check(&day, Some(&seen), (NOON, "2026-11-23T00:00:00Z"), "2026-11-21T09:00:00Z");
         // Before the approval ends there are only hours that are not quiet: the first is as good as any.
         check(&policy(), Some(&seen), (NOON, "2026-11-20T14:00:00Z"), "now");
+    }
+
+    #[test]
+    fn hours_that_hardly_differ_are_as_good() {
+        let mut seen = forecast();
+        // A tenth of the highest median, 50 %, above the quiet hours' 1 %.
+        (seen.week[3].p50, seen.week[4].p50) = (6.1, 6.0);
+        check(&policy(), Some(&seen), (NOON, FAR), "2026-11-20T16:00:00Z");
+        for step in &mut seen.week {
+            step.p50 = step.p50.max(46.0);
+        }
+        check(&policy(), Some(&seen), (NOON, FAR), "now");
     }
 
     #[test]

@@ -31,6 +31,24 @@ pub struct Policy {
     pub health: HealthRules,
     /// Who and what is never touched.
     pub protected: Protected,
+    /// Whether autopilot has to be earned, and how.
+    #[serde(default)]
+    pub autonomy: Autonomy,
+}
+
+/// Whether autopilot has to be earned, and how. It is never more than the rules on modes say.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Autonomy {
+    /// Whether it has to be earned at all.
+    pub enabled: bool,
+    /// Outcomes that must be known of a scope.
+    pub min_outcomes: u32,
+    /// Highest upper 95 % bound of the share of changes that fail there, 0–1.
+    pub max_failure_ratio: f64,
+    /// Successes after which a failure is made up for.
+    pub regain_outcomes: u32,
+    /// Whether sizes that were never seen may be tried without a person.
+    pub explore: bool,
 }
 
 /// How fresh and how long evidence must be.
@@ -80,8 +98,10 @@ pub struct Limits {
     /// Days for which a volume must have been seen unattached before it may be deleted.
     pub unattached_days: f64,
     /// Days after which what is held back by the same checks is told as recurring.
+    #[serde(default)]
     pub recurring_days: f64,
     /// Cycles in a row after which it is.
+    #[serde(default)]
     pub recurring_cycles: u32,
     /// Actions that are off altogether.
     pub disabled_actions: BTreeSet<Action>,

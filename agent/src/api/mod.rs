@@ -7,6 +7,7 @@ mod actions;
 mod guard;
 mod problem;
 mod queries;
+mod report;
 mod serve;
 mod session;
 mod token;
@@ -27,11 +28,12 @@ use crate::{agent::Agent, stage::Stage, web};
 
 pub use guard::Caller;
 pub use problem::Problem;
+pub use report::{OutcomeLine, ReportLine, ReportView, SavingLine, WithheldLine, report};
 pub use serve::serve;
 pub use token::{Token, TokenError, read_token};
 pub use views::{
     ActionMode, ChangesBody, CircuitView, ExplainView, InventoryBody, ModesView,
-    RecommendationsBody, ReportLine, ReportView, StatusView, explain, report, status,
+    RecommendationsBody, StatusView, explain, status,
 };
 
 pub(crate) use actions::{approve, cycle, reject, resume, stop, undo};

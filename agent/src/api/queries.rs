@@ -16,9 +16,9 @@ use trimtab_models::{recommendation::Action, resource::Kind};
 use super::{
     ApiState,
     problem::Problem,
+    report::{self, ReportView},
     views::{
-        self, ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody,
-        ReportView, StatusView,
+        self, ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody, StatusView,
     },
 };
 use crate::{
@@ -182,7 +182,7 @@ pub(super) async fn report(
             "since_days = {days} is not within 1 to {REPORT_DAYS_MAX}"
         )));
     }
-    Ok(Json(off_thread(move || views::report(&state.agent, days)).await??))
+    Ok(Json(off_thread(move || report::report(&state.agent, days)).await??))
 }
 
 pub(super) async fn ready(State(state): State<ApiState>) -> Response {

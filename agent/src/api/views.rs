@@ -1,29 +1,29 @@
-//! What the API answers beyond recommendations and changes: status, modes explained, and the report.
+//! What the API answers beyond recommendations and changes: status, circuits, and modes explained.
 //!
-//! Not here: recommendations and changes themselves (`view`).
+//! Not here: recommendations and changes themselves (`view`), and the report (`report`).
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_config::Cloud;
 use trimtab_models::{
+    learn::{Scope, family},
     money::Usd,
     recommendation::Action,
     resource::{Arn, Kind, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    change::State,
-    circuit::{Trip, trips},
+    autonomy::{Learned, Standing},
+    circuit::{Trip, open_circuits},
     mode::{Disruption, EXCLUDE_TAG, Mode, mode_of},
-    plan::CheckVerdict,
     scope::group_of,
 };
 
 use crate::{
     agent::Agent,
     store::StoreError,
-    view::{ChangeView, CycleView, RecommendationView, ServiceFailure, check_name},
+    view::{ChangeView, CycleView, RecommendationView},
 };
 
 /// `GET /api/v1/recommendations`.
@@ -60,7 +60,8 @@ impl CircuitView {
     pub fn of(agent: &Agent) -> Self {
         let ledger = agent.ledger();
         let book = ledger.book();
-        Self { circuits: trips(book.changes(), book.resets()) }
+        let autonomy = &agent.settings().policy.autonomy;
+        Self { circuits: open_circuits(book.changes(), book.resets(), autonomy) }
     }
 }
 
@@ -131,7 +132,7 @@ pub fn status(agent: &Agent) -> Result<StatusView, StoreError> {
     })
 }
 
-fn count(keys: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
+pub(super) fn count(keys: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for key in keys {
         *counts.entry(key).or_insert(0) += 1;
@@ -156,6 +157,9 @@ pub struct ActionMode {
     pub mode_with_decrease: Mode,
     /// Which rule decided that, and what lowered it.
     pub reason_with_decrease: String,
+    /// What outcomes of such changes have taught, by what is counted together.
+    #[serde(default)]
+    pub learned: Vec<String>,
 }
 
 /// `GET /api/v1/modes/explain`.
@@ -171,15 +175,38 @@ pub struct ExplainView {
     pub actions: Vec<ActionMode>,
 }
 
-/// Which rule decides the modes of a resource; `None` when the last cycle did not see it.
+/// Which rule decides the modes of a resource, and what lowers them now; `None` when the last cycle did not see it.
 #[must_use]
 pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
     let (inventory, settings) = (agent.inventory(), agent.settings());
     let resource = inventory.get(&Arn(arn.to_owned()))?;
     let policy = &settings.policy;
     let group = group_of(resource, &inventory, &policy.limits);
+    let circuits = CircuitView::of(agent).circuits;
+    let learned = {
+        let ledger = agent.ledger();
+        Learned::of(ledger.book().changes(), ledger.book().resets())
+    };
+    let scopes = scopes_of(agent, resource);
     let explain_action = |action: Action| {
-        let decide = |lowers| mode_of(&policy.modes, &resource.reference, &group, action, lowers);
+        let scope = scopes.get(&action);
+        let decide = |lowers| {
+            let mut mode = mode_of(&policy.modes, &resource.reference, &group, action, lowers);
+            let covers = |trip: &&Trip| trip.covers_action(&resource.reference, action, scope);
+            for trip in circuits.iter().filter(covers) {
+                mode.lower_to(trip.mode, &trip.reason());
+            }
+            let unearned = match scope {
+                Some(scope) => learned.reason_unearned(scope, &policy.autonomy),
+                None => policy.autonomy.enabled.then(|| {
+                    "what it has earned is known once something is recommended for it".to_owned()
+                }),
+            };
+            if let Some(why) = unearned {
+                mode.lower_to(Mode::Copilot, &why);
+            }
+            mode
+        };
         let (keeps, lowers) = (decide(false), decide(true));
         ActionMode {
             action,
@@ -189,6 +216,7 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
             reason: keeps.reason,
             mode_with_decrease: lowers.mode,
             reason_with_decrease: lowers.reason,
+            learned: evidence_of(&learned, resource, action),
         }
     };
     Some(ExplainView {
@@ -197,6 +225,38 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
         resource: resource.reference.clone(),
         group,
     })
+}
+
+/// What is counted together with the open recommendations of a resource, by action.
+fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, Scope> {
+    let Ok(views) = agent.store().recommendations() else { return BTreeMap::new() };
+    views
+        .into_values()
+        .map(|view| (view.state.is_open(), view.entry.recommendation))
+        .filter(|(open, one)| *open && one.resource.arn == resource.reference.arn)
+        .map(|(_, one)| (one.action, Scope::of(&one)))
+        .collect()
+}
+
+/// The records of the resource's family, one line for each rhythm.
+fn evidence_of(learned: &Learned, resource: &Resource, action: Action) -> Vec<String> {
+    let family = family(&resource.spec());
+    let kind = resource.reference.kind;
+    let is_its =
+        |scope: &Scope| scope.action == action && scope.kind == kind && scope.family == family;
+    let line = |(scope, standing): (&Scope, &Standing)| {
+        let trust = standing.trust;
+        let saved = trust.saving_ratio().map_or_else(String::new, |(mid, low, high)| {
+            format!("; saves {mid:.2} ({low:.2} to {high:.2}) of what is promised")
+        });
+        format!(
+            "{scope}: {} of {} failed, at most {:.1} % do with 95 % confidence{saved}",
+            trust.failures,
+            trust.outcomes,
+            trust.failure_upper() * 100.0
+        )
+    };
+    learned.scopes().filter(|(scope, _)| is_its(scope)).map(line).collect()
 }
 
 /// The actions that a kind of resource knows.
@@ -210,96 +270,5 @@ const fn actions_of(kind: Kind) -> &'static [Action] {
         Kind::Group => {
             &[Action::TuneGroupCapacity, Action::ScheduleGroup, Action::ResizeGroupInstances]
         }
-    }
-}
-
-/// Recommendations of one action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportLine {
-    /// The action.
-    pub action: Action,
-    /// How many are open.
-    pub open: u64,
-    /// What the open ones would save a month, where their price is known.
-    pub saving_usd_monthly: Usd,
-}
-
-/// `GET /api/v1/report`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReportView {
-    /// Start of the time reported on.
-    pub since: Timestamp,
-    /// Its end.
-    pub until: Timestamp,
-    /// Resources of the last cycle, by kind.
-    pub resources: BTreeMap<String, u64>,
-    /// Open recommendations by action.
-    pub open: Vec<ReportLine>,
-    /// Saving a month of all open recommendations.
-    pub open_saving_usd_monthly: Usd,
-    /// Open recommendations that each check holds back.
-    pub held_by: BTreeMap<String, u64>,
-    /// Changes begun in the time, by state.
-    pub changes: BTreeMap<String, u64>,
-    /// Saving a month of the changes begun in the time and kept, as it was promised.
-    pub kept_saving_usd_monthly: Usd,
-    /// What the last cycle could not ask.
-    pub failures: Vec<ServiceFailure>,
-    /// Resources that the last cycle looked at and did not size.
-    pub not_sized: u64,
-}
-
-/// The report on the last `since_days` days.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> {
-    let until = agent.ports().clock.now();
-    let since = until
-        .saturating_sub(SignedDuration::from_hours(24 * i64::from(since_days)))
-        .unwrap_or(Timestamp::MIN);
-    let mut views = agent.store().recommendations()?;
-    views.retain(|_, view| view.state.is_open());
-    let lines = Action::ALL.iter().map(|action| report_line(*action, views.values()));
-    let open: Vec<_> = lines.filter(|line| line.open > 0).collect();
-    let failing = views
-        .values()
-        .flat_map(|view| &view.entry.checks)
-        .filter(|result| result.verdict != CheckVerdict::Pass);
-    let held_by = count(failing.map(|result| check_name(result.check)));
-    let changes: Vec<_> = {
-        let ledger = agent.ledger();
-        let begun = ledger.book().changes().values().filter(|change| change.opened_at >= since);
-        begun.map(|change| (change.state, change.recommendation.saving)).collect()
-    };
-    let kept = changes.iter().filter(|(state, _)| *state == State::Kept);
-    let cycle = agent.last_cycle();
-    Ok(ReportView {
-        since,
-        until,
-        resources: cycle.as_ref().map(|cycle| cycle.resources.clone()).unwrap_or_default(),
-        open_saving_usd_monthly: open.iter().map(|line| line.saving_usd_monthly).sum(),
-        open,
-        held_by,
-        kept_saving_usd_monthly: kept.filter_map(|(_, saving)| *saving).sum(),
-        changes: count(changes.iter().map(|(state, _)| state.to_string())),
-        failures: cycle.as_ref().map(|cycle| cycle.failures.clone()).unwrap_or_default(),
-        not_sized: cycle.map_or(0, |cycle| cycle.not_sized.len() as u64),
-    })
-}
-
-fn report_line<'a>(
-    action: Action,
-    views: impl Iterator<Item = &'a RecommendationView>,
-) -> ReportLine {
-    let savings: Vec<_> = views
-        .map(|view| &view.entry.recommendation)
-        .filter(|r| r.action == action)
-        .map(|r| r.saving)
-        .collect();
-    ReportLine {
-        action,
-        open: savings.len() as u64,
-        saving_usd_monthly: savings.into_iter().flatten().sum(),
     }
 }

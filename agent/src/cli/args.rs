@@ -70,6 +70,19 @@ pub enum LogChoice {
     Json,
 }
 
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Md,
+    /// A page that needs nothing else.
+    Html,
+    /// For machines.
+    Json,
+}
+
 impl From<LogChoice> for LogFormat {
     fn from(choice: LogChoice) -> Self {
         match choice {
@@ -239,6 +252,9 @@ pub enum ClientCommand {
         /// How far to look back, such as 30d.
         #[arg(long, default_value = "30d", value_parser = days, value_name = "DAYS")]
         since: u32,
+        /// The form: text for a terminal by default.
+        #[arg(long, value_enum)]
+        format: Option<ReportFormat>,
     },
     /// What the daemon is doing.
     Status,

@@ -11,6 +11,7 @@ mod client;
 pub mod daemon_commands;
 pub mod out;
 mod replay;
+mod report;
 mod show;
 mod tables;
 
@@ -24,7 +25,7 @@ pub use client::CliError;
 use self::{
     args::{
         ChangesCommand, CircuitCommand, ClientCommand, Globals, ListArgs, ModeCommand,
-        RecommendationsCommand,
+        RecommendationsCommand, ReportFormat,
     },
     client::Client,
     out::{print, print_error, print_json},
@@ -104,10 +105,15 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
                 print("the stop switch is released: changes may begin again")?
             }
         }
-        ClientCommand::Report { since } => {
+        ClientCommand::Report { since, format } => {
             let query = [("since_days", since.to_string())];
             let view: ReportView = Client::new(globals)?.get(&["report"], &query).await?;
-            if json { print_json(&view)? } else { print(&tables::report(&view))? }
+            match format.unwrap_or(if json { ReportFormat::Json } else { ReportFormat::Text }) {
+                ReportFormat::Text => print(&report::text(&view))?,
+                ReportFormat::Md => print(&report::markdown(&view))?,
+                ReportFormat::Html => print(&report::html(&view))?,
+                ReportFormat::Json => print_json(&view)?,
+            }
         }
         ClientCommand::Status => {
             let view: StatusView = Client::new(globals)?.get(&["status"], &[]).await?;

@@ -13,7 +13,7 @@ use trimtab_policies::{
 };
 
 use crate::{
-    api::{CircuitView, ExplainView, ReportView, StatusView},
+    api::{CircuitView, ExplainView, StatusView},
     view::{ChangeView, CycleView, PlanView, RecommendationState, RecommendationView, check_name},
     words,
 };
@@ -204,6 +204,9 @@ pub(super) fn explain(view: &ExplainView) -> String {
             let why = format!("where it lowers performance: {}", action.reason_with_decrease);
             table.add_row([String::new(), action.mode_with_decrease.to_string(), why]);
         }
+        for line in &action.learned {
+            table.add_row([String::new(), "learned".to_owned(), line.clone()]);
+        }
     }
     format!("{text}\n{table}")
 }
@@ -223,43 +226,6 @@ pub(super) fn circuits(view: &CircuitView) -> String {
         ]);
     }
     format!("{table}\nlook at the changes, then: trimtab circuit reset SCOPE")
-}
-
-/// The report.
-pub(super) fn report(view: &ReportView) -> String {
-    let mut open = table(&["Open recommendations", "Count", "Saving/month"]);
-    for line in &view.open {
-        open.add_row([
-            Cell::new(line.action),
-            number(&line.open.to_string()),
-            number(&line.saving_usd_monthly.to_string()),
-        ]);
-    }
-    let total = view.open.iter().map(|line| line.open).sum::<u64>();
-    open.add_row([
-        Cell::new("all"),
-        number(&total.to_string()),
-        number(&view.open_saving_usd_monthly.to_string()),
-    ]);
-    let mut parts = vec![
-        format!("From {} to {}", words::time(view.since), words::time(view.until)),
-        format!("Resources: {}; not sized: {}", counts(&view.resources), view.not_sized),
-        format!("{open}\nSavings are before commitments."),
-        format!("Held back by: {}", counts(&view.held_by)),
-        format!(
-            "Changes begun: {}; kept, they save {} a month",
-            counts(&view.changes),
-            view.kept_saving_usd_monthly
-        ),
-    ];
-    if !view.failures.is_empty() {
-        let lines = view
-            .failures
-            .iter()
-            .map(|f| format!("\n  {} {} {}: {}", f.account, f.region, f.service, f.error));
-        parts.push(format!("Not seen in the last cycle:{}", lines.collect::<String>()));
-    }
-    parts.join("\n\n")
 }
 
 /// The status.
@@ -306,7 +272,7 @@ fn cycle(cycle: &CycleView) -> String {
     text
 }
 
-fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
+pub(super) fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }

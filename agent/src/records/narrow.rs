@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use trimtab_models::{
     catalog::Catalog,
+    learn::Scope,
     resource::{Arn, Detail, Kind, Resource},
     spec::Spec,
 };
@@ -22,12 +23,14 @@ const RECENT: SignedDuration = SignedDuration::from_hours(25);
 /// How often neighbours are added: a volume's instance, then that one's group.
 const ROUNDS: usize = 2;
 
-/// Changes that a review of `candidate` can look at: of the same resource, open, recent, or badly ended.
+/// Changes that a review of `candidate` can look at: of the same resource, open, recent, badly ended, or learned from for it.
 pub(super) fn changes(candidate: &Candidate, context: &Context<'_>) -> Vec<Change> {
     let arn = &candidate.recommendation.resource.arn;
+    let scope = Scope::of(&candidate.recommendation);
     let looked_at = |change: &&Change| {
         change.recommendation.resource.arn == *arn
             || change.state.in_flight()
+            || Scope::of(&change.recommendation) == scope
             || change.state.is_open()
             || change.outcome.as_ref().is_some_and(|outcome| outcome.state != State::Kept)
             || context.now.duration_since(change.opened_at) < RECENT

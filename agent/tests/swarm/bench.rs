@@ -387,6 +387,7 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
             capacity_ratio: 0.5,
             lowers_performance: true,
             keeps_every_limit: false,
+            explores: false,
             invocations: None,
             invocation_days: None,
             unseen: Vec::new(),

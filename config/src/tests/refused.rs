@@ -25,7 +25,7 @@ fn what_is_not_toml_or_has_unknown_keys() {
     check_with(
         "[agnet]\n",
         &[
-            "t.toml:5:2: agnet: unknown key; allowed: agent, modes, autopilot, account, cloud, schedule, collect, sizing, pricing, evidence, limits, health, ownership, window, freeze, approvals, protected, api, telemetry, store",
+            "t.toml:5:2: agnet: unknown key; allowed: agent, modes, autopilot, account, cloud, schedule, collect, sizing, pricing, evidence, limits, health, ownership, window, freeze, approvals, protected, api, telemetry, store, autonomy",
         ],
     );
     check_with(
@@ -334,6 +334,14 @@ fn numbers_out_of_range_and_numbers_that_contradict_each_other() {
             "t.toml:8:1: limits.volume_modifications_per_day = 5: out of range; allowed: 0 to 4",
             "t.toml:9:1: limits.recurring_days = 0: out of range; allowed: 0.1 to 365",
             "t.toml:10:1: limits.recurring_cycles = 1: out of range; allowed: 2 to 100000",
+        ],
+    );
+    check_with(
+        "[autonomy]\nmin_outcomes = 0\nmax_failure_ratio = 0.6\nregain_outcomes = 0\n",
+        &[
+            "t.toml:6:1: autonomy.min_outcomes = 0: out of range; allowed: 1 to 10000",
+            "t.toml:7:1: autonomy.max_failure_ratio = 0.6: out of range; allowed: 0.001 to 0.5",
+            "t.toml:8:1: autonomy.regain_outcomes = 0: out of range; allowed: 1 to 1000",
         ],
     );
     check_with(

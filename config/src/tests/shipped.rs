@@ -226,6 +226,13 @@ fn full() -> raw::RawFile {
             min_invocations: Some(1),
             min_invocation_days: Some(1),
         },
+        autonomy: raw::RawAutonomy {
+            enabled: Some(true),
+            min_outcomes: Some(1),
+            max_failure_ratio: Some(0.1),
+            regain_outcomes: Some(1),
+            explore: Some(true),
+        },
         limits: full_limits(),
         health: raw::RawHealth { stop_alarms: texts() },
         ownership: vec![raw::RawOwnership {

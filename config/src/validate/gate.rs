@@ -9,12 +9,12 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     action::disabled_by_default,
-    settings::{Approvals, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected},
+    settings::{Approvals, Autonomy, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected},
 };
 
 use super::matching::{actions, arn};
 use crate::{
-    raw::{RawApprovals, RawFile, RawHealth, RawLimits, RawOwnership, RawProtected},
+    raw::{RawApprovals, RawAutonomy, RawFile, RawHealth, RawLimits, RawOwnership, RawProtected},
     report::Report,
     settings::CollectSettings,
 };
@@ -127,6 +127,28 @@ pub(super) fn limits(raw: &RawLimits, report: &mut Report<'_>) -> Limits {
             2..=100_000,
         ),
         disabled_actions: disabled(raw.disabled_actions.as_ref(), report),
+    }
+}
+
+/// `[autonomy]`.
+pub(super) fn autonomy(raw: &RawAutonomy, report: &mut Report<'_>) -> Autonomy {
+    Autonomy {
+        enabled: raw.enabled.unwrap_or(false),
+        // Without any failure among 20 the upper bound is 9.8 %, with one 14.9 %.
+        min_outcomes: report.whole("autonomy.min_outcomes", raw.min_outcomes, 20, 1..=10_000),
+        max_failure_ratio: report.number(
+            "autonomy.max_failure_ratio",
+            raw.max_failure_ratio,
+            0.15,
+            0.001..=0.5,
+        ),
+        regain_outcomes: report.whole(
+            "autonomy.regain_outcomes",
+            raw.regain_outcomes,
+            5,
+            1..=1_000,
+        ),
+        explore: raw.explore.unwrap_or(false),
     }
 }
 

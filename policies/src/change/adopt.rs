@@ -131,6 +131,7 @@ fn recommendation(
             capacity_ratio: 1.0,
             lowers_performance: false,
             keeps_every_limit: false,
+            explores: false,
             invocations: None,
             invocation_days: None,
             unseen: Vec::new(),

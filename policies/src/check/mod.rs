@@ -27,6 +27,7 @@ mod window;
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
+    learn::Trust,
     recommendation::{Action, Recommendation},
     resource::Resource,
 };
@@ -60,6 +61,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) ledger: &'a Ledger<'a>,
     /// The open circuits.
     pub(crate) trips: &'a [Trip],
+    /// What outcomes of changes like it have taught.
+    pub(crate) trust: Trust,
     /// Every change of this resource.
     pub(crate) past: &'a [&'a Change],
 }

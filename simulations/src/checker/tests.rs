@@ -99,6 +99,7 @@ fn evidence(second: i64) -> Evidence {
         capacity_ratio: 0.5,
         lowers_performance: true,
         keeps_every_limit: false,
+        explores: false,
         invocations: None,
         invocation_days: None,
         unseen: Vec::new(),

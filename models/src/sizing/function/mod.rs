@@ -286,6 +286,7 @@ impl Trial<'_> {
             replay: replay(&replayed),
             capacity_ratio: new / today.max(1.0),
             lowers_performance: new < today,
+            explores: choice.basis == Basis::Try,
             invocations: Some(usage.calls),
             invocation_days: Some(usage.call_days),
             notes: advice::notes(self, choice),
