@@ -242,6 +242,31 @@ fn the_audit_log_is_checked_and_written_out_without_a_daemon() {
     assert!(strange.out.contains("none of its records"), "{}", strange.out);
 }
 
+/// Each part of each record: its length (low and high), checksum, hash of the record before, number and payload.
+#[test]
+fn every_part_of_every_record_of_the_audit_log_is_checked() {
+    let folder = journal();
+    let path = folder.path().display().to_string();
+    let file = folder.path().join("00000001.log");
+    let whole = std::fs::read(&file).expect("written above");
+    let frame = whole.len() / 3;
+    for record in 0..3 {
+        for part in [0, 3, 4, 8, 39, 40, 47, 48, frame - 1] {
+            let mut bytes = whole.clone();
+            bytes[record * frame + part] ^= 1;
+            std::fs::write(&file, bytes).expect("it is ours");
+            let said = trimtab(&["audit", "verify", "--journal", &path]);
+            let named = format!("record {} in", record + 1);
+            assert_eq!(said.code, 1, "byte {part} of {named}: {}", said.out);
+            assert!(said.err.contains(&named), "byte {part} of {named}: {}", said.err);
+        }
+    }
+    std::fs::write(&file, &whole[..2 * frame]).expect("it is ours");
+    let said = trimtab(&["audit", "verify", "--journal", &path]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.err.contains("record 3 in") && said.err.contains("missing"), "{}", said.err);
+}
+
 #[test]
 fn the_first_damaged_record_of_the_audit_log_is_named() {
     let folder = journal();

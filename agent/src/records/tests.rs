@@ -80,6 +80,19 @@ async fn what_is_asked_or_begun_comes_out_the_same_from_its_file() {
         let bytes = std::fs::metadata(&kept.path).expect("it is there").len();
         assert!(bytes < 512 << 10, "{} has {bytes} bytes", kept.path.display());
     }
+    let sizes: Vec<u64> = records
+        .iter()
+        .filter_map(|(kept, _, _)| std::fs::metadata(&kept.path).ok())
+        .map(|file| file.len())
+        .collect();
+    let (mean, most) = (sizes.iter().sum::<u64>() / sizes.len() as u64, sizes.iter().max());
+    #[expect(clippy::print_stderr, reason = "the README states the figures of such a run")]
+    {
+        eprintln!(
+            "{} records of 30 days at five minutes: {mean} bytes, at most {most:?}",
+            sizes.len()
+        );
+    }
     let moments: BTreeSet<Moment> =
         records.iter().map(|(_, record, _)| record.gate.moment).collect();
     assert_eq!(moments.len(), 3, "proposals, an approval and first writes");

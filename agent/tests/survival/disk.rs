@@ -32,17 +32,16 @@ async fn nothing_is_written_that_the_journal_does_not_take_and_room_is_all_it_ne
     let size = fs::metadata(journal.join("00000001.log")).expect("it is there").len();
 
     let daemon = limited(&campaign, size + ROOM);
-    let is_full = |campaign: &Campaign| campaign.folder.log().contains("check its space");
-    let until = now() + Duration::from_secs(90);
+    let is_full = |campaign: &Campaign| campaign.folder.log().contains("cannot go on");
+    let until = now() + Duration::from_secs(240);
     while !is_full(&campaign) {
         campaign.decide(&daemon).await;
         campaign.witness.look();
         assert!(now() < until, "the journal never met its limit:\n{}", campaign.folder.log());
     }
-    let (_, before) = campaign.witness.counts();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // A short record may still fit where a long one did not: what counts is that each call has one.
     campaign.witness.look();
-    assert_eq!(campaign.witness.counts().1, before, "nothing is written without a record");
+    assert_eq!(campaign.witness.violations(), Vec::<String>::new());
     assert!(campaign.witness.states().values().any(|state| state.is_open()), "in the middle");
 
     // Room again: the same process goes on.
@@ -63,11 +62,13 @@ fn pad(journal: &std::path::Path) {
     Journal::verify(journal).expect("a whole journal");
 }
 
-/// A daemon that no file may grow beyond `bytes` for. A write that would is an error, not a signal.
+/// A daemon that no file may grow beyond `bytes` for, until the limit is raised again, which needs no right. A write that would is an error, not a signal.
 fn limited(campaign: &Campaign, bytes: u64) -> Daemon {
     let daemon = campaign.folder.command();
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\" \"$@\""]).arg(bytes.to_string());
+    command
+        .args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\":unlimited \"$@\""])
+        .arg(bytes.to_string());
     command.arg(daemon.get_program()).args(daemon.get_args());
     campaign.folder.start_as(command)
 }

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use jiff::SignedDuration;
@@ -103,18 +103,27 @@ enum Outcome {
     Refused,
 }
 
-fn scenario() -> Scenario {
-    Scenario::parse(FLEET).expect("a scenario that is read")
+/// The account that every process finds; made once, because making it takes longer than a start.
+struct Account {
+    scenario: Scenario,
+    world: World,
+    catalog: Catalog,
 }
+
+static ACCOUNT: LazyLock<Account> = LazyLock::new(|| {
+    let scenario = Scenario::parse(FLEET).expect("a scenario that is read");
+    let catalog = Catalog::embedded();
+    let world = World::new(&scenario, 5, catalog.clone());
+    Account { scenario, world, catalog }
+});
 
 /// Opens the folder as a process does that starts.
 fn open(state: &Path, at: SignedDuration) -> Result<(Agent, ManualClock), String> {
-    let scenario = scenario();
-    let settings = scenario_settings(&scenario, state, None).expect("settings");
+    let Account { scenario, world, catalog } = &*ACCOUNT;
+    let settings = scenario_settings(scenario, state, None).expect("settings");
     let clock = ManualClock::new(scenario.start + at);
-    let world = World::new(&scenario, 5, Catalog::embedded());
-    let ports = Simulated::new(world, Arc::new(clock.clone())).ports();
-    match Agent::open(settings, ports, Catalog::embedded()) {
+    let ports = Simulated::new(world.clone(), Arc::new(clock.clone())).ports();
+    match Agent::open(settings, ports, catalog.clone()) {
         Ok(agent) => Ok((agent, clock)),
         Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
     }

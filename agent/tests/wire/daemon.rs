@@ -15,8 +15,9 @@ use crate::flow::{OWN_ACCOUNT, REGION, oversized};
 use crate::proxy::{Effect, Fault};
 use crate::scene::{Clients, Scene};
 
-/// How long the daemon may take for anything: a cycle takes seconds, a resize in the emulator less.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the daemon may take for anything: a cycle takes seconds, a resize in the emulator less, and a call whose answer
+/// was lost is looked for during 90 seconds before it is made again.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The binary with an environment of its own: no credentials or profile of the person who runs the tests leak in.
 fn trimtab(arguments: &[&str], config: &Path, credentials: bool) -> Command {
@@ -58,7 +59,7 @@ fn free_address() -> String {
 }
 
 /// A running daemon; it is killed when this value is dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     process: Child,
     folder: TempDir,
     address: String,
@@ -75,29 +76,36 @@ impl Drop for Daemon {
 
 impl Daemon {
     /// Starts the daemon and waits until it answers.
-    async fn start(scene: &Scene, mode: &str, accounts: &str) -> Self {
+    pub(crate) async fn start(scene: &Scene, mode: &str, accounts: &str) -> Self {
         let (folder, address) = (folder(), free_address());
         let places = (scene.proxy.url(), address.as_str());
-        let config = configuration(folder.path(), places, (mode, accounts));
-        let mut command = trimtab(&["run"], &config, true);
-        let log =
-            std::fs::File::create(folder.path().join("log")).expect("the folder takes a file");
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        let process = process.expect("the binary was built with these tests");
+        configuration(folder.path(), places, (mode, accounts));
         let client = reqwest::Client::builder().no_proxy().build().expect("it needs nothing");
+        let process = spawn(folder.path());
         let daemon = Self { process, folder, address, client };
-        let health = format!("http://{}/healthz", daemon.address);
-        daemon
-            .wait("it answers", async || {
-                let answer = daemon.client.get(&health).send().await.ok()?;
-                answer.status().is_success().then_some(())
-            })
-            .await;
+        daemon.answers().await;
         daemon
     }
 
+    /// SIGKILL, and another process on what the first one left.
+    pub(crate) async fn kill_and_restart(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it was killed");
+        self.process = spawn(self.folder.path());
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        let health = format!("http://{}/healthz", self.address);
+        self.wait("it answers", async || {
+            let answer = self.client.get(&health).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
     /// Asks again and again until there is an answer.
-    async fn wait<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
         let asked = tokio::time::timeout(PATIENCE, async {
             loop {
                 if let Some(answer) = ask().await {
@@ -118,7 +126,7 @@ impl Daemon {
         std::fs::read_to_string(path).expect("the daemon wrote it").trim().to_owned()
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let request = self.client.get(format!("http://{}/api/v1/{path}", self.address));
         let answer = request.bearer_auth(self.token()).send().await.expect("the daemon answers");
         let status = answer.status();
@@ -126,7 +134,7 @@ impl Daemon {
         json_of(answer).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.client.post(format!("http://{}/api/v1/{path}", self.address));
         let request = request.bearer_auth(self.token()).body(body.to_string());
         let answer = request.send().await.expect("the daemon answers");
@@ -148,12 +156,21 @@ impl Daemon {
     }
 }
 
+/// Starts the binary on the folder's configuration.
+fn spawn(folder: &Path) -> Child {
+    let mut command = trimtab(&["run"], &folder.join("trimtab.toml"), true);
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
+    let log = log.expect("the folder takes a file");
+    let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+    process.expect("the binary was built with these tests")
+}
+
 async fn json_of(answer: reqwest::Response) -> Value {
     let text = answer.text().await.expect("the daemon answers in text");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-async fn type_of(clients: &Clients, id: &str) -> String {
+pub(crate) async fn type_of(clients: &Clients, id: &str) -> String {
     let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
     let answer = answer.expect("moto answers");
     let kind = answer.reservations()[0].instances()[0].instance_type().cloned();
@@ -164,7 +181,7 @@ fn writes(scene: &Scene) -> Vec<String> {
     scene.proxy.writes().into_iter().map(|call| call.operation).collect()
 }
 
-async fn state_of(clients: &Clients, id: &str) -> String {
+pub(crate) async fn state_of(clients: &Clients, id: &str) -> String {
     let answer = clients.ec2.describe_instances().instance_ids(id).send().await;
     let answer = answer.expect("moto answers");
     let state = answer.reservations()[0].instances()[0].state().and_then(|state| state.name());

@@ -16,3 +16,4 @@ mod proxy;
 mod scene;
 
 mod harness;
+mod kills;
