@@ -316,21 +316,31 @@ pub(crate) fn series(metric: Metric) -> SeriesEvidence {
 
 fn evidence(action: Action) -> Evidence {
     let function = action == Action::TuneFunctionMemory;
-    let metrics: &[Metric] = match action {
-        Action::ResizeInstance => &[Metric::InstanceCpu],
-        Action::StopIdleInstance => &[Metric::InstanceCpu, Metric::InstanceNetworkIn],
-        Action::MigrateVolumeType | Action::TuneVolume => &[Metric::VolumeReadOps],
-        Action::DeleteUnattachedVolume => &[],
-        Action::TuneFunctionMemory => &[Metric::FunctionMemory],
+    let (kind, metrics): (Kind, &[Metric]) = match action {
+        Action::ResizeInstance => (Kind::Instance, &[Metric::InstanceCpu]),
+        Action::StopIdleInstance => {
+            (Kind::Instance, &[Metric::InstanceCpu, Metric::InstanceNetworkIn])
+        }
+        Action::MigrateVolumeType | Action::TuneVolume => (Kind::Volume, &[Metric::VolumeReadOps]),
+        Action::DeleteUnattachedVolume => (Kind::Volume, &[]),
+        Action::TuneFunctionMemory => (Kind::Function, &[Metric::FunctionMemory]),
         Action::TuneGroupCapacity | Action::ScheduleGroup | Action::ResizeGroupInstances => {
-            &[Metric::GroupCpu]
+            (Kind::Group, &[Metric::GroupCpu])
         }
     };
+    let decisive = metrics.iter().copied().map(series);
+    let decisive: Vec<SeriesEvidence> = decisive.collect();
+    let is_other = |measure: &Measure| decisive.iter().all(|one| one.measure != *measure);
+    let others = Measure::of(kind).filter(is_other);
+    let others =
+        others.map(|measure| SeriesEvidence { measure, decisive: false, ..series(measure.metric) });
+    let others: Vec<SeriesEvidence> =
+        if metrics.is_empty() { Vec::new() } else { others.collect() };
     Evidence {
         from: days_ago(30),
         until: now(),
         days_seen: 30.0,
-        series: metrics.iter().copied().map(series).collect(),
+        series: decisive.into_iter().chain(others).collect(),
         dimensions: vec![Dimension {
             name: "cpu".to_owned(),
             unit: "vcpu".to_owned(),

@@ -4,7 +4,7 @@
 //! is started again whatever else has gone wrong. Not here: observing, journalling, acting.
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab_models::resource::InstanceState;
+use trimtab_models::{resource::InstanceState, spec::Spec};
 
 use super::{
     Change, Progress, State, StepState,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     operations::{FailureKind, Operation},
     record::Event,
-    steps::{Reached, Seen, Sight, Sighting, StepKind, sort},
+    steps::{Reached, Seen, Sight, Sighting, StepKind, same_volume, sort},
 };
 
 /// How long a describe may lag behind an accepted write; until then `Ready` may be a stale answer.
@@ -71,7 +71,9 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         let reason = "the checks were asked more than an hour before the first write".to_owned();
         return nothing_changed(&reason);
     }
-    if let Some(reason) = reason_type_foreign(change, progress, seen) {
+    let is_foreign = reason_type_foreign(change, progress, seen)
+        .or_else(|| reason_volume_foreign(change, progress, seen));
+    if let Some(reason) = is_foreign {
         return foreign(change, progress, seen, &reason, now);
     }
     let kind = &progress.step.kind;
@@ -113,6 +115,19 @@ fn reason_type_foreign(change: &Change, progress: &Progress, seen: &Seen) -> Opt
     let instance = resource.instance().filter(|one| one.state == InstanceState::Running)?;
     (instance.instance_type != *left)
         .then(|| format!("its type is {}, this change left {left}", instance.instance_type))
+}
+
+/// Whether a volume that is to be deleted is no longer what it was when that was decided: somebody has plans for it.
+fn reason_volume_foreign(change: &Change, progress: &Progress, seen: &Seen) -> Option<String> {
+    let (StepKind::CreateSnapshot { .. } | StepKind::DeleteVolume { .. }) = &progress.step.kind
+    else {
+        return None;
+    };
+    let Spec::Volume(expected) = &change.recommendation.expected else { return None };
+    let Sighting::Present(resource) = &seen.resource else { return None };
+    let volume = resource.volume().filter(|volume| volume.state == "available")?;
+    (!same_volume(&volume.spec, expected))
+        .then(|| format!("it is {:?}, and was {expected:?} when its end was decided", volume.spec))
 }
 
 fn nothing_changed(reason: &str) -> Next {

@@ -861,3 +861,18 @@ fn what_has_ended_rests() {
         assert_eq!(run.next(&running("m5.xlarge")), Next::Rest, "{state}");
     }
 }
+
+#[test]
+fn a_volume_that_somebody_changed_is_not_deleted() {
+    let mut run = begin(Action::DeleteUnattachedVolume);
+    let mut resource = volume("x-1");
+    let disk = volume_mut(&mut resource);
+    disk.state = "available".to_owned();
+    disk.attachments.clear();
+    let before = seen(resource.clone());
+    assert!(matches!(run.next(&before), Next::Act { .. }), "{:?}", run.next(&before));
+    volume_mut(&mut resource).spec = gp3();
+    let changed = seen(resource);
+    run.record(&changed);
+    assert_eq!(run.ended().0, State::Conflicted, "{:?}", run.ended());
+}

@@ -2,6 +2,8 @@
 //!
 //! Not here: how long the look-back is (`history`).
 
+mod sound;
+
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
     recommendation::{Action, Recommendation, SeriesEvidence},
@@ -26,7 +28,9 @@ pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
     } else if rests_on_none(subject.recommendation()) {
         Vec::new()
     } else {
-        reasons_of_series(subject)
+        let mut reasons = reasons_of_series(subject);
+        reasons.extend(sound::reasons(subject));
+        reasons
     };
     result(CheckName::Evidence, reasons, passing(subject))
 }
@@ -83,9 +87,13 @@ fn reason_absent(series: &SeriesEvidence) -> Option<Reason> {
         .then(|| Reason::fail(format!("{measure} holds values that are not numbers")))
 }
 
+fn is_uncovered(subject: &Subject<'_>, series: &SeriesEvidence) -> bool {
+    is_below(series.coverage_ratio, subject.context.policy.evidence.min_coverage_ratio)
+}
+
 fn reason_uncovered(subject: &Subject<'_>, series: &SeriesEvidence) -> Option<Reason> {
     let least = subject.context.policy.evidence.min_coverage_ratio;
-    is_below(series.coverage_ratio, least).then(|| {
+    is_uncovered(subject, series).then(|| {
         Reason::fail(format!(
             "{} covers {:.1} % of the running time, less than {:.0} %",
             series.measure,

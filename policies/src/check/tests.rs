@@ -105,6 +105,37 @@ fn series_case(
 }
 
 #[test]
+fn what_is_made_smaller_by_itself_rests_on_sound_telemetry() {
+    use trimtab_models::metric::{Measure, Statistic};
+    type Series = trimtab_models::recommendation::SeriesEvidence;
+    let case = |change: &dyn Fn(&mut Series), statistic, metric, expect: &str| {
+        let measure = Measure { metric, statistic };
+        let find = |_: &mut World, all: &mut Vec<Series>| {
+            all.iter_mut().filter(|one| one.measure == measure).for_each(change);
+        };
+        series_case(Resize, find, expect);
+    };
+    let (sum, mean) = (Statistic::Sum, Statistic::Average);
+    let gone = |one: &mut Series| one.points = 0;
+    case(&gone, mean, Metric::InstanceCpu, "Fail always published");
+    case(&gone, sum, Metric::InstanceNetworkIn, "Fail always published");
+    case(&gone, sum, Metric::InstanceEbsReadOps, "Fail comes with it");
+    case(&gone, Statistic::Maximum, Metric::InstanceMemory, "Pass");
+    let flat = |one: &mut Series| one.p95 = one.p50;
+    case(&flat, mean, Metric::InstanceCpu, "Fail hangs");
+    case(&flat, sum, Metric::InstanceEbsReadOps, "Fail hangs");
+    let zero = |one: &mut Series| one.flat_zero = true;
+    case(&zero, sum, Metric::InstanceNetworkOut, "Fail hangs");
+    case(&zero, sum, Metric::InstanceEbsReadOps, "Fail contradict");
+    let infinite = |one: &mut Series| one.max = Some(f64::INFINITY);
+    case(&infinite, mean, Metric::InstanceCpu, "Fail finite");
+    let holed = |one: &mut Series| one.coverage_ratio = 0.8;
+    case(&holed, sum, Metric::InstanceNetworkIn, "Fail too little");
+    let late = |one: &mut Series| one.newest_at = Some(seconds_ago(86_400));
+    case(&late, sum, Metric::InstanceNetworkIn, "Fail min old");
+}
+
+#[test]
 fn evidence_is_present_covered_and_fresh() {
     // An hour of collection, two periods of five minutes and ten minutes of publication: 4,800 s.
     series_case(Resize, |_, s| s[0].newest_at = Some(seconds_ago(4_800)), "Pass");
