@@ -23,6 +23,7 @@ use trimtab_policies::{change::Change, mode::Mode, watch::Usage};
 use crate::{
     decide::{DecideError, write_stop},
     execute,
+    journal::media::{Disk, Media},
     ledger::{Ledger, LedgerError, SELF},
     observe::Collecting,
     ports::{Place, Ports},
@@ -135,6 +136,19 @@ impl Agent {
     /// # Errors
     /// When the folder is in use, damaged or full: the message says which file and what to do.
     pub fn open(settings: Settings, ports: Ports, catalog: Catalog) -> Result<Self, OpenError> {
+        Self::open_on(settings, ports, catalog, Arc::new(Disk))
+    }
+
+    /// [`Agent::open`], with the journal on `media`.
+    ///
+    /// # Errors
+    /// As [`Agent::open`].
+    pub fn open_on(
+        settings: Settings,
+        ports: Ports,
+        catalog: Catalog,
+        media: Arc<dyn Media>,
+    ) -> Result<Self, OpenError> {
         let state_dir = settings.agent.state_dir.clone();
         make_private(&state_dir)
             .map_err(|source| OpenError::StateDir { path: state_dir.clone(), source })?;
@@ -142,7 +156,7 @@ impl Agent {
         if let Err(error) = crate::disk::require_room(&state_dir, settings.store.min_free_bytes) {
             tracing::error!(%error, "nothing new begins until there is room");
         }
-        let mut ledger = Ledger::open(&state_dir.join("journal"))?;
+        let mut ledger = Ledger::open_on(&state_dir.join("journal"), media)?;
         if let Some(torn) = ledger.torn_tail() {
             tracing::warn!(
                 torn,

@@ -4,7 +4,10 @@
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
 };
 
 use jiff::Timestamp;
@@ -14,7 +17,10 @@ use trimtab_policies::{
     record::{Entry, Event, Record},
 };
 
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{
+    self, Journal, JournalError,
+    media::{Disk, Media},
+};
 
 /// Who writes records that no person asked for.
 pub const SELF: &str = "trimtab";
@@ -63,7 +69,15 @@ impl Ledger {
     /// # Errors
     /// When the journal is locked, damaged or cannot be read; nothing may be changed then.
     pub fn open(dir: &Path) -> Result<Self, LedgerError> {
-        let (journal, entries) = Journal::open(dir)?;
+        Self::open_on(dir, Arc::new(Disk))
+    }
+
+    /// [`Ledger::open`], writing on `media`.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_on(dir: &Path, media: Arc<dyn Media>) -> Result<Self, LedgerError> {
+        let (journal, entries) = Journal::open_on(dir, media)?;
         let mut book = Book::default();
         for entry in entries {
             book.fold(&read(&entry)?);

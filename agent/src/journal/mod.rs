@@ -7,12 +7,16 @@
 mod chain;
 mod frame;
 mod mark;
+pub mod media;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use media::{Disk, Media, Medium};
 
 use mark::Mark;
 
@@ -93,6 +97,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
+    media: Arc<dyn Media>,
     settled: Settled,
     file_bytes_max: u64,
     poison: Option<Poison>,
@@ -104,7 +109,7 @@ pub struct Journal {
 /// Where a journal's end is, and the file that takes the next record.
 #[derive(Debug)]
 struct Settled {
-    file: File,
+    file: Box<dyn Medium>,
     number: u32,
     file_bytes: u64,
     seq: u64,
@@ -130,19 +135,31 @@ impl Journal {
     /// [`JournalError::Locked`] for a second opener, [`JournalError::Damaged`] for anything but a torn tail: then
     /// nothing was changed on disk.
     pub fn open(dir: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
-        Self::open_with(dir, FILE_BYTES_MAX)
+        Self::open_on(dir, Arc::new(Disk))
     }
 
-    fn open_with(dir: &Path, file_bytes_max: u64) -> Result<(Self, Vec<Entry>), JournalError> {
+    /// [`Journal::open`], writing on `media`.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_on(dir: &Path, media: Arc<dyn Media>) -> Result<(Self, Vec<Entry>), JournalError> {
+        Self::open_with(dir, FILE_BYTES_MAX, media)
+    }
+
+    fn open_with(
+        dir: &Path,
+        file_bytes_max: u64,
+        media: Arc<dyn Media>,
+    ) -> Result<(Self, Vec<Entry>), JournalError> {
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
         let lock = lock(dir)?;
-        let (settled, entries) = settle(dir)?;
+        let (settled, entries) = settle(dir, media.as_ref())?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_dir(parent)?;
         }
         let mark = Mark::open(dir, settled.seq).map_err(failed("mark", &mark::path(dir)))?;
-        let journal =
-            Self { dir: dir.to_owned(), settled, file_bytes_max, poison: None, mark, lock };
+        let dir = dir.to_owned();
+        let journal = Self { dir, media, settled, file_bytes_max, poison: None, mark, lock };
         Ok((journal, entries))
     }
 
@@ -156,7 +173,7 @@ impl Journal {
         if self.poison != Some(Poison::Write) {
             self.require_sound()?;
         }
-        let (settled, entries) = settle(&self.dir)?;
+        let (settled, entries) = settle(&self.dir, self.media.as_ref())?;
         self.mark.note(settled.seq).map_err(failed("mark", &mark::path(&self.dir)))?;
         self.settled = settled;
         self.poison = None;
@@ -230,7 +247,7 @@ impl Journal {
         }
         let path = self.file_path();
         self.poison = Some(Poison::Write);
-        self.settled.file.write_all(&frame).map_err(failed("append to", &path))?;
+        self.settled.file.append(&frame).map_err(failed("append to", &path))?;
         self.poison = None;
         self.settled.file_bytes += bytes;
         self.settled.head_hash = frame::record_hash(&self.settled.head_hash, seq, payload);
@@ -247,7 +264,7 @@ impl Journal {
         self.require_sound()?;
         let path = self.file_path();
         self.poison = Some(Poison::Sync);
-        self.settled.file.sync_data().map_err(failed("sync", &path))?;
+        self.settled.file.sync().map_err(failed("sync", &path))?;
         self.mark.note(self.settled.seq).map_err(failed("mark", &mark::path(&self.dir)))?;
         self.poison = None;
         Ok(())
@@ -283,9 +300,9 @@ impl Journal {
 
     /// Closes the current file for good and begins the next; whatever was appended before is durable afterwards.
     fn rotate(&mut self) -> Result<(), JournalError> {
-        self.settled.file.sync_data().map_err(failed("sync", &self.file_path()))?;
+        self.settled.file.sync().map_err(failed("sync", &self.file_path()))?;
         let next = chain::file_path(&self.dir, self.settled.number + 1);
-        self.settled.file = open_file(&self.dir, &next)?;
+        self.settled.file = open_file(&self.dir, &next, self.media.as_ref())?;
         self.settled.number += 1;
         self.settled.file_bytes = 0;
         Ok(())
@@ -312,7 +329,7 @@ impl Drop for Journal {
 }
 
 /// Walks the journal, cuts off a torn tail, and opens its last file for the next record.
-fn settle(dir: &Path) -> Result<(Settled, Vec<Entry>), JournalError> {
+fn settle(dir: &Path, media: &dyn Media) -> Result<(Settled, Vec<Entry>), JournalError> {
     let durable = mark::read(dir);
     let mut entries = Vec::new();
     let walked =
@@ -324,9 +341,9 @@ fn settle(dir: &Path) -> Result<(Settled, Vec<Entry>), JournalError> {
         .torn
         .map(|torn| cut(dir, &path, walked.whole_bytes, walked.seq + 1, torn))
         .transpose()?;
-    let file = open_file(dir, &path)?;
+    let mut file = open_file(dir, &path, media)?;
     // Records of a process that died before its sync are in the system's cache only; the caller will act on them.
-    file.sync_data().map_err(failed("sync", &path))?;
+    file.sync().map_err(failed("sync", &path))?;
     let settled = Settled {
         file,
         number,
@@ -369,9 +386,8 @@ fn lock(dir: &Path) -> Result<File, JournalError> {
 }
 
 /// Opens a file for appending and, where it is new, makes its name durable.
-fn open_file(dir: &Path, path: &Path) -> Result<File, JournalError> {
-    let file =
-        OpenOptions::new().create(true).append(true).open(path).map_err(failed("open", path))?;
+fn open_file(dir: &Path, path: &Path, media: &dyn Media) -> Result<Box<dyn Medium>, JournalError> {
+    let file = media.open(path).map_err(failed("open", path))?;
     sync_dir(dir)?;
     Ok(file)
 }

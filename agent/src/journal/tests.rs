@@ -21,8 +21,8 @@ fn expected(count: usize) -> Vec<Entry> {
 
 /// A journal with all of `PAYLOADS`, in files of at most `file_bytes_max`.
 fn filled(dir: &Path, file_bytes_max: u64) {
-    let (mut journal, entries) =
-        Journal::open_with(dir, file_bytes_max).expect("an empty folder opens");
+    let (mut journal, entries) = Journal::open_with(dir, file_bytes_max, Arc::new(media::Disk))
+        .expect("an empty folder opens");
     assert_eq!(entries, []);
     for (seq, payload) in (1..).zip(PAYLOADS) {
         assert_eq!(journal.append_sync(payload.as_bytes()).expect("there is room"), seq);
@@ -83,7 +83,8 @@ fn files_rotate_and_the_chain_crosses_them() {
         [55 + 48, 59 + 49, 84],
         "a record goes to the next file when it would cross the limit"
     );
-    let (journal, entries) = Journal::open_with(dir.path(), 120).expect("the chain is whole");
+    let (journal, entries) =
+        Journal::open_with(dir.path(), 120, Arc::new(media::Disk)).expect("the chain is whole");
     assert_eq!(entries, expected(5));
     assert!(journal.torn_tail().is_none());
 }
@@ -322,8 +323,8 @@ fn a_record_above_the_maximum_is_refused_and_harmless() {
 
 /// Lets every further write fail as on a full disk.
 pub(crate) fn fill_disk(journal: &mut Journal) {
-    journal.settled.file =
-        OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+    journal.settled.file = Box::new(full);
 }
 
 #[test]
@@ -333,7 +334,7 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     journal.append_sync(b"one").expect("there is room");
     // The kernel's always-full device answers every write with "no space left" and cannot be synced.
     let full = || OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
-    let disk = std::mem::replace(&mut journal.settled.file, full());
+    let disk = std::mem::replace(&mut journal.settled.file, Box::new(full()));
     assert!(matches!(journal.append(b"two"), Err(JournalError::Io { operation: "append to", .. })));
     journal.settled.file = disk;
     assert!(matches!(journal.append(b"two"), Err(JournalError::Poisoned { .. })));
@@ -343,7 +344,7 @@ fn a_failed_write_or_sync_poisons_until_reopened() {
     let (mut journal, entries) = Journal::open(dir.path()).expect("reopening starts from the disk");
     assert_eq!(entries.len(), 1);
     journal.append(b"two").expect("there is room");
-    let disk = std::mem::replace(&mut journal.settled.file, full());
+    let disk = std::mem::replace(&mut journal.settled.file, Box::new(full()));
     assert!(matches!(journal.sync(), Err(JournalError::Io { operation: "sync", .. })));
     journal.settled.file = disk;
     assert!(!journal.is_mendable(), "what a failed sync left nobody knows");
