@@ -189,7 +189,7 @@ pub async fn rehearse(
 }
 
 /// A folder in memory where the system has one: what a rehearsal writes is thrown away, and syncing it would only take time.
-fn scratch() -> std::io::Result<tempfile::TempDir> {
+pub(crate) fn scratch() -> std::io::Result<tempfile::TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
@@ -256,29 +256,8 @@ impl Run {
                 let plan = run_cycle(&self.agent, Begin::Allowed).await?;
                 self.seen.note(&plan);
                 if let Some(approver) = approver {
-                    self.answer(approver).await?;
+                    answer(&self.agent, approver).await?;
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// The scenario's approver looks at what awaits approval.
-    async fn answer(&self, approver: &Approver) -> anyhow::Result<()> {
-        let now = self.agent.ports().clock.now();
-        let pause = SignedDuration::from_hours(i64::from(approver.after_hours));
-        let waiting = self.agent.store().recommendations()?.into_values().filter(|view| {
-            view.state == RecommendationState::AwaitingApproval
-                && approver.approves.contains(&view.entry.recommendation.action)
-                && now.duration_since(view.first_seen_at) >= pause
-        });
-        for view in waiting.collect::<Vec<_>>() {
-            let approval =
-                Approval { digest: Some(view.entry.digest.clone()), ..Approval::default() };
-            if let Err(refused) =
-                approve(&self.agent, &view.entry.id, &approver.name, approval).await
-            {
-                tracing::debug!(%refused, "the approver was refused");
             }
         }
         Ok(())
@@ -372,6 +351,28 @@ impl Run {
             invariant_violations: self.checker.violations(),
         }
     }
+}
+
+/// The scenario's approver looks at what awaits approval.
+pub(crate) async fn answer(agent: &Agent, approver: &Approver) -> anyhow::Result<()> {
+    let now = agent.ports().clock.now();
+    let pause = SignedDuration::from_hours(i64::from(approver.after_hours));
+    let waiting = agent.store().recommendations()?.into_values().filter(|view| {
+        view.state == RecommendationState::AwaitingApproval
+            && approver.approves.contains(&view.entry.recommendation.action)
+            && now.duration_since(view.first_seen_at) >= pause
+    });
+    for view in waiting.collect::<Vec<_>>() {
+        let approval = Approval {
+            digest: Some(view.entry.digest.clone()),
+            now: approver.now,
+            ..Approval::default()
+        };
+        if let Err(refused) = approve(agent, &view.entry.id, &approver.name, approval).await {
+            tracing::debug!(%refused, "the approver was refused");
+        }
+    }
+    Ok(())
 }
 
 fn trouble(change: &Change) -> Option<String> {

@@ -31,13 +31,20 @@ use crate::ports::{
 pub struct Simulated {
     world: Arc<Mutex<World>>,
     clock: Arc<dyn Clock>,
+    agent: u32,
 }
 
 impl Simulated {
     /// Puts `world` behind the ports, on `clock`.
     #[must_use]
     pub fn new(world: World, clock: Arc<dyn Clock>) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock }
+        Self { world: Arc::new(Mutex::new(world)), clock, agent: 0 }
+    }
+
+    /// The same account, as another agent reaches it.
+    #[must_use]
+    pub fn of_agent(&self, agent: u32) -> Self {
+        Self { agent, ..self.clone() }
     }
 
     /// Ports that read and write this account.
@@ -192,7 +199,9 @@ impl Act for Simulated {
         self.require(place)?;
         require_right(session, operation)?;
         let now = self.clock.now();
-        self.world().perform(&place.region, operation, now)
+        let mut world = self.world();
+        world.acting = self.agent;
+        world.perform(&place.region, operation, now)
     }
 
     async fn permission(&self, place: &Place, steps: &[Step]) -> Result<Permission, Failure> {

@@ -1,412 +1,267 @@
 //! Independent checkers: invariants of what an agent did, from the account's own log and the agent's journal.
 //!
-//! They share no code with the gate or the engine: they look at effects only. Not here: judging whether a change was wise.
+//! They share no code with the gate or the engine: they look at effects only. One rule a file, each looked at after every
+//! record, every write and every tick. Not here: judging whether a change was wise.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod approval;
+mod budget;
+mod circuit;
+mod cooldown;
+mod foreign;
+mod intent;
+mod left_off;
+mod mode;
+mod once;
+mod opt_out;
+mod replan;
+mod stop;
+mod story;
+mod target;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+mod time;
+mod undo;
+mod whole;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab_models::{
-    recommendation::Action,
-    resource::{Arn, InstanceState, Kind},
-    spec::Spec,
-};
+use trimtab_models::resource::Kind;
 use trimtab_policies::{
-    approval::Verdict,
-    change::State,
+    change::{Change, State},
     mode::Mode,
-    operations::{FailureKind, Operation},
-    record::{Entry, Event, Record},
+    plan::PlanEntry,
+    record::{Entry, Record},
 };
 
 use crate::world::World;
 
-/// The budgets that the checkers hold the agent to; the shipped defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub use story::{Done, Story, Told};
+
+/// What the checkers hold the agent to. The default is the shipped budgets, and nothing that a scenario's settings add.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bounds {
     /// Disruptive changes begun in any hour of one account and region.
     pub disruptive_per_hour: usize,
     /// Other changes begun in any hour of one account and region.
     pub other_per_hour: usize,
+    /// Disruptive changes in flight in the account.
+    pub disruptive_in_flight: usize,
     /// Days between the end of a change and the next one to the same resource (volumes aside).
     pub cooldown_days: i64,
+    /// Days for which an approval is good.
+    pub approval_days: f64,
+    /// The most that is done with resources of each kind; a kind that is not named is not judged.
+    pub modes: BTreeMap<Kind, Mode>,
+    /// The hours of every day, UTC, in which changes may begin: from, and until (exclusive; at or before `from`, of the
+    /// next day).
+    pub window: Option<(i8, i8)>,
+    /// When no change may begin.
+    pub freeze: Option<(Timestamp, Timestamp)>,
+    /// Ids of resources whose metrics are wrong all the time.
+    pub blind: BTreeSet<String>,
+    /// How wrong the agent's clock may be, because a rule says so.
+    pub clock_error: SignedDuration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { disruptive_per_hour: 4, other_per_hour: 20, cooldown_days: 7 }
+        Self {
+            disruptive_per_hour: 4,
+            other_per_hour: 20,
+            disruptive_in_flight: 3,
+            cooldown_days: 7,
+            approval_days: 7.0,
+            modes: BTreeMap::new(),
+            window: None,
+            freeze: None,
+            blind: BTreeSet::new(),
+            clock_error: SignedDuration::ZERO,
+        }
     }
 }
 
-/// What is remembered of a change.
-#[derive(Debug, Clone)]
-struct Seen {
-    arn: Arn,
-    action: Action,
-    kind: Kind,
-    digest: String,
-    mode: Mode,
-    opened_at: Timestamp,
-    region: String,
-    expected: Spec,
-    id: String,
-    state: State,
-    ended_at: Option<Timestamp>,
-    change_id: String,
+/// What a rule looks at, beside what just happened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) story: &'a Story,
+    pub(crate) bounds: &'a Bounds,
+    pub(crate) world: &'a World,
+    /// The true time.
+    pub(crate) now: Timestamp,
 }
 
-/// A journalled attempt that no write was found for yet.
-#[derive(Debug, Clone)]
-struct Attempt {
-    at: Timestamp,
-    change_id: String,
-    step: String,
-    /// Whether it takes the change back: the steps back may have the names of the steps forward.
-    back: bool,
-    operation: Operation,
+/// One rule. What it returns are violations, in words.
+pub(crate) trait Invariant: fmt::Debug + Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// A record was journalled; the story does not hold it yet.
+    fn record(&mut self, _: &Record, _: View<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The account accepted a write of this agent; the story does not hold it yet.
+    fn write(&mut self, _: &Done, _: View<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Time has passed.
+    fn tick(&mut self, _: View<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A cycle made a plan.
+    fn plan(&mut self, _: &[PlanEntry], _: View<'_>) -> Vec<String> {
+        Vec::new()
+    }
 }
 
-/// Follows a run and collects violations.
-#[derive(Debug, Clone, Default)]
+/// A rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The rule's name.
+    pub invariant: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.text)
+    }
+}
+
+/// Follows a run of one agent and collects violations.
+#[derive(Debug)]
 pub struct Checker {
     bounds: Bounds,
+    story: Story,
+    rules: Vec<Box<dyn Invariant>>,
     records_seen: usize,
     writes_seen: usize,
-    attempts: Vec<Attempt>,
-    /// Steps of changes that had an effect: the change, the step, and whether it was a step back.
-    effects: BTreeSet<(String, String, bool)>,
-    /// Instances by ARN that the agent stopped and did not start since, with their ids and the change that did it.
-    off: BTreeMap<String, (String, Option<String>)>,
-    changes: BTreeMap<String, Seen>,
-    approved: BTreeSet<String>,
-    /// Changes that called anything but their mark: the others left their resource alone.
-    written: BTreeSet<String>,
-    stopped: bool,
-    violations: BTreeSet<String>,
+    violations: BTreeSet<Violation>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::with(Bounds::default(), 0)
+    }
 }
 
 impl Checker {
-    /// A checker with the shipped budgets.
+    /// A checker with the shipped budgets, of the only agent.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// A checker of one of several agents.
+    #[must_use]
+    pub fn with(bounds: Bounds, agent: u32) -> Self {
+        Self {
+            bounds,
+            story: Story::of(agent),
+            rules: rules(),
+            records_seen: 0,
+            writes_seen: 0,
+            violations: BTreeSet::new(),
+        }
+    }
+
+    /// The names of all rules.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        rules().iter().map(|rule| rule.name()).collect()
+    }
+
     /// Every violation so far.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
-        self.violations.iter().cloned().collect()
+        self.violations.iter().map(ToString::to_string).collect()
     }
 
-    /// Looks at everything that is new in the account's log and the journal.
+    /// The names of the rules that were violated.
+    #[must_use]
+    pub fn broken(&self) -> BTreeSet<&'static str> {
+        self.violations.iter().map(|violation| violation.invariant).collect()
+    }
+
+    /// Looks at everything that is new: records first, then what the account's log gained. Call it before and after every
+    /// write, so that a record that came too late is seen to.
     pub fn observe(&mut self, world: &World, records: &[Record], now: Timestamp) {
-        let new_records = &records[self.records_seen.min(records.len())..];
-        for record in new_records {
-            self.record(record, world);
+        for record in &records[self.records_seen.min(records.len())..] {
+            self.ask(world, now, |rule, view| rule.record(record, view));
+            self.story.fold(record, now);
         }
         self.records_seen = records.len();
-        let new_writes = world.log()[self.writes_seen..].to_vec();
-        for write in new_writes.iter().filter(|write| !write.foreign) {
-            self.write(&write.operation, &write.arn, write.at);
+        for write in &world.log()[self.writes_seen..] {
+            if write.by != self.story.agent {
+                continue;
+            }
+            let done = self.story.explain(write);
+            self.ask(world, now, |rule, view| rule.write(&done, view));
+            self.story.fold_write(done);
         }
         self.writes_seen = world.log().len();
-        self.machines(world, now);
+        self.ask(world, now, |rule, view| rule.tick(view));
     }
 
-    fn violate(&mut self, text: String) {
-        self.violations.insert(text);
+    /// Somebody set the stop switch at a true time, or released it, whether or not the agent knows.
+    pub fn switch(&mut self, since: Option<Timestamp>) {
+        self.story.stopped = since;
     }
 
-    fn record(&mut self, record: &Record, world: &World) {
-        match &record.entry {
-            Entry::Stopped { .. } => self.stopped = true,
-            Entry::Resumed => self.stopped = false,
-            Entry::Decided { decision, .. } => match decision.verdict {
-                Verdict::Approved => {
-                    self.approved.insert(decision.digest.clone());
-                }
-                Verdict::Rejected => {
-                    self.approved.remove(&decision.digest);
-                }
-            },
-            Entry::Opened { change } => {
-                let recommendation = &change.recommendation;
-                let seen = Seen {
-                    arn: recommendation.resource.arn.clone(),
-                    action: recommendation.action,
-                    kind: recommendation.resource.kind,
-                    digest: change.digest.clone(),
-                    mode: change.mode,
-                    opened_at: record.at,
-                    region: recommendation.resource.region.clone(),
-                    expected: recommendation.expected.clone(),
-                    id: recommendation.resource_id.clone(),
-                    state: State::Queued,
-                    ended_at: None,
-                    change_id: change.id.clone(),
-                };
-                if change.state == State::Undoing {
-                    // Adopted: a person asked for the way back of a lost agent's change, which no check gates.
-                    self.changes.insert(change.id.clone(), Seen { state: State::Undoing, ..seen });
-                } else {
-                    self.opened(&change.id, seen, world);
-                }
-            }
-            Entry::Change { change_id, event } => self.event(change_id, event, record.at, world),
-            Entry::Started { .. } | Entry::Configured { .. } | Entry::CircuitReset { .. } => {}
-        }
+    /// Looks at a plan, before anything of it has begun.
+    pub fn plan(&mut self, world: &World, entries: &[PlanEntry], now: Timestamp) {
+        self.ask(world, now, |rule, view| rule.plan(entries, view));
     }
 
-    fn opened(&mut self, change_id: &str, seen: Seen, world: &World) {
-        let at = seen.opened_at;
-        if self.stopped {
-            self.violate(format!("{change_id} began while the stop switch was set"));
+    fn ask(
+        &mut self,
+        world: &World,
+        now: Timestamp,
+        mut question: impl FnMut(&mut dyn Invariant, View<'_>) -> Vec<String>,
+    ) {
+        let view = View { story: &self.story, bounds: &self.bounds, world, now };
+        for rule in &mut self.rules {
+            let invariant = rule.name();
+            let texts = question(rule.as_mut(), view);
+            self.violations.extend(texts.into_iter().map(|text| Violation { invariant, text }));
         }
-        match seen.mode {
-            Mode::Datapilot => self.violate(format!("{change_id} began in datapilot")),
-            // An approval is good for one change.
-            Mode::Copilot if !self.approved.remove(&seen.digest) => {
-                self.violate(format!(
-                    "{change_id} began in copilot without an approval of its digest"
-                ));
-            }
-            Mode::Copilot | Mode::Autopilot => {}
-        }
-        let opted_out =
-            world.tags_of(&seen.arn.0).is_some_and(|tags| tags.contains_key("trimtab:exclude"));
-        if opted_out {
-            self.violate(format!("{change_id} began on {}, which opted out", seen.arn));
-        }
-        self.check_cooldown(change_id, &seen, at);
-        self.check_budget(change_id, &seen, at);
-        if world.is_silent(&seen.id) && seen.action != Action::DeleteUnattachedVolume {
-            self.violate(format!("{change_id} began on {}, which shows no usage", seen.arn));
-        }
-        self.changes.insert(change_id.to_owned(), seen);
-    }
-
-    fn check_cooldown(&mut self, change_id: &str, seen: &Seen, at: Timestamp) {
-        let pause = SignedDuration::from_hours(24 * self.bounds.cooldown_days);
-        let others: Vec<_> =
-            self.changes.values().filter(|other| other.arn == seen.arn).cloned().collect();
-        for other in others {
-            let open = other.state.is_open();
-            let recent = other.ended_at.is_some_and(|ended| at.duration_since(ended) < pause);
-            let touched = other.state != State::Undone || self.written.contains(&other.change_id);
-            if open || (seen.kind != Kind::Volume && recent && touched) {
-                self.violate(format!(
-                    "{change_id} began on {} too soon after another change",
-                    seen.arn
-                ));
-            }
-        }
-    }
-
-    fn check_budget(&mut self, change_id: &str, seen: &Seen, at: Timestamp) {
-        let disruptive = |action: Action| match action {
-            Action::MigrateVolumeType | Action::TuneVolume | Action::ScheduleGroup => false,
-            Action::ResizeInstance
-            | Action::StopIdleInstance
-            | Action::DeleteUnattachedVolume
-            | Action::TuneFunctionMemory
-            | Action::TuneGroupCapacity
-            | Action::ResizeGroupInstances => true,
-        };
-        let hour = SignedDuration::from_hours(1);
-        let same = self.changes.values().filter(|other| {
-            other.region == seen.region
-                && disruptive(other.action) == disruptive(seen.action)
-                && at.duration_since(other.opened_at) < hour
-        });
-        let most = if disruptive(seen.action) {
-            self.bounds.disruptive_per_hour
-        } else {
-            self.bounds.other_per_hour
-        };
-        if same.count() >= most {
-            self.violate(format!(
-                "{change_id} was one more than {most} changes in an hour in {}",
-                seen.region
-            ));
-        }
-    }
-
-    fn event(&mut self, change_id: &str, event: &Event, at: Timestamp, world: &World) {
-        match event {
-            Event::Attempted { step, operation } => {
-                if !matches!(
-                    operation,
-                    Operation::TagResource { .. } | Operation::UntagResource { .. }
-                ) {
-                    self.written.insert(change_id.to_owned());
-                }
-                let back =
-                    self.changes.get(change_id).is_some_and(|seen| seen.state == State::Undoing);
-                self.attempts.push(Attempt {
-                    at,
-                    change_id: change_id.to_owned(),
-                    step: step.clone(),
-                    back,
-                    operation: operation.clone(),
-                });
-            }
-            // Nothing happened, so that this attempt excuses no later write.
-            Event::Refused { step, failure } if failure.kind != FailureKind::Uncertain => {
-                let refused = self
-                    .attempts
-                    .iter()
-                    .rposition(|attempt| attempt.change_id == change_id && attempt.step == *step);
-                if let Some(index) = refused {
-                    self.attempts.remove(index);
-                }
-            }
-            Event::UndoBegun { .. } => self.move_to(change_id, State::Undoing, None),
-            Event::Applied => self.move_to(change_id, State::Watching, Some(at)),
-            Event::Finished { state, .. } => {
-                let undoing =
-                    self.changes.get(change_id).is_some_and(|seen| seen.state == State::Undoing);
-                if undoing && *state == State::Undone {
-                    self.check_restored(change_id, at, world);
-                }
-                self.move_to(change_id, *state, Some(at));
-            }
-            Event::Accepted { .. }
-            | Event::Refused { .. }
-            | Event::Done { .. }
-            | Event::GaveUp { .. }
-            | Event::NextRung { .. }
-            | Event::UndoWanted { .. }
-            | Event::Measured { .. } => {}
-        }
-    }
-
-    fn move_to(&mut self, change_id: &str, state: State, at: Option<Timestamp>) {
-        if let Some(seen) = self.changes.get_mut(change_id) {
-            seen.state = state;
-            seen.ended_at = seen.ended_at.or(at);
-        }
-    }
-
-    /// An undo restores the configuration exactly (a deleted volume comes back under another id).
-    fn check_restored(&mut self, change_id: &str, at: Timestamp, world: &World) {
-        let Some(seen) = self.changes.get(change_id).cloned() else { return };
-        if seen.action == Action::DeleteUnattachedVolume {
-            return;
-        }
-        let live = world.true_spec_like(&seen.id, &seen.expected, at);
-        let same = match (&live, &seen.expected) {
-            (
-                Some(Spec::Group { min_size, max_size, .. }),
-                Spec::Group { min_size: expected_min, max_size: expected_max, .. },
-            ) => (min_size, max_size) == (expected_min, expected_max),
-            (live, expected) => live.as_ref() == Some(expected),
-        };
-        if !same {
-            self.violate(format!(
-                "{change_id} was undone, but {} is {live:?}, not {:?}",
-                seen.arn, seen.expected
-            ));
-        }
-    }
-
-    /// Every accepted write has its own journalled attempt before it, and is never a second effect of one step.
-    fn write(&mut self, operation: &Operation, arn: &str, at: Timestamp) {
-        let attempt = self
-            .attempts
-            .iter()
-            .position(|attempt| attempt.operation == *operation && attempt.at <= at)
-            .map(|index| self.attempts.remove(index));
-        match &attempt {
-            Some(attempt) => self.check_once(attempt),
-            None => self.violate(format!(
-                "{} on {arn} at {at} has no journalled attempt before it",
-                operation.iam_action()
-            )),
-        }
-        let change_id = attempt.map(|attempt| attempt.change_id);
-        match operation {
-            Operation::ModifyVolume { spec, .. } => {
-                self.check_size(arn, spec.size_gib, change_id.as_deref());
-            }
-            Operation::StopInstance { instance_id } => {
-                self.off.insert(arn.to_owned(), (instance_id.clone(), change_id));
-            }
-            Operation::StartInstance { .. } => {
-                self.off.remove(arn);
-            }
-            Operation::SetInstanceType { .. }
-            | Operation::CreateSnapshot { .. }
-            | Operation::DeleteVolume { .. }
-            | Operation::CreateVolume { .. }
-            | Operation::SetFunctionMemory { .. }
-            | Operation::SetGroupBounds { .. }
-            | Operation::TagResource { .. }
-            | Operation::UntagResource { .. }
-            | Operation::PutSchedule { .. }
-            | Operation::DeleteSchedule { .. }
-            | Operation::CreateTemplateVersion { .. }
-            | Operation::StartRefresh { .. }
-            | Operation::RollbackRefresh { .. } => {}
-        }
-    }
-
-    /// A step has one effect. Stops and starts are idempotent, and the type is set anew on each rung of the ladder.
-    fn check_once(&mut self, attempt: &Attempt) {
-        let repeatable = matches!(
-            attempt.operation,
-            Operation::StopInstance { .. }
-                | Operation::StartInstance { .. }
-                | Operation::SetInstanceType { .. }
-                | Operation::TagResource { .. }
-                | Operation::UntagResource { .. }
-        );
-        let effect = (attempt.change_id.clone(), attempt.step.clone(), attempt.back);
-        if !repeatable && !self.effects.insert(effect) {
-            self.violate(format!(
-                "{} was a second effect of step {} of {}",
-                attempt.operation.iam_action(),
-                attempt.step,
-                attempt.change_id
-            ));
-        }
-    }
-
-    /// A volume keeps the size from which its change began; what others did to it before is not the agent's.
-    fn check_size(&mut self, arn: &str, size_gib: u32, change_id: Option<&str>) {
-        let of_change = change_id.and_then(|change_id| self.changes.get(change_id));
-        let changed = of_change.is_some_and(
-            |seen| matches!(&seen.expected, Spec::Volume(before) if before.size_gib != size_gib),
-        );
-        if changed {
-            self.violate(format!("the size of {arn} changed"));
-        }
-    }
-
-    /// No machine that the agent stopped is off without an open change, unless it was meant to stay off.
-    fn machines(&mut self, world: &World, now: Timestamp) {
-        let off: Vec<_> = self
-            .off
-            .iter()
-            .filter(|(_, (id, _))| {
-                matches!(
-                    world.true_state(id, now),
-                    Some(InstanceState::Stopped | InstanceState::Stopping)
-                )
-            })
-            .filter(|(arn, _)| {
-                !self.changes.values().any(|seen| seen.arn.0 == **arn && seen.state.is_open())
-            })
-            .filter_map(|(arn, (_, change_id))| {
-                let change_id = change_id.as_deref().unwrap_or("no change");
-                let meant = self
-                    .changes
-                    .get(change_id)
-                    .is_some_and(|seen| seen.action == Action::StopIdleInstance);
-                (!meant).then(|| format!("{arn} is off although {change_id} is no longer open"))
-            })
-            .collect();
-        self.violations.extend(off);
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Every rule, by name.
+fn rules() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(approval::Approval),
+        Box::new(budget::Budget),
+        Box::new(circuit::CircuitOpen),
+        Box::new(cooldown::Cooldown),
+        Box::new(foreign::Foreign),
+        Box::new(intent::Intent),
+        Box::new(left_off::LeftOff::default()),
+        Box::new(mode::Modes),
+        Box::new(once::Once::default()),
+        Box::new(opt_out::OptOut),
+        Box::new(replan::Replan),
+        Box::new(stop::Stop),
+        Box::new(target::Target),
+        Box::new(telemetry::Telemetry),
+        Box::new(time::Time),
+        Box::new(undo::Undo),
+        Box::new(whole::Whole),
+    ]
+}
+
+/// A change that a record opens.
+pub(crate) fn opened(record: &Record) -> Option<&Change> {
+    let Entry::Opened { change } = &record.entry else { return None };
+    // An adopted change is the way back of a lost agent's, which a person asked for and no check gates.
+    Some(change).filter(|change| change.state != State::Undoing).map(AsRef::as_ref)
+}

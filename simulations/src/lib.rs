@@ -5,9 +5,11 @@
 #![deny(missing_docs)]
 
 pub mod checker;
+pub mod fault;
 pub mod fleet;
 pub mod noise;
 pub mod scenario;
+pub mod swarm;
 pub mod timeline;
 pub mod workload;
 pub mod world;

@@ -59,6 +59,9 @@ pub struct Approver {
     pub name: String,
     /// Actions that are approved; everything else is left alone.
     pub approves: Vec<Action>,
+    /// Whether every approval says not to wait for a quiet hour.
+    #[serde(default)]
+    pub now: bool,
     /// Hours after the proposal at which the answer comes.
     #[serde(default)]
     pub after_hours: u32,

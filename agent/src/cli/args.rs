@@ -147,8 +147,12 @@ pub struct AccountArgs {
 /// Arguments of `simulate`.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct SimulateArgs {
-    /// The scenario's file.
-    pub scenario: PathBuf,
+    /// The scenario's file; a swarm draws fleets and settings of its own without one.
+    #[arg(required_unless_present = "swarm")]
+    pub scenario: Option<PathBuf>,
+    /// Run so many short rehearsals from the seed on, each with faults drawn from its own seed.
+    #[arg(long, value_name = "SEEDS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "mode")]
+    pub swarm: Option<u64>,
     /// The seed, instead of the scenario's.
     #[arg(long)]
     pub seed: Option<u64>,

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, io::IsTerminal, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use trimtab_config::{ConfigError, LogFormat, LogLevel, Settings, salvage};
-use trimtab_simulations::scenario::Scenario;
+use trimtab_models::catalog::Catalog;
+use trimtab_simulations::{scenario::Scenario, swarm::Plan};
 
 use super::{
     args::{AccountArgs, DemoArgs, Globals, SimulateArgs},
@@ -24,6 +25,8 @@ use crate::{
 const BAD_INPUT: u8 = 2;
 /// Days that a rehearsal takes when nothing else is asked for: five weeks show a month's rhythm.
 const DAYS: u32 = 35;
+/// Days of each run of a swarm on a scenario: a provisional verdict comes after two.
+const SWARM_DAYS: u32 = 3;
 /// The seed when nothing else is asked for.
 const SEED: u64 = 7;
 
@@ -110,10 +113,19 @@ pub async fn account(args: &AccountArgs, globals: &Globals) -> ExitCode {
 
 /// Rehearses a scenario.
 pub async fn simulate(args: &SimulateArgs, globals: &Globals) -> ExitCode {
-    telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Error);
-    let scenario = match read_scenario(&args.scenario) {
+    // A swarm breaks things on purpose, thousands of times: its report tells what matters.
+    if args.swarm.is_none() {
+        telemetry::init(globals.log.map_or(LogFormat::Auto, Into::into), LogLevel::Error);
+    }
+    let scenario = match args.scenario.as_deref().map(read_scenario).transpose() {
         Ok(scenario) => scenario,
         Err(error) => return bad_input(&error),
+    };
+    if let Some(seeds) = args.swarm {
+        return swarm(seeds, args, scenario.as_ref(), globals.json);
+    }
+    let Some(scenario) = scenario else {
+        return bad_input(&anyhow::anyhow!("a rehearsal needs a scenario"));
     };
     let rehearsal = Rehearsal {
         seed: args.seed.unwrap_or(SEED),
@@ -134,6 +146,36 @@ fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the scenario `{}` cannot be read", path.display()))?;
     Scenario::parse(&text).with_context(|| format!("`{}`", path.display()))
+}
+
+/// Runs a swarm and prints what came of it.
+fn swarm(seeds: u64, args: &SimulateArgs, scenario: Option<&Scenario>, json: bool) -> ExitCode {
+    let catalog = Catalog::embedded();
+    let days = args.days.unwrap_or(SWARM_DAYS);
+    let plan_of = |seed| match scenario {
+        Some(scenario) => Plan::for_scenario(scenario, seed, days, &catalog),
+        None => Plan::of(seed, &catalog),
+    };
+    let bar = if json || !std::io::stderr().is_terminal() {
+        indicatif::ProgressBar::hidden()
+    } else {
+        indicatif::ProgressBar::new(seeds).with_message("seeds")
+    };
+    let done = |count| bar.set_position(count);
+    let report = crate::swarm::swarm(seeds, args.seed.unwrap_or(SEED), &plan_of, &done);
+    bar.finish_and_clear();
+    match report {
+        Ok(report) => {
+            let printed =
+                if json { print_json(&report) } else { print(&super::swarm::words(&report)) };
+            if !report.failing.is_empty() {
+                return ExitCode::FAILURE;
+            }
+            code(printed.map_err(Into::into))
+        }
+        Err(error) if error.downcast_ref::<ConfigError>().is_some() => bad_input(&error),
+        Err(error) => code(Err(error)),
+    }
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -13,6 +13,7 @@ pub mod out;
 mod replay;
 mod report;
 mod show;
+mod swarm;
 mod tables;
 
 use std::{process::ExitCode, time::Duration};

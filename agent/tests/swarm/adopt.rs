@@ -3,11 +3,11 @@
 //! Not here: how a person asks for it (the API's tests).
 
 use jiff::SignedDuration;
-use trimtab::ports::Clock;
+use trimtab::{faulty::Deaths, ports::Clock};
 use trimtab_models::{recommendation::Action, resource::InstanceState};
 use trimtab_policies::change::State;
 
-use crate::{bench::Bench, brittle::Deaths};
+use crate::bench::Bench;
 
 const SEED: u64 = 7;
 

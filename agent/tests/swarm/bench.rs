@@ -12,8 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use trimtab::{
     clock::ManualClock,
     execute::{Advance, advance, void_unwritten},
+    faulty::{Deaths, Faulty, FaultyDisk, Meddle, meddled},
+    journal::{Journal, media::Media},
     ledger::{Ledger, SELF},
-    ports::{Clock, Observe, Place},
+    ports::{Clock, Observe, Place, Ports},
     simulated::Simulated,
 };
 use trimtab_models::{
@@ -30,9 +32,7 @@ use trimtab_policies::{
     record::{Entry, Event, Record},
     steps::steps,
 };
-use trimtab_simulations::{checker::Checker, scenario::Scenario, world::World};
-
-use crate::brittle::{Brittle, Deaths};
+use trimtab_simulations::{checker::Checker, fault::Rule, scenario::Scenario, world::World};
 
 /// More moves than any change needs, polls of a large volume included.
 const MOVES_MAX: u32 = 60_000;
@@ -68,10 +68,15 @@ pub(crate) struct Bench {
     pub(crate) recommendation: Recommendation,
     pub(crate) change_id: String,
     pub(crate) checker: Checker,
+    rules: Arc<Vec<Rule>>,
+    meddle: Option<Arc<dyn Meddle>>,
+    media: Arc<dyn Media>,
     folder: tempfile::TempDir,
     ledger: Option<Mutex<Ledger>>,
     records: Option<Receiver<Record>>,
     journal: Vec<Record>,
+    /// The records of a journal that is lost.
+    lost: Vec<Record>,
     downtime: SignedDuration,
 }
 
@@ -83,6 +88,28 @@ impl Bench {
         deaths: Arc<Deaths>,
         downtime: SignedDuration,
     ) -> Self {
+        Self::open_on(action, seed, downtime, (deaths, Vec::new(), None)).await
+    }
+
+    /// The same, under fault rules and with somebody in the way.
+    pub(crate) async fn open_with(
+        action: Action,
+        seed: u64,
+        downtime: SignedDuration,
+        rules: Vec<Rule>,
+        meddle: Option<Arc<dyn Meddle>>,
+    ) -> Self {
+        let deaths = Deaths::of(&rules);
+        Self::open_on(action, seed, downtime, (deaths, rules, meddle)).await
+    }
+
+    async fn open_on(
+        action: Action,
+        seed: u64,
+        downtime: SignedDuration,
+        (deaths, rules, meddle): (Arc<Deaths>, Vec<Rule>, Option<Arc<dyn Meddle>>),
+    ) -> Self {
+        let rules = Arc::new(rules);
         let (world, start) = account(seed);
         let clock = ManualClock::new(start);
         let simulated = Simulated::new(world, Arc::new(clock.clone()));
@@ -92,7 +119,12 @@ impl Bench {
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .expect("a temporary folder");
+        let true_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let media = FaultyDisk::new(true_clock, Arc::clone(&rules), Arc::clone(&deaths));
         let mut bench = Self {
+            rules,
+            meddle,
+            media: Arc::new(media),
             clock,
             simulated,
             deaths,
@@ -103,6 +135,7 @@ impl Bench {
             ledger: None,
             records: None,
             journal: Vec::new(),
+            lost: Vec::new(),
             downtime,
         };
         bench.start();
@@ -112,15 +145,38 @@ impl Bench {
 
     /// What a process does when it starts: opens the journal and voids what has not written anything.
     fn start(&mut self) {
+        let folder = self.folder.path().join("journal");
         let mut ledger =
-            Ledger::open(&self.folder.path().join("journal")).expect("a whole journal");
-        self.records = Some(ledger.follow());
+            Ledger::open_on(&folder, Arc::clone(&self.media)).expect("a whole journal");
         void_unwritten(&mut ledger, self.clock.now()).expect("a journal that is written");
+        // What the process before it wrote counts, even where it died before it knew.
+        self.journal.clone_from(&self.lost);
+        let mut read = |payload: &[u8]| {
+            let record = serde_json::from_slice(payload).expect("a record");
+            self.journal.push(record);
+        };
+        Journal::read(&folder, |_, _, payload| read(payload)).expect("a whole journal");
+        self.records = Some(ledger.follow());
         self.ledger = Some(Mutex::new(ledger));
+    }
+
+    /// Every record so far.
+    pub(crate) fn journal(&self) -> &[Record] {
+        &self.journal
+    }
+
+    /// The account, seen by a process that may die at any point.
+    fn ports(&self) -> Ports {
+        let ports = match &self.meddle {
+            Some(meddle) => meddled(self.simulated.ports(), meddle),
+            None => self.simulated.ports(),
+        };
+        Faulty::ports(&ports, &self.rules, &self.deaths, 0)
     }
 
     fn die(&mut self) {
         self.observe();
+        self.deaths.revive();
         self.ledger = None;
         self.clock.set(self.clock.now() + self.downtime);
         self.start();
@@ -154,13 +210,14 @@ impl Bench {
     pub(crate) async fn carry_on(&mut self, mut tick: impl FnMut(&Simulated, Timestamp)) -> State {
         for _ in 0..MOVES_MAX {
             tick(&self.simulated, self.clock.now());
-            let ports = Brittle::ports(&self.simulated, &self.deaths);
+            let ports = self.ports();
             let moved = tokio::select! {
                 biased;
                 () = self.deaths.death() => None,
-                moved = advance(&ports, self.ledger(), &self.change_id) => {
-                    Some(moved.expect("a journal that is written"))
-                }
+                moved = advance(&ports, self.ledger(), &self.change_id) => match moved {
+                    Err(_) if self.deaths.is_dead() => None,
+                    moved => Some(moved.expect("a journal that is written")),
+                },
             };
             match moved {
                 None => self.die(),
@@ -180,7 +237,7 @@ impl Bench {
     /// Carries the change on until the engine rests (`None`) or the process dies.
     pub(crate) async fn until_death(&mut self) -> Option<()> {
         for _ in 0..MOVES_MAX {
-            let ports = Brittle::ports(&self.simulated, &self.deaths);
+            let ports = self.ports();
             let moved = tokio::select! {
                 biased;
                 () = self.deaths.death() => None,
@@ -202,6 +259,8 @@ impl Bench {
     /// there was a mark.
     pub(crate) async fn lose_journal(&mut self) -> bool {
         self.ledger = None;
+        self.deaths.revive();
+        self.lost.clone_from(&self.journal);
         self.folder = tempfile::tempdir().expect("a temporary folder");
         self.clock.set(self.clock.now() + SignedDuration::from_mins(10));
         self.start();
@@ -366,7 +425,7 @@ fn rise(min_size: u32) -> Vec<ScheduledMin> {
     vec![action("down", "0 10 * * *", min_size), action("up", "0 1 * * *", min_size + 2)]
 }
 
-fn recommend(action: Action, resource: &Resource) -> Recommendation {
+pub(crate) fn recommend(action: Action, resource: &Resource) -> Recommendation {
     Recommendation {
         resource: resource.reference.clone(),
         resource_id: resource.id.clone(),
@@ -401,7 +460,11 @@ fn recommend(action: Action, resource: &Resource) -> Recommendation {
     }
 }
 
-fn change_of(recommendation: &Recommendation, resource: &Resource, at: Timestamp) -> Change {
+pub(crate) fn change_of(
+    recommendation: &Recommendation,
+    resource: &Resource,
+    at: Timestamp,
+) -> Change {
     let steps = steps(recommendation, resource);
     assert!(!steps.is_empty(), "{recommendation:?} has steps");
     let digest = digest(recommendation, &steps);

@@ -6,7 +6,9 @@ use jiff::SignedDuration;
 use trimtab_models::{recommendation::Action, spec::Spec};
 use trimtab_policies::change::State;
 
-use crate::{bench::Bench, brittle::Deaths};
+use trimtab::faulty::Deaths;
+
+use crate::bench::Bench;
 
 const SEED: u64 = 7;
 

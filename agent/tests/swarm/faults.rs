@@ -15,7 +15,9 @@ use trimtab_models::{
 use trimtab_policies::change::State;
 use trimtab_simulations::world::{Faults, ForeignChange};
 
-use crate::{bench::Bench, brittle::Deaths, seeds};
+use trimtab::faulty::Deaths;
+
+use crate::{bench::Bench, seeds};
 
 /// Everything that a seed decides.
 #[derive(Debug)]

@@ -1,14 +1,18 @@
-//! Swarm: seeded runs with faults and deaths, and checkers at every move.
+//! Swarm: seeded runs with faults and deaths, and checkers at every move; and proof that the checkers can fail.
 //!
-//! `TRIMTAB_SWARM_SEEDS=N` runs N seeds of each swarm instead of the few that fit into everybody's test run,
+//! `TRIMTAB_SWARM_SEEDS=N` runs N seeds of each swarm instead of those that fit into everybody's test run,
 //! `TRIMTAB_SWARM_SEED=N` only that one. Not here: single rules (their tables) and the wire.
 
 mod adopt;
 mod bench;
-mod brittle;
+mod broken;
 mod crash;
 mod faults;
-mod flow;
+mod quiet;
+mod saga;
+mod stop;
+mod telemetry;
+mod whole;
 
 /// The seeds to run.
 #[expect(clippy::disallowed_methods, reason = "a test run is steered by its environment only")]

@@ -1,14 +1,16 @@
 //! Every rule fires on a run that breaks it, names it, and is silent on one that does not.
 
+use jiff::SignedDuration;
 use trimtab_models::{
     catalog::Catalog,
-    recommendation::{Evidence, Recommendation, SavingBasis},
-    spec::{PowerState, VolumeSpec},
+    recommendation::{Action, Evidence, Recommendation, SavingBasis},
+    spec::{PowerState, Spec, VolumeSpec},
 };
 use trimtab_policies::{
-    approval::Decision,
-    change::{Access, Change, Opening},
-    operations::Failure,
+    approval::{Decision, Verdict},
+    change::{Access, Change, Opening, State},
+    operations::{Failure, FailureKind, Operation},
+    record::Event,
     steps::steps,
 };
 
@@ -126,6 +128,7 @@ impl Stage {
 
     fn record(&mut self, second: i64, entry: Entry) {
         self.journal.push(Record { at: at(second), by: "trimtab".to_owned(), entry });
+        self.verdict(second);
     }
 
     /// A change that is not journalled yet.
@@ -208,6 +211,7 @@ impl Stage {
 
     fn write(&mut self, second: i64, operation: &Operation) {
         self.world.perform(REGION, operation, at(second)).expect("accepted");
+        self.verdict(second);
     }
 
     /// Journals, then writes: as it should be.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use trimtab_models::spec::Spec;
 use trimtab_policies::{
     operations::{Failure, FailureKind, Operation},
@@ -27,6 +27,8 @@ pub struct Faults {
     pub lost_answers: f64,
     /// Instance types without capacity, until when.
     pub no_capacity: BTreeMap<String, Timestamp>,
+    /// Ids of machines that fall back to stopped after `pending`, until when.
+    pub falls_back: BTreeMap<String, Timestamp>,
     /// IAM actions that are denied.
     pub denied: BTreeSet<String>,
     /// Ids of resources whose metrics are absent.
@@ -38,7 +40,7 @@ pub struct Faults {
 }
 
 /// Somebody else's change.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignChange {
     /// When.
@@ -93,12 +95,14 @@ impl World {
         due.sort_by_key(|(_, change)| change.at);
         for (index, change) in due {
             self.foreign_done.insert(index);
+            self.foreign_log.push((change.at, change.id.clone()));
             self.force(&change);
         }
     }
 
     /// The call that a write is, with its target.
-    pub(crate) fn name(operation: &Operation) -> (&'static str, String) {
+    #[must_use]
+    pub fn name(operation: &Operation) -> (&'static str, String) {
         let target = match operation {
             Operation::StopInstance { instance_id }
             | Operation::StartInstance { instance_id }

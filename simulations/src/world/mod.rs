@@ -38,8 +38,8 @@ pub struct Write {
     pub operation: Operation,
     /// The resource's ARN.
     pub arn: String,
-    /// Whether somebody else than the agent did it.
-    pub foreign: bool,
+    /// Which agent asked for it: 0 where there is one only.
+    pub by: u32,
 }
 
 /// The virtual account.
@@ -55,6 +55,10 @@ pub struct World {
     pub(crate) calls: u64,
     pub(crate) log: Vec<Write>,
     pub(crate) foreign_done: BTreeSet<usize>,
+    /// When somebody else changed a resource, by id, in order.
+    pub(crate) foreign_log: Vec<(Timestamp, String)>,
+    /// Which agent the next calls are from.
+    pub acting: u32,
     /// What goes wrong; tests set it while the world runs.
     pub faults: Faults,
 }
@@ -150,6 +154,8 @@ impl World {
             calls: 0,
             log: Vec::new(),
             foreign_done: BTreeSet::new(),
+            foreign_log: Vec::new(),
+            acting: 0,
             faults: scenario.faults.clone(),
         };
         build::populate(&mut world, scenario);
@@ -172,6 +178,12 @@ impl World {
     #[must_use]
     pub fn log(&self) -> &[Write] {
         &self.log
+    }
+
+    /// What somebody else than an agent did: when, and to which resource, by id.
+    #[must_use]
+    pub fn foreign_log(&self) -> &[(Timestamp, String)] {
+        &self.foreign_log
     }
 
     /// The stream of randomness that belongs to a thing.

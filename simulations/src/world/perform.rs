@@ -44,7 +44,8 @@ impl World {
             Some(entity) => entity.resource.reference.arn.0.clone(),
             None => target.clone(),
         };
-        self.log.push(Write { at: now, operation: operation.clone(), arn, foreign: false });
+        let by = self.acting;
+        self.log.push(Write { at: now, operation: operation.clone(), arn, by });
         if self.answer_is_lost() {
             return Err(failure(
                 FailureKind::Uncertain,

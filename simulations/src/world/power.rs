@@ -57,6 +57,9 @@ impl World {
         draw: f64,
     ) -> Result<Receipt, Failure> {
         let no_capacity = self.faults.no_capacity.clone();
+        let falls_back =
+            self.faults.falls_back.get(id).is_some_and(|until| now_s < until.as_second());
+        let settles = if falls_back { InstanceState::Stopped } else { InstanceState::Running };
         let Body::Instance(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
         match body.states.at(now_s) {
             InstanceState::Running | InstanceState::Pending => Ok(Receipt::default()),
@@ -68,8 +71,14 @@ impl World {
                     return Err(failure(FailureKind::Capacity, call, id, &message));
                 }
                 body.states.set(now_s, InstanceState::Pending);
-                body.states.then(now_s + 20 + (40.0 * draw) as i64, InstanceState::Running);
+                let settled_s = now_s + 20 + (40.0 * draw) as i64;
+                body.states.then(settled_s, settles);
                 body.reasons.set(now_s, None);
+                if settles == InstanceState::Stopped {
+                    // EC2's words where the key of a volume cannot be used.
+                    let reason = "Client.InternalError".to_owned();
+                    body.reasons.then(settled_s, Some(reason));
+                }
                 Ok(Receipt::default())
             }
             InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => {

@@ -1,0 +1,34 @@
+//! Nothing begins in copilot without an approval of its digest that is in force and was not used before.
+
+use jiff::SignedDuration;
+use trimtab_policies::{mode::Mode, record::Record};
+
+use super::{Invariant, View, opened};
+
+#[derive(Debug)]
+pub(super) struct Approval;
+
+impl Invariant for Approval {
+    fn name(&self) -> &'static str {
+        "approval"
+    }
+
+    fn record(&mut self, record: &Record, view: View<'_>) -> Vec<String> {
+        let Some(change) = opened(record).filter(|change| change.mode == Mode::Copilot) else {
+            return Vec::new();
+        };
+        let id = &change.id;
+        let Some((given, until)) = view.story.approvals.get(&change.digest) else {
+            return vec![format!("{id} began in copilot without an approval of its digest")];
+        };
+        let days = SignedDuration::try_from_secs_f64(view.bounds.approval_days * 86_400.0);
+        let is_old = days.is_ok_and(|days| record.at.duration_since(*given) >= days)
+            || until.is_some_and(|until| record.at >= until);
+        is_old
+            .then(|| {
+                format!("{id} began at {} on an approval of {given}, which is over", record.at)
+            })
+            .into_iter()
+            .collect()
+    }
+}
