@@ -53,11 +53,3 @@ async fn a_steady_fleet_is_left_alone() {
     let report = run("steady", 7, 2, None).await;
     assert_eq!((report.writes, report.changes_applied), (0, 0), "{report:?}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn groups_get_floors_that_rise_and_members_that_fit() {
-    let report = run("groups", 7, 3, None).await;
-    assert_eq!(report.invariant_violations, Vec::<String>::new());
-    assert_eq!(report.changes_applied, 4, "each of the four groups is changed once: {report:?}");
-    assert!(report.saving_usd_monthly.is_positive(), "{report:?}");
-}
