@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use trimtab_policies::{
     change::{Change, Next, Progress, State, next},
+    facts::Targets,
     operations::{Failure, FailureKind, Operation, Receipt},
     record::Event,
     session::Session,
@@ -283,7 +284,11 @@ async fn see(ports: &Ports, change: &Change) -> Seen {
         }
         _ => None,
     };
-    Seen { resource, status, made }
+    let targets = match kind.and_then(StepKind::as_registration) {
+        Some(registration) => targets(ports, &place, &registration.group_arn).await,
+        None => None,
+    };
+    Seen { resource, status, made, targets }
 }
 
 /// The resource of a change as it is now.
@@ -297,6 +302,11 @@ pub async fn sight(ports: &Ports, change: &Change) -> Sighting {
             Sighting::Unknown(failure.to_string())
         }
     }
+}
+
+async fn targets(ports: &Ports, place: &Place, group_arn: &str) -> Option<Targets> {
+    let found = ports.observe.targets(place, group_arn).await.ok()?;
+    Some(Targets::from([(group_arn.to_owned(), found)]))
 }
 
 async fn made(

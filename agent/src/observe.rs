@@ -68,7 +68,8 @@ pub async fn discover(
     let answers: Vec<_> =
         stream::iter(asking.collect::<Vec<_>>()).buffered(PLACES_AT_ONCE).collect().await;
     let mut found = Discovered::default();
-    for (place, refusal, answers) in answers {
+    for (place, refusal, answers, unasked) in answers {
+        found.failures.extend(unasked);
         if let Some(failure) = refusal {
             found.failures.push(service_failure(place, "sts", &failure));
             found.closed.insert(place.clone());
@@ -90,13 +91,41 @@ pub async fn discover(
 async fn discover_place<'a>(
     observe: &dyn Observe,
     place: &'a Place,
-) -> (&'a Place, Option<Failure>, Vec<(Kind, Result<Vec<Resource>, Failure>)>) {
+) -> (&'a Place, Option<Failure>, Answers, Option<ServiceFailure>) {
     let refusal = reason_not_ours(observe, place).await;
-    let mut answers = Vec::new();
+    let (mut answers, mut unasked) = (Vec::new(), None);
     for kind in Kind::ALL.into_iter().filter(|_| refusal.is_none()) {
-        answers.push((kind, observe.discover(place, kind).await));
+        let mut answer = observe.discover(place, kind).await;
+        if let (Kind::Instance, Ok(instances)) = (kind, &mut answer) {
+            unasked = join_registrations(observe, place, instances).await;
+        }
+        answers.push((kind, answer));
     }
-    (place, refusal, answers)
+    (place, refusal, answers, unasked)
+}
+
+/// What each kind's discovery answered.
+type Answers = Vec<(Kind, Result<Vec<Resource>, Failure>)>;
+
+/// Notes with each instance which load balancers send it traffic. Where that cannot be asked it stays unknown, and the
+/// failure is told.
+async fn join_registrations(
+    observe: &dyn Observe,
+    place: &Place,
+    instances: &mut [Resource],
+) -> Option<ServiceFailure> {
+    if instances.is_empty() {
+        return None;
+    }
+    let answer = observe.registrations(place).await;
+    for resource in instances {
+        let registrations =
+            answer.as_ref().ok().map(|all| all.get(&resource.id).cloned().unwrap_or_default());
+        if let Detail::Instance(instance) = &mut resource.detail {
+            instance.registrations = registrations;
+        }
+    }
+    answer.err().map(|failure| service_failure(place, "elastic-load-balancing", &failure))
 }
 
 impl Discovered {

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use trimtab_models::{
     catalog::InstanceType,
     metric::Measure,
-    resource::{Kind, Resource, ResourceRef},
+    resource::{Kind, Registration, Resource, ResourceRef},
     series::Series,
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission},
+    facts::{Alarm, InstanceStatus, Permission, Target},
     operations::{Failure, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -129,6 +129,15 @@ pub trait Observe: Send + Sync + std::fmt::Debug {
 
     /// Every instance type that the region knows.
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure>;
+
+    /// Every registration of the place's instances with target groups of load balancers, by instance.
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure>;
+
+    /// The targets of one target group, with their health.
+    async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure>;
 
     /// The account that the credentials belong to; it must be the one configured.
     async fn caller(&self, place: &Place) -> Result<String, Failure>;

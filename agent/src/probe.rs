@@ -2,12 +2,16 @@
 //!
 //! A call that fails leaves its fact missing and its name in `failures`; the checks then fail. Not here: the checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab_models::{recommendation::Recommendation, resource::Kind, spec::Spec};
+use trimtab_models::{
+    recommendation::Recommendation,
+    resource::{Detail, Kind, Resource},
+    spec::Spec,
+};
 use trimtab_policies::{
-    facts::{Fact, Facts},
+    facts::{Fact, Facts, Targets},
     operations::Failure,
     plan::Moment,
     steps::Step,
@@ -96,6 +100,7 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
     asking.facts.status = asking
         .take("describe-instance-status", status)
         .and_then(|fact| fact.value.map(|value| Fact { at: fact.at, value }));
+    probe_targets(asking, observe, question).await;
     let protection = observe.protection(&place, id).await;
     if let Some(fact) = asking.take("describe-instance-attribute", protection) {
         asking.facts.stop_protection = Some(Fact { at: fact.at, value: fact.value.stop });
@@ -112,10 +117,35 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
     }
 }
 
+/// The health of every group that the steps take the instance out of.
+async fn probe_targets(asking: &mut Asking, observe: &dyn Observe, question: Question<'_>) {
+    let place = place_of(question.recommendation);
+    let registrations = question.steps.iter().filter_map(|step| step.kind.as_registration());
+    let groups: BTreeSet<&String> = registrations.map(|it| &it.group_arn).collect();
+    let mut targets = Targets::new();
+    for group in groups {
+        let answer = observe.targets(&place, group).await;
+        let Some(fact) = asking.take("describe-target-health", answer) else { return };
+        targets.insert(group.clone(), fact.value);
+    }
+    asking.facts.targets = Some(Fact { at: asking.now, value: targets });
+}
+
 async fn describe(asking: &mut Asking, observe: &dyn Observe, question: Question<'_>) {
     let Recommendation { resource, resource_id, .. } = question.recommendation;
     let live = observe.describe(resource, resource_id).await;
     asking.facts.live = asking.take("describe", live);
+    if resource.kind != Kind::Instance {
+        return;
+    }
+    let answer = observe.registrations(&place_of(question.recommendation)).await;
+    let answer = asking.take("describe-target-groups", answer);
+    let registrations = answer.map(|fact| fact.value.get(resource_id).cloned().unwrap_or_default());
+    if let Some(Fact { value: Resource { detail: Detail::Instance(instance), .. }, .. }) =
+        &mut asking.facts.live
+    {
+        instance.registrations = registrations;
+    }
 }
 
 /// What only matters when something is about to be done: the live resource, fresh points, and permission.

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
     catalog::InstanceType,
-    resource::{Kind, Resource, ResourceRef},
+    resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission},
+    facts::{Alarm, InstanceStatus, Permission, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -181,6 +181,19 @@ impl Observe for Simulated {
 
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
         self.world().instance_types(&place.region)
+    }
+
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure> {
+        let now = self.clock.now();
+        self.world().registrations(&place.region, now)
+    }
+
+    async fn targets(&self, _: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
+        let now = self.clock.now();
+        self.world().targets(group_arn, now)
     }
 
     async fn caller(&self, _: &Place) -> Result<String, Failure> {

@@ -102,6 +102,7 @@ fn instance(now: Timestamp) -> Resource {
         hibernation: false,
         enclave: false,
         custom_cpu_options: false,
+        registrations: None,
         licenses: 0,
         network_interfaces: 1,
         addresses_per_interface: 1,

@@ -271,12 +271,28 @@ pub struct Instance {
     /// The Auto Scaling group it is a member of.
     #[serde(default)]
     pub group: Option<String>,
+    /// The load balancers' target groups that send it traffic; `None` where that is not known, which is not the same as none.
+    #[serde(default)]
+    pub registrations: Option<Vec<Registration>>,
     /// AWS's reason code of the last state change, such as `Server.InsufficientInstanceCapacity`.
     #[serde(default)]
     pub state_reason: Option<String>,
     /// When the instance was launched or started last.
     #[serde(default)]
     pub launched_at: Option<Timestamp>,
+}
+
+/// A registration of an instance with a target group of a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Registration {
+    /// The target group's ARN.
+    pub group_arn: String,
+    /// The port on which the instance is registered there.
+    pub port: u16,
+    /// How long the load balancer lets open connections end before it drops the target, seconds.
+    pub drain_s: u32,
+    /// Whether the group knows the instance by its address only.
+    pub by_address: bool,
 }
 
 /// How far a volume's modification has come, as EC2 names it.

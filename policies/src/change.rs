@@ -357,6 +357,23 @@ impl Change {
             .any(|progress| matches!(progress.step.kind, StepKind::StartInstance { .. }))
     }
 
+    /// Whether anything that this change took away is still to be given back: a machine's start, or its place at a load
+    /// balancer. Then a shutdown waits.
+    #[must_use]
+    pub fn owes_service(&self) -> bool {
+        let mut out = std::collections::BTreeSet::new();
+        for progress in self.steps.iter().chain(&self.undo_steps) {
+            let Some(registration) = progress.step.kind.as_registration() else { continue };
+            let back = progress.step.kind.is_owed();
+            if !back && progress.attempts > 0 {
+                out.insert((&registration.group_arn, registration.port));
+            } else if back && progress.state == StepState::Done {
+                out.remove(&(&registration.group_arn, registration.port));
+            }
+        }
+        self.owes_a_start() || !out.is_empty()
+    }
+
     /// Folds one journalled event into the state. Live and after a crash, this is the only way in which a change moves.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         match event {

@@ -68,6 +68,20 @@ pub enum Permission {
     },
 }
 
+/// A target of a load balancer's target group, as the load balancer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The instance's id, or an address.
+    pub id: String,
+    /// The port.
+    pub port: u16,
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused` or `unavailable`.
+    pub state: String,
+}
+
+/// The targets of target groups, by the group's ARN.
+pub type Targets = BTreeMap<String, Vec<Target>>;
+
 /// Everything that was found out about one candidate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Facts {
@@ -98,6 +112,9 @@ pub struct Facts {
     /// Newest point of each decisive series, fetched again before the first write.
     #[serde(default)]
     pub newest_points: Option<Fact<BTreeMap<String, Option<Timestamp>>>>,
+    /// The targets of the groups that the instance is registered with.
+    #[serde(default)]
+    pub targets: Option<Fact<Targets>>,
     /// Calls that failed, by name, with the error: what they would have told is missing above.
     #[serde(default)]
     pub failures: Vec<String>,

@@ -174,6 +174,7 @@ pub(crate) fn instance(id: &str) -> Resource {
         hibernation: false,
         enclave: false,
         custom_cpu_options: false,
+        registrations: Some(Vec::new()),
         licenses: 0,
         network_interfaces: 1,
         addresses_per_interface: 1,
@@ -417,6 +418,7 @@ fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
         modifications: fact(Vec::new()),
         permission: fact(Permission::Allowed),
         newest_points: fact(newest.collect()),
+        targets: fact(BTreeMap::new()),
         failures: Vec::new(),
     }
 }

@@ -86,6 +86,24 @@ pub enum Operation {
         /// What to write.
         mark: Mark,
     },
+    /// Take an instance out of a target group.
+    DeregisterTarget {
+        /// The instance.
+        instance_id: String,
+        /// The target group's ARN.
+        group_arn: String,
+        /// The port.
+        port: u16,
+    },
+    /// Put an instance into a target group.
+    RegisterTarget {
+        /// The instance.
+        instance_id: String,
+        /// The target group's ARN.
+        group_arn: String,
+        /// The port.
+        port: u16,
+    },
     /// Remove a mark's two tags, and no others, where they have these very values.
     UntagResource {
         /// The instance.
@@ -159,6 +177,8 @@ impl Operation {
             Self::CreateTemplateVersion { .. } => "ec2:CreateLaunchTemplateVersion",
             Self::StartRefresh { .. } => "autoscaling:StartInstanceRefresh",
             Self::RollbackRefresh { .. } => "autoscaling:RollbackInstanceRefresh",
+            Self::DeregisterTarget { .. } => "elasticloadbalancing:DeregisterTargets",
+            Self::RegisterTarget { .. } => "elasticloadbalancing:RegisterTargets",
         }
     }
 }

@@ -206,6 +206,12 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
         StepKind::SetFunctionMemory { .. } => {
             vec![right(&["lambda:UpdateFunctionConfiguration"], [place.arn.to_owned()], &[])]
         }
+        StepKind::DeregisterTarget { registration, .. }
+        | StepKind::RegisterTarget { registration, .. } => {
+            let actions =
+                ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"];
+            vec![right(&actions, [registration.group_arn.clone()], &[])]
+        }
         StepKind::MarkInstance { instance_id, .. }
         | StepKind::UnmarkInstance { instance_id, .. } => {
             let instance = [place.ec2("instance", instance_id)];

@@ -8,15 +8,18 @@ mod sight;
 mod tests;
 
 use serde::{Deserialize, Serialize};
-use trimtab_models::spec::{ScheduledMin, VolumeSpec};
+use trimtab_models::{
+    resource::Registration,
+    spec::{ScheduledMin, VolumeSpec},
+};
 
 pub(crate) use build::{
-    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, mark_step,
-    resize_steps, unmark_step,
+    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S,
+    deregister_step, mark_step, register_step, resize_steps, unmark_step,
 };
 pub use build::{reason_not_buildable, steps, watched_by};
 pub use sight::{Made, Reached, Seen, Sight, Sighting, sort};
-pub(crate) use sight::{same_schedule, same_volume};
+pub(crate) use sight::{another_serves, same_schedule, same_volume};
 
 /// A group's bounds as a step writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +118,20 @@ pub enum StepKind {
         instance_type: String,
         /// The type from before the change, which the mark names.
         was: String,
+    },
+    /// Take the instance out of a target group, once another target there is healthy, and let its connections end.
+    DeregisterTarget {
+        /// The instance.
+        instance_id: String,
+        /// Where it is registered.
+        registration: Registration,
+    },
+    /// Put the instance back into a target group, and wait until the load balancer calls it healthy.
+    RegisterTarget {
+        /// The instance.
+        instance_id: String,
+        /// Where it was registered.
+        registration: Registration,
     },
     /// Remove the mark of this change.
     UnmarkInstance {
@@ -235,6 +252,24 @@ impl StepKind {
             return None;
         };
         Some((template_id, *from_version))
+    }
+
+    /// The target group of a step that takes a target out or puts it back.
+    #[must_use]
+    pub const fn as_registration(&self) -> Option<&Registration> {
+        let (Self::DeregisterTarget { registration, .. }
+        | Self::RegisterTarget { registration, .. }) = self
+        else {
+            return None;
+        };
+        Some(registration)
+    }
+
+    /// Whether it gives back what this change took away, so that it is never given up on the way back: a machine that we
+    /// stopped is owed its start, a target that we took out its place.
+    #[must_use]
+    pub const fn is_owed(&self) -> bool {
+        matches!(self, Self::StartInstance { .. } | Self::RegisterTarget { .. })
     }
 
     /// Whether it stops an instance.

@@ -115,6 +115,8 @@ fn detail(clients: &Clients, from: &Ec2Instance) -> Option<Instance> {
         volumes: disks.filter_map(|disk| disk.ebs()?.volume_id().map(str::to_owned)).collect(),
         operator_managed: from.operator().and_then(|it| it.managed()).unwrap_or(false),
         group: None,
+        // Load balancers are asked apart, once for all instances.
+        registrations: None,
         state_reason: from.state_reason().and_then(|it| it.code()).map(str::to_owned),
         launched_at: from.launch_time().and_then(timestamp),
     })

@@ -16,6 +16,7 @@ mod metrics;
 mod permission;
 mod rate;
 mod sessions;
+mod targets;
 mod template;
 mod volumes;
 mod writes;
@@ -32,8 +33,8 @@ use aws_sdk_ec2::primitives::DateTime;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 use trimtab_models::catalog::{Catalog, InstanceType};
-use trimtab_models::resource::{Arn, Kind, Resource, ResourceRef};
-use trimtab_policies::facts::{Alarm, InstanceStatus, Permission};
+use trimtab_models::resource::{Arn, Kind, Registration, Resource, ResourceRef};
+use trimtab_policies::facts::{Alarm, InstanceStatus, Permission, Target};
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
 use trimtab_policies::session::Session;
 use trimtab_policies::steps::Step;
@@ -197,6 +198,7 @@ impl Shared {
             ec2: aws_sdk_ec2::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             pacer: self.pacer(place).await,
@@ -240,6 +242,7 @@ struct Clients {
     ec2: aws_sdk_ec2::Client,
     lambda: aws_sdk_lambda::Client,
     autoscaling: aws_sdk_autoscaling::Client,
+    balancing: aws_sdk_elasticloadbalancingv2::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     sts: aws_sdk_sts::Client,
     pacer: Arc<Pacer>,
@@ -438,6 +441,17 @@ impl Observe for Reads {
 
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
         instance_types::instance_types(&*self.clients(place).await?).await
+    }
+
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure> {
+        targets::registrations(&*self.clients(place).await?).await
+    }
+
+    async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
+        targets::targets(&*self.clients(place).await?, group_arn).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -92,6 +92,12 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetFunctionMemory { .. } => {
             vec![Question::Role { operation: "lambda:UpdateFunctionConfiguration" }]
         }
+        StepKind::DeregisterTarget { .. } => {
+            vec![Question::Role { operation: "elasticloadbalancing:DeregisterTargets" }]
+        }
+        StepKind::RegisterTarget { .. } => {
+            vec![Question::Role { operation: "elasticloadbalancing:RegisterTargets" }]
+        }
         StepKind::MarkInstance { instance_id, was, .. }
         | StepKind::UnmarkInstance { instance_id, was } => mark_questions(instance_id, was),
         StepKind::SetGroupBounds { .. } => {

@@ -54,6 +54,19 @@ const fn autoscaling(call: &'static str) -> Api {
     api(call, 10.0)
 }
 
+/// Elastic Load Balancing publishes no rate either: the same guess, under the same halving.
+const fn balancing(call: &'static str) -> Api {
+    api(call, 10.0)
+}
+
+pub(super) const DESCRIBE_TARGET_GROUPS: Api =
+    balancing("elasticloadbalancing:DescribeTargetGroups");
+pub(super) const DESCRIBE_TARGET_GROUP_ATTRIBUTES: Api =
+    balancing("elasticloadbalancing:DescribeTargetGroupAttributes");
+pub(super) const DESCRIBE_TARGET_HEALTH: Api =
+    balancing("elasticloadbalancing:DescribeTargetHealth");
+pub(super) const DEREGISTER_TARGETS: Api = balancing("elasticloadbalancing:DeregisterTargets");
+pub(super) const REGISTER_TARGETS: Api = balancing("elasticloadbalancing:RegisterTargets");
 pub(super) const DESCRIBE_INSTANCES: Api = ec2_read("ec2:DescribeInstances");
 pub(super) const DESCRIBE_INSTANCE_STATUS: Api = ec2_read("ec2:DescribeInstanceStatus");
 pub(super) const DESCRIBE_INSTANCE_ATTRIBUTE: Api = ec2_read("ec2:DescribeInstanceAttribute");

@@ -5,6 +5,7 @@
 use aws_sdk_ec2::types::{
     AttributeValue, InstanceType, ResourceType, Tag, TagSpecification, VolumeType,
 };
+use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use sha2::{Digest, Sha256};
 use trimtab_models::spec::VolumeSpec;
 use trimtab_policies::mark::{CHANGE_TAG, Mark};
@@ -44,6 +45,12 @@ pub(super) async fn send(
         }
         Operation::SetGroupBounds { group_name, min_size, max_size, desired_capacity } => {
             set_bounds(clients, group_name, (*min_size, *max_size, *desired_capacity)).await
+        }
+        Operation::DeregisterTarget { instance_id, group_arn, port } => {
+            deregister(clients, instance_id, (group_arn, *port)).await
+        }
+        Operation::RegisterTarget { instance_id, group_arn, port } => {
+            register(clients, instance_id, (group_arn, *port)).await
         }
         Operation::TagResource { resource_id, mark } => {
             tag(clients, (resource_id, mark), dry_run).await
@@ -96,6 +103,30 @@ async fn set_type(
     let call = clients.ec2.modify_instance_attribute();
     let call = call.instance_id(id).instance_type(value).set_dry_run(dry_run);
     let api = &rate::MODIFY_INSTANCE;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+async fn deregister(
+    clients: &Clients,
+    id: &str,
+    (group_arn, port): (&str, u16),
+) -> Result<Receipt, Failure> {
+    let target = TargetDescription::builder().id(id).port(i32::from(port)).build();
+    let call = clients.balancing.deregister_targets().target_group_arn(group_arn).targets(target);
+    let api = &rate::DEREGISTER_TARGETS;
+    clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+async fn register(
+    clients: &Clients,
+    id: &str,
+    (group_arn, port): (&str, u16),
+) -> Result<Receipt, Failure> {
+    let target = TargetDescription::builder().id(id).port(i32::from(port)).build();
+    let call = clients.balancing.register_targets().target_group_arn(group_arn).targets(target);
+    let api = &rate::REGISTER_TARGETS;
     clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
     Ok(Receipt::default())
 }

@@ -1,6 +1,7 @@
 //! One engine per open change, never two: started for whatever the journal says is open, or still marked.
 //!
-//! On shutdown an engine stops between two moves, but not while a machine that we stopped is still off.
+//! On shutdown an engine stops between two moves, but not while a machine that we stopped is still off, or out of
+//! its load balancers.
 
 use std::{
     collections::BTreeSet,
@@ -69,7 +70,7 @@ impl Runners {
     async fn drive(&self, change_id: &str) {
         let mut alert = Alert::default();
         loop {
-            if self.token.is_cancelled() && !self.owes_a_start(change_id) {
+            if self.token.is_cancelled() && !self.owes_service(change_id) {
                 return;
             }
             let ports = self.ports(change_id);
@@ -89,7 +90,7 @@ impl Runners {
                     continue;
                 }
             };
-            if self.owes_a_start(change_id) {
+            if self.owes_service(change_id) {
                 ports.clock.sleep_until(wake_at).await;
                 continue;
             }
@@ -106,13 +107,13 @@ impl Runners {
         change.map_or_else(|| self.agent.ports(), |change| self.agent.ports_of(&change))
     }
 
-    fn owes_a_start(&self, change_id: &str) -> bool {
+    fn owes_service(&self, change_id: &str) -> bool {
         let ledger = self.agent.ledger();
         ledger
             .book()
             .changes()
             .get(change_id)
-            .is_some_and(|change| change.state.is_open() && Change::owes_a_start(change))
+            .is_some_and(|change| change.state.is_open() && Change::owes_service(change))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
     catalog::InstanceType,
-    resource::{Kind, Resource, ResourceRef},
+    resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission},
+    facts::{Alarm, InstanceStatus, Permission, Target},
     operations::{Failure, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -156,6 +156,17 @@ impl Observe for Meddled {
 
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
         self.observe.instance_types(place).await
+    }
+
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure> {
+        self.observe.registrations(place).await
+    }
+
+    async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
+        self.observe.targets(place, group_arn).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -21,10 +21,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
     catalog::InstanceType,
-    resource::{Kind, Resource, ResourceRef},
+    resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission},
+    facts::{Alarm, InstanceStatus, Permission, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -246,6 +246,19 @@ impl Observe for Faulty {
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
         self.before("ec2:DescribeInstanceTypes", &place.region, false).await?;
         self.observe.instance_types(place).await
+    }
+
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure> {
+        self.before("elasticloadbalancing:DescribeTargetGroups", &place.region, false).await?;
+        self.observe.registrations(place).await
+    }
+
+    async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
+        self.before("elasticloadbalancing:DescribeTargetHealth", group_arn, false).await?;
+        self.observe.targets(place, group_arn).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -19,10 +19,10 @@ use tokio::{
 };
 use trimtab_models::{
     catalog::InstanceType,
-    resource::{Kind, Resource, ResourceRef},
+    resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission},
+    facts::{Alarm, InstanceStatus, Permission, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -158,6 +158,17 @@ impl Observe for Remote {
 
     async fn instance_types(&self, place: &Place) -> Result<Vec<InstanceType>, Failure> {
         self.ask(Ask::InstanceTypes(place.clone())).await
+    }
+
+    async fn registrations(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<String, Vec<Registration>>, Failure> {
+        self.ask(Ask::Registrations(place.clone())).await
+    }
+
+    async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
+        self.ask(Ask::Targets(place.clone(), group_arn.to_owned())).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -36,6 +36,8 @@ enum Ask {
     Marked(Place, Made, String),
     InstanceTypes(Place),
     Caller(Place),
+    Registrations(Place),
+    Targets(Place, String),
     Perform(Place, Session, Operation),
     Permission(Place, Vec<Step>),
 }

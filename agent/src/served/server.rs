@@ -107,6 +107,8 @@ async fn answer(account: &Account, ask: Ask) -> Result<Value, Failure> {
         Ask::Marked(place, made, mark) => told(observe.marked(&place, made, &mark).await),
         Ask::InstanceTypes(place) => told(observe.instance_types(&place).await),
         Ask::Caller(place) => told(observe.caller(&place).await),
+        Ask::Registrations(place) => told(observe.registrations(&place).await),
+        Ask::Targets(place, group_arn) => told(observe.targets(&place, &group_arn).await),
         Ask::Perform(place, session, operation) => {
             told(act.perform(&place, &session, &operation).await)
         }

@@ -88,7 +88,7 @@ impl Bench {
         deaths: Arc<Deaths>,
         downtime: SignedDuration,
     ) -> Self {
-        Self::open_on(action, seed, downtime, (deaths, Vec::new(), None)).await
+        Self::open_prepared(action, seed, (deaths, downtime), |_, _| {}).await
     }
 
     /// The same, under fault rules and with somebody in the way.
@@ -100,20 +100,32 @@ impl Bench {
         meddle: Option<Arc<dyn Meddle>>,
     ) -> Self {
         let deaths = Deaths::of(&rules);
-        Self::open_on(action, seed, downtime, (deaths, rules, meddle)).await
+        Self::open_on((action, seed), downtime, (deaths, rules, meddle), |_, _| {}).await
+    }
+
+    /// The same on a resource that `prepare` makes another of first.
+    pub(crate) async fn open_prepared(
+        action: Action,
+        seed: u64,
+        (deaths, downtime): (Arc<Deaths>, SignedDuration),
+        prepare: impl FnOnce(&Simulated, &mut Resource),
+    ) -> Self {
+        let way = (deaths, Vec::new(), None);
+        Self::open_on((action, seed), downtime, way, prepare).await
     }
 
     async fn open_on(
-        action: Action,
-        seed: u64,
+        (action, seed): (Action, u64),
         downtime: SignedDuration,
         (deaths, rules, meddle): (Arc<Deaths>, Vec<Rule>, Option<Arc<dyn Meddle>>),
+        prepare: impl FnOnce(&Simulated, &mut Resource),
     ) -> Self {
         let rules = Arc::new(rules);
         let (world, start) = account(seed);
         let clock = ManualClock::new(start);
         let simulated = Simulated::new(world, Arc::new(clock.clone()));
-        let resource = resource_for(&simulated, action).await;
+        let mut resource = resource_for(&simulated, action).await;
+        prepare(&simulated, &mut resource);
         let recommendation = recommend(action, &resource);
         let change = change_of(&recommendation, &resource, start);
         let folder = tempfile::tempdir_in("/dev/shm")

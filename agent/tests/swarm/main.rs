@@ -4,6 +4,7 @@
 //! `TRIMTAB_SWARM_SEED=N` only that one. Not here: single rules (their tables) and the wire.
 
 mod adopt;
+mod balancer;
 mod bench;
 mod broken;
 mod crash;

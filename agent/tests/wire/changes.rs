@@ -108,7 +108,7 @@ async fn wrong_ones(scene: &Scene) -> Vec<(String, &'static str, &'static [&'sta
         (
             machine,
             "m5.2xlarge running",
-            &["StopInstances", "ModifyInstanceAttribute", "StartInstances"],
+            &["CreateTags", "StopInstances", "ModifyInstanceAttribute", "StartInstances"],
         ),
         (volume, "gp2", &["ModifyVolume"]),
         ("roomy".to_owned(), "1024", &["UpdateFunctionConfiguration"]),
@@ -184,7 +184,11 @@ async fn copilot_changes_what_was_approved_and_nothing_before_and_an_undo_brings
         undo(&flow.agent, &changes[id], "wire").expect("it was applied a moment ago");
         assert_eq!(run(&flow, &changes[id]).await, State::Undone, "{id}");
         assert_eq!(live(&clients, id).await, *was);
-        assert_eq!(writes(&scene), *calls, "{id}");
+        // The mark is still there while a change is watched, and goes at its end.
+        let mut back: Vec<&str> =
+            calls.iter().copied().filter(|call| *call != "CreateTags").collect();
+        back.extend((back.len() < calls.len()).then_some("DeleteTags"));
+        assert_eq!(writes(&scene), back, "{id}");
     }
 }
 

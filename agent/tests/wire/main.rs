@@ -5,11 +5,13 @@
 
 mod adapters;
 mod bad_input;
+mod balancer;
 mod changes;
 mod cycle;
 mod daemon;
 mod flow;
 mod load;
+mod lost;
 mod moto;
 mod other_changes;
 mod proxy;

@@ -5,6 +5,7 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_ec2::types as ec2;
+use aws_sdk_elasticloadbalancingv2::types as balancing;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 
@@ -71,6 +72,7 @@ pub(crate) struct Clients {
     pub(crate) ec2: aws_sdk_ec2::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
     pub(crate) autoscaling: aws_sdk_autoscaling::Client,
+    pub(crate) balancing: aws_sdk_elasticloadbalancingv2::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     region: String,
@@ -92,6 +94,7 @@ impl Clients {
             ec2: aws_sdk_ec2::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             region: region.to_owned(),
@@ -176,6 +179,22 @@ impl Clients {
         let create = create.launch_template(template).vpc_zone_identifier(self.subnet().await);
         let create = create.min_size(sizes.0).max_size(sizes.1).desired_capacity(sizes.2);
         create.send().await.expect("the group's name is new");
+    }
+
+    /// Makes a target group with these instances on port 80; returns its ARN.
+    pub(crate) async fn create_target_group(&self, name: &str, ids: &[&str]) -> String {
+        let subnets = self.ec2.describe_subnets().send().await.expect("moto has a default network");
+        let network = subnets.subnets()[0].vpc_id().expect("a subnet is in a network");
+        let create = self.balancing.create_target_group().name(name).port(80).vpc_id(network);
+        let create = create.protocol(balancing::ProtocolEnum::Http);
+        let made = create.target_type(balancing::TargetTypeEnum::Instance).send().await;
+        let made = made.expect("the group's name is new");
+        let arn = made.target_groups()[0].target_group_arn().expect("a group has an ARN");
+        let targets = ids.iter().map(|id| balancing::TargetDescription::builder().id(*id).build());
+        let register = self.balancing.register_targets().target_group_arn(arn);
+        let register = register.set_targets(Some(targets.collect()));
+        register.send().await.expect("the instances are there");
+        arn.to_owned()
     }
 
     /// A subnet of the default network, in the scene's zone.

@@ -1,7 +1,8 @@
 //! A change of an agent that is lost, made again from the mark that it left: it begins on its way back.
 //!
-//! Nothing is known of it but the mark and the machine, so the only safe end is the type from before, running. Not here:
-//! finding the machine, and whether a person may adopt (`trimtab`).
+//! Nothing is known of it but the mark and the machine, so the only safe end is the type from before, running. Which load
+//! balancers the lost agent took it out of is not known: the person is told to look. Not here: finding the machine, and
+//! whether a person may adopt (`trimtab`).
 
 use jiff::Timestamp;
 use trimtab_models::{
@@ -71,7 +72,10 @@ pub fn adopted(
     for progress in &mut change.steps {
         infer(progress, &mark.was, instance, now);
     }
-    let reason = format!("adopted by {}: the agent `{}` is lost", adoption.by, mark.agent_id);
+    let reason = format!(
+        "adopted by {}: the agent `{}` is lost; look whether its load balancers still have the machine",
+        adoption.by, mark.agent_id
+    );
     let steps = undo_steps(&change);
     change.apply(now, &Event::UndoBegun { reason, steps });
     debug_assert_eq!(change.state, State::Undoing);

@@ -19,6 +19,14 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             instance_id,
             instance_type: ladder.get(change.rung)?.clone(),
         },
+        StepKind::DeregisterTarget { instance_id, registration } => {
+            let (group_arn, port) = (registration.group_arn, registration.port);
+            Operation::DeregisterTarget { instance_id, group_arn, port }
+        }
+        StepKind::RegisterTarget { instance_id, registration } => {
+            let (group_arn, port) = (registration.group_arn, registration.port);
+            Operation::RegisterTarget { instance_id, group_arn, port }
+        }
         StepKind::MarkInstance { ref instance_id, .. } => {
             let resource_id = instance_id.clone();
             Operation::TagResource { resource_id, mark: change.mark_of(kind)? }
@@ -117,7 +125,9 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
         | StepKind::SetInstanceType { .. }
         | StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. } => 5,
-        StepKind::AwaitStatusChecks { .. } => 15,
+        StepKind::AwaitStatusChecks { .. }
+        | StepKind::DeregisterTarget { .. }
+        | StepKind::RegisterTarget { .. } => 15,
         StepKind::ModifyVolume { .. }
         | StepKind::CreateSnapshot { .. }
         | StepKind::RefreshInstances { .. } => 60,

@@ -85,7 +85,7 @@ pub(super) fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
     };
     let step = progress.step.name.clone();
     let mark = change.mark_of(&progress.step.kind);
-    let reached = Reached { rung: change.rung, attempted_at: progress.attempted_at, mark };
+    let reached = Reached { attempted_at: progress.attempted_at, mark, ..Reached::default() };
     let sight = sort(&progress.step, seen, &reached);
     if let (Sight::Done, Some(visible_at)) = (&sight, visible_at(change, progress))
         && now < visible_at

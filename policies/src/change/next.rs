@@ -10,7 +10,7 @@ use super::{
     Change, Progress, State, StepState,
     call::{operation, poll_interval_s},
     mark,
-    owed::{reason_started_blind, unseen},
+    owed::{nobody_takes_over, reason_started_blind, unseen},
     undo::reason_no_way_back,
     undo_steps,
 };
@@ -77,8 +77,13 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         return foreign(change, progress, seen, &reason, now);
     }
     let kind = &progress.step.kind;
-    let (rung, attempted_at) = (change.rung, progress.attempted_at);
-    match sort(&progress.step, seen, &Reached { rung, attempted_at, mark: change.mark_of(kind) }) {
+    let reached = Reached {
+        rung: change.rung,
+        attempted_at: progress.attempted_at,
+        mark: change.mark_of(kind),
+        is_undo: change.undo_reason.is_some(),
+    };
+    match sort(&progress.step, seen, &reached) {
         Sight::Done if change.is_unwritten() && !kind.is_mark() => {
             let reason = "it already is what this change would have made of it";
             foreign(change, progress, seen, reason, now)
@@ -90,6 +95,9 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         Sight::Unknown(_) => unseen(change, progress, now),
         Sight::InProgress => in_progress(change, progress, now),
         Sight::Ready => ready(change, progress, seen, now),
+        Sight::Failed(reason) if reached.is_undo && kind.as_registration().is_some() => {
+            nobody_takes_over(change, progress, &reason, now)
+        }
         Sight::Failed(reason) => give_up(change, progress, reason),
         Sight::Foreign(reason) => back_to_rung(change, progress, seen)
             .unwrap_or_else(|| foreign(change, progress, seen, &reason, now)),
@@ -299,7 +307,9 @@ fn again(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> N
 }
 
 fn again_or_give_up(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
-    if !matches!(progress.step.kind, StepKind::StartInstance { .. }) {
+    let is_start = progress.step.kind.as_start().is_some();
+    let is_owed = progress.step.kind.is_owed() && (is_start || change.undo_reason.is_some());
+    if !is_owed {
         let reason = progress.error.clone().unwrap_or_else(|| {
             format!("`{}` had no effect after {} calls", progress.step.name, progress.attempts)
         });

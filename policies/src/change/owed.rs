@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::resource::InstanceState;
 
-use super::{Change, Next, Progress, StepState, next, undo_steps};
+use super::{Change, Next, Progress, State, StepState, next, undo::put_back, undo_steps};
 use crate::{
     operations::Operation,
     record::Event,
@@ -77,6 +77,28 @@ pub(super) fn unseen(change: &Change, progress: &Progress, now: Timestamp) -> Ne
     };
     let instance_id = instance_id.to_owned();
     Next::Act { step: start.step.name.clone(), operation: Operation::StartInstance { instance_id } }
+}
+
+/// On the way back the machine would have to leave its load balancer although no other target there is healthy: that is
+/// waited for, and in the end the machine stays as it is. What was taken out already is put back.
+pub(super) fn nobody_takes_over(
+    change: &Change,
+    progress: &Progress,
+    reason: &str,
+    now: Timestamp,
+) -> Next {
+    let entered = change.direction().iter().filter_map(|it| it.at).max();
+    let waited = now.duration_since(entered.unwrap_or(change.opened_at));
+    if waited < SignedDuration::from_secs(i64::from(progress.step.budget_s)) {
+        return Next::Poll(next::later(now, 30));
+    }
+    let asked = change.undo_reason.as_deref().unwrap_or_default();
+    let reason = format!("{asked}: not taken back, because {reason}");
+    let steps = put_back(change);
+    if steps.is_empty() {
+        return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
+    }
+    Next::Record(Event::UndoBegun { reason, steps })
 }
 
 /// Why a machine that runs on a type it should have left is no stranger's doing: we started it without seeing it.

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
     recommendation::Action,
-    resource::{InstanceState, Modification, ModificationState, Resource},
+    resource::{InstanceState, Modification, ModificationState, Registration, Resource},
 };
 
 use super::*;
 use crate::{
-    facts::InstanceStatus,
+    facts::{InstanceStatus, Target, Targets},
     fixtures::{
         self, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut, now,
         volume, volume_mut,
@@ -135,7 +135,12 @@ impl Run {
 }
 
 fn seen(resource: Resource) -> Seen {
-    Seen { resource: Sighting::Present(Box::new(resource)), status: None, made: Some(None) }
+    Seen {
+        resource: Sighting::Present(Box::new(resource)),
+        status: None,
+        made: Some(None),
+        targets: None,
+    }
 }
 
 fn machine(instance_type: &str, state: InstanceState, reason: Option<&str>) -> Seen {
@@ -333,7 +338,12 @@ fn an_undo_does_without_a_mark_that_is_refused() {
 }
 
 fn blind() -> Seen {
-    Seen { resource: Sighting::Unknown("no answer".to_owned()), status: None, made: None }
+    Seen {
+        resource: Sighting::Unknown("no answer".to_owned()),
+        status: None,
+        made: None,
+        targets: None,
+    }
 }
 
 /// Polls until something else follows.
@@ -419,13 +429,143 @@ fn what_has_no_way_back_is_refused_and_never_called_undone() {
     let done = Made { id: "snap-1".to_owned(), state: "completed".to_owned() };
     run.wait(600).record(&Seen { made: Some(Some(done)), ..plain.clone() });
     run.act(&plain);
-    run.wait(60).settle(&Seen { resource: Sighting::Absent, status: None, made: None });
+    run.wait(60).settle(&Seen {
+        resource: Sighting::Absent,
+        status: None,
+        made: None,
+        targets: None,
+    });
     assert_eq!(run.change.state, State::Watching);
     let reason = reason_not_undoable(&run.change).expect("nobody knows where to make it again");
     assert!(reason.contains("delete-volume"), "{reason}");
     undo(&mut run);
-    run.settle(&Seen { resource: Sighting::Absent, status: None, made: Some(None) });
+    run.settle(&Seen { resource: Sighting::Absent, status: None, made: Some(None), targets: None });
     assert_eq!(run.ended().0, State::Stuck, "{}", run.ended().1);
+}
+
+/// A resize of a machine behind one load balancer, marked.
+fn behind_a_balancer() -> Run {
+    let mut resource = instance("x-1");
+    let registration =
+        Registration { group_arn: "tg/web/1".into(), port: 80, drain_s: 60, by_address: false };
+    instance_mut(&mut resource).registrations = Some(vec![registration]);
+    let candidate = fixtures::candidate(Action::ResizeInstance, &resource);
+    let mut change = fixtures::change(&candidate, "x-1", State::Queued, now());
+    "chg-1".clone_into(&mut change.id);
+    let mut run = Run { change, at: now() };
+    run.act(&unmarked(running("m5.xlarge")));
+    run.record(&running("m5.xlarge"));
+    run
+}
+
+fn balanced(seen: Seen, ours: &[&str], other: &str) -> Seen {
+    let target =
+        |id: &str, state: &str| Target { id: id.to_owned(), port: 80, state: state.to_owned() };
+    let ours = ours.iter().map(|state| target("x-1", state));
+    let all = ours.chain([target("x-2", other)]).collect();
+    Seen { targets: Some(Targets::from([("tg/web/1".to_owned(), all)])), ..seen }
+}
+
+fn names(steps: &[Progress]) -> Vec<&str> {
+    steps.iter().map(|progress| progress.step.name.as_str()).collect()
+}
+
+#[test]
+fn a_machine_behind_a_balancer_is_drained_and_put_back_both_ways() {
+    let mut run = behind_a_balancer();
+    let there =
+        ["mark", "deregister-1", "stop", "set-type", "start", "status-checks", "register-1"];
+    assert_eq!(names(&run.change.steps), there);
+    let well = |kind: &str| balanced(running(kind), &["healthy"], "healthy");
+    let out = |seen: Seen| balanced(seen, &[], "healthy");
+    assert!(matches!(run.act(&well("m5.xlarge")), Operation::DeregisterTarget { .. }));
+    assert!(run.change.owes_service() && !run.change.owes_a_start());
+    let draining = balanced(running("m5.xlarge"), &["draining"], "healthy");
+    assert!(run.wait(200).polls(&draining), "its connections end");
+    run.wait(60).record(&out(running("m5.xlarge")));
+    run.act(&out(running("m5.xlarge")));
+    run.wait(60).record(&out(stopped("m5.xlarge")));
+    run.act(&out(stopped("m5.xlarge")));
+    run.wait(60).record(&out(stopped("m5.large")));
+    run.act(&out(stopped("m5.large")));
+    run.wait(60).settle(&out(running("m5.large")));
+    assert!(matches!(run.act(&out(running("m5.large"))), Operation::RegisterTarget { .. }));
+    assert!(run.wait(30).polls(&balanced(running("m5.large"), &["initial"], "healthy")));
+    run.wait(30).settle(&well("m5.large"));
+    assert_eq!((run.change.state, run.change.owes_service()), (State::Watching, false));
+
+    undo(&mut run);
+    assert_eq!(names(&run.change.undo_steps), there, "the way back is the same way");
+    assert!(matches!(run.act(&well("m5.large")), Operation::DeregisterTarget { .. }));
+    run.wait(60).record(&out(running("m5.large")));
+    run.act(&out(running("m5.large")));
+    run.wait(60).record(&out(stopped("m5.large")));
+    run.act(&out(stopped("m5.large")));
+    run.wait(60).record(&out(stopped("m5.xlarge")));
+    run.act(&out(stopped("m5.xlarge")));
+    run.wait(60).settle(&out(running("m5.xlarge")));
+    // The place at the balancer is owed: no refusal ends the tries.
+    for _ in 0..20 {
+        run.act(&out(running("m5.xlarge")));
+        run.refuse(FailureKind::Denied).wait(90);
+    }
+    run.act(&out(running("m5.xlarge")));
+    run.wait(60).settle(&well("m5.xlarge"));
+    assert_eq!(run.ended(), (State::Undone, "asked"));
+}
+
+#[test]
+fn nothing_is_stopped_while_nobody_takes_over() {
+    let alone = |kind: &str| balanced(running(kind), &["healthy"], "unhealthy");
+    let mut run = behind_a_balancer();
+    run.record(&alone("m5.xlarge"));
+    assert_eq!(run.ended().0, State::Undone);
+    assert!(run.ended().1.starts_with("nothing was changed"), "{}", run.ended().1);
+
+    // Somebody else took it out: not our doing, and not ours to go on.
+    let mut run = behind_a_balancer();
+    run.record(&balanced(running("m5.xlarge"), &[], "healthy"));
+    assert_eq!(run.ended().0, State::Conflicted);
+
+    // On the way back it waits for the other one, and then stays as it is.
+    let mut run = behind_a_balancer();
+    let well = |kind: &str| balanced(running(kind), &["healthy"], "healthy");
+    run.act(&well("m5.xlarge"));
+    let out = |seen: Seen| balanced(seen, &[], "healthy");
+    run.wait(90).record(&out(running("m5.xlarge")));
+    for (before, after) in [
+        (running("m5.xlarge"), stopped("m5.xlarge")),
+        (stopped("m5.xlarge"), stopped("m5.large")),
+        (stopped("m5.large"), running("m5.large")),
+    ] {
+        run.act(&out(before));
+        run.wait(60).settle(&out(after));
+    }
+    run.act(&out(running("m5.large")));
+    run.wait(60).settle(&well("m5.large"));
+    assert_eq!(run.change.state, State::Watching);
+    undo(&mut run);
+    run.settle(&alone("m5.large"));
+    assert!(run.polls(&alone("m5.large")));
+    run.wait(3_600).settle(&alone("m5.large"));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Stuck, "{reason}");
+    assert!(reason.contains("no other target") && reason.starts_with("asked"), "{reason}");
+}
+
+#[test]
+fn a_machine_that_was_taken_out_is_put_back_when_its_stop_is_refused() {
+    let mut run = behind_a_balancer();
+    run.act(&balanced(running("m5.xlarge"), &["healthy"], "healthy"));
+    let out = balanced(running("m5.xlarge"), &[], "healthy");
+    run.wait(90).record(&out);
+    run.act(&out);
+    run.refuse(FailureKind::Denied).record(&out);
+    assert_eq!(run.change.state, State::Undoing);
+    run.settle(&out);
+    assert!(matches!(run.act(&out), Operation::RegisterTarget { .. }));
+    run.wait(60).settle(&balanced(running("m5.xlarge"), &["healthy"], "healthy"));
+    assert_eq!(run.ended().0, State::Undone);
 }
 
 #[test]
@@ -569,8 +709,12 @@ fn somebody_elses_doing_before_our_first_call_is_not_ours() {
 #[test]
 fn an_intent_that_wrote_nothing_for_an_hour_is_void() {
     let mut run = begin(Action::ResizeInstance);
-    let blind =
-        Seen { resource: Sighting::Unknown("no answer".to_owned()), status: None, made: None };
+    let blind = Seen {
+        resource: Sighting::Unknown("no answer".to_owned()),
+        status: None,
+        made: None,
+        targets: None,
+    };
     assert!(run.wait(3_500).polls(&blind));
     run.wait(200).record(&running("m5.xlarge"));
     let (state, reason) = run.ended();

@@ -7,7 +7,7 @@ use trimtab_models::spec::Spec;
 use super::{Change, Progress, State, StepState};
 use crate::steps::{
     ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S,
-    mark_step,
+    deregister_step, mark_step, register_step,
 };
 
 /// Why a person cannot undo the change now.
@@ -57,12 +57,17 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
     }
     let started = back.iter().find_map(|step| step.kind.as_start());
     if let Some(instance_id) = started.map(|(instance_id, _)| instance_id.to_owned()) {
-        back.push(Step {
-            name: "status-checks".to_owned(),
-            kind: StepKind::AwaitStatusChecks { instance_id },
-            budget_s: STATUS_BUDGET_S,
-            undo: "nothing: it only waits".to_owned(),
-        });
+        // Only a machine that is well is put back behind its load balancers.
+        let after = back.iter().position(|step| step.kind.as_start().is_some());
+        back.insert(
+            after.map_or(0, |index| index + 1),
+            Step {
+                name: "status-checks".to_owned(),
+                kind: StepKind::AwaitStatusChecks { instance_id },
+                budget_s: STATUS_BUDGET_S,
+                undo: "nothing: it only waits".to_owned(),
+            },
+        );
     }
     back.extend(lowered_floor(&touched));
     back
@@ -70,7 +75,8 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
 
 /// The mark once more, where the way back stops the machine: it was removed with the outcome, if there was one.
 fn mark_again(touched: &[&Progress], back: &[Step]) -> Option<Step> {
-    let StepKind::StopInstance { instance_id, instance_type } = &back.first()?.kind else {
+    let stop = back.iter().find(|step| step.kind.is_stop())?;
+    let StepKind::StopInstance { instance_id, instance_type } = &stop.kind else {
         return None;
     };
     let was = touched.iter().find_map(|progress| progress.step.kind.as_mark())?;
@@ -97,10 +103,18 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }
         | StepKind::LowerFloor { .. }
-        | StepKind::RefreshInstances { .. } => false,
+        | StepKind::RefreshInstances { .. }
+        | StepKind::DeregisterTarget { .. }
+        | StepKind::RegisterTarget { .. } => false,
+    };
+    let in_plan = |step: Step| {
+        let planned = change.undo_steps.is_empty()
+            || change.undo_steps.iter().any(|it| it.step.name == step.name);
+        planned.then_some(step)
     };
     let lost = change.steps.iter().filter(is_touched).find(|progress| {
-        !leaves_nothing(&progress.step.kind) && inverse(change, progress).is_none()
+        !leaves_nothing(&progress.step.kind)
+            && inverse(change, progress).and_then(in_plan).is_none()
     })?;
     Some(format!("nothing takes `{}` back: look at the resource", lost.step.name))
 }
@@ -173,6 +187,14 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
             };
             ("refresh-back", kind, budget_s)
         }
+        StepKind::DeregisterTarget { instance_id, registration } => {
+            let step = register_step(&instance_id, &progress.step.name, &registration);
+            return Some(step);
+        }
+        StepKind::RegisterTarget { instance_id, registration } => {
+            let step = deregister_step(&instance_id, &progress.step.name, &registration);
+            return Some(step);
+        }
         // The mark is removed after the outcome, whichever way the change has gone.
         StepKind::MarkInstance { .. }
         | StepKind::UnmarkInstance { .. }
@@ -188,6 +210,14 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
 
 fn back(name: &str, kind: StepKind, budget_s: u32) -> Step {
     Step { name: name.to_owned(), kind, budget_s, undo: "none: this is the undo".to_owned() }
+}
+
+/// Puts back into their groups the targets that the way back has taken out so far.
+pub(super) fn put_back(change: &Change) -> Vec<Step> {
+    let out = |it: &&Progress| {
+        it.attempts > 0 && it.step.kind.as_registration().is_some() && !it.step.kind.is_owed()
+    };
+    change.undo_steps.iter().filter(out).filter_map(|it| inverse(change, it)).collect()
 }
 
 fn restore(change: &Change, volume_id: String) -> Option<StepKind> {

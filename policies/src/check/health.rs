@@ -10,7 +10,7 @@ use trimtab_models::{
     spec::{PowerState, Spec},
 };
 
-use super::{Reason, Subject, result};
+use super::{Reason, Subject, balancers, result};
 use crate::{
     budget::is_disruptive,
     facts::{Alarm, AlarmAction, InstanceStatus},
@@ -75,6 +75,9 @@ fn reasons_of_instance(subject: &Subject<'_>, instance: &Instance) -> Vec<Reason
     match subject.fact(&subject.facts().status, "the status checks") {
         Ok(status) => reasons.extend(reasons_of_status(status)),
         Err(missing) => reasons.push(missing),
+    }
+    if subject.row().stops_instance {
+        reasons.extend(balancers::reasons(subject, instance));
     }
     reasons
 }

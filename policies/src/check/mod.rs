@@ -2,6 +2,7 @@
 //!
 //! All that apply are evaluated and kept, never just the first. Not here: what follows from the verdicts (`plan`).
 
+mod balancers;
 mod blast_radius;
 mod circuit;
 mod compatibility;

@@ -3,7 +3,7 @@
 use trimtab_models::{
     metric::Metric,
     recommendation::{PriceBasis, SeasonSeen},
-    resource::{Modification, ModificationState},
+    resource::{Modification, ModificationState, Registration},
     spec::{PowerState, Spec, VolumeSpec},
 };
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     approval::{Decision, Verdict},
     change::State,
-    facts::{Alarm, AlarmAction, Permission},
+    facts::{Alarm, AlarmAction, Permission, Target, Targets},
     fixtures::*,
     mark::{CHANGE_TAG, WAS_TAG},
     mode::Matcher,
@@ -1016,4 +1016,43 @@ fn an_approver_may_name_the_time() {
     expect("2026-11-20T11:30:00Z", first, &|_| {}, "Pass named the hour");
     // The daemon was away at the time: then the quiet hours count again.
     expect("2026-11-20T11:00:00Z", first, &|_| {}, "Wait has passed");
+}
+
+#[test]
+fn a_machine_behind_a_balancer_needs_another_healthy_target() {
+    let name = CheckName::Health;
+    let registration = |by_address| Registration {
+        group_arn: "arn:tg/web/1".to_owned(),
+        port: 80,
+        drain_s: 60,
+        by_address,
+    };
+    let target =
+        |id: &str, state: &str| Target { id: id.to_owned(), port: 80, state: state.to_owned() };
+    let behind = |action: Action, by_address: bool, targets: Option<Vec<Target>>| {
+        let mut machine = instance("r1");
+        instance_mut(&mut machine).registrations = Some(vec![registration(by_address)]);
+        let all = targets.map(|all| Targets::from([("arn:tg/web/1".to_owned(), all)]));
+        trial_of(action, machine).with(|_, candidate| {
+            candidate.facts.targets = all.and_then(fact);
+        })
+    };
+    let ours = || target("r1", "healthy");
+    let both = |state: &str| Some(vec![ours(), target("r2", state)]);
+    behind(Resize, false, both("healthy")).check(name, "Pass");
+    behind(Resize, false, both("unhealthy")).check(name, "Fail no other target of `web`");
+    behind(Resize, false, both("draining")).check(name, "Fail no other target of `web`");
+    behind(Resize, false, Some(vec![ours()])).check(name, "Fail no other target of `web`");
+    behind(Resize, false, Some(vec![target("r1", "unused")])).check(name, "Pass");
+    behind(Resize, false, Some(vec![target("r2", "healthy")])).check(name, "Fail not registered");
+    behind(Resize, false, None).check(name, "Fail the health of its target groups is not known");
+    behind(Resize, true, both("healthy")).check(name, "Fail by its address");
+    behind(Action::StopIdleInstance, false, both("healthy")).check(name, "Fail take it out");
+    let unknown = trial(Resize).resource(|machine| instance_mut(machine).registrations = None);
+    unknown.check(name, "Fail elasticloadbalancing:DescribeTargetHealth");
+    let moved = behind(Resize, false, both("healthy")).with(|world, candidate| {
+        world.moment = Moment::FirstWrite;
+        candidate.facts.live = fact(instance("r1"));
+    });
+    moved.check(name, "Fail its target groups are others");
 }

@@ -6,7 +6,7 @@ pub use group::watched_by;
 
 use trimtab_models::{
     recommendation::{Action, Recommendation},
-    resource::{Resource, scaled_by_others},
+    resource::{Registration, Resource, scaled_by_others},
     spec::{Gone, PowerState, Spec},
 };
 
@@ -22,6 +22,12 @@ pub(crate) const STATUS_BUDGET_S: u32 = 900;
 const VOLUME_BUDGET_S: u32 = 48 * 3600;
 /// A first snapshot of a large volume takes hours.
 const SNAPSHOT_BUDGET_S: u32 = 24 * 3600;
+/// The longest deregistration delay that a target group can have (Elastic Load Balancing API, target group attributes).
+const DRAIN_MAX_S: u32 = 3600;
+/// Beside the delay itself: calls, and a load balancer that notices late.
+const DRAIN_SPARE_S: u32 = 300;
+/// Ten health checks of 30 s, the defaults' slowest, and as long again for the application to warm up.
+const REGISTER_BUDGET_S: u32 = 600;
 /// Deleting or creating a volume.
 pub(crate) const VOLUME_EXISTENCE_BUDGET_S: u32 = 600;
 
@@ -29,7 +35,7 @@ pub(crate) const VOLUME_EXISTENCE_BUDGET_S: u32 = 600;
 #[must_use]
 pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
     match recommendation.action {
-        Action::ResizeInstance => resize(recommendation),
+        Action::ResizeInstance => resize(recommendation, resource),
         Action::StopIdleInstance => stop(recommendation),
         Action::MigrateVolumeType | Action::TuneVolume => modify(recommendation),
         Action::DeleteUnattachedVolume => delete(recommendation),
@@ -89,7 +95,7 @@ pub(crate) fn unmark_step(instance_id: String, was: String) -> Step {
     step("unmark", kind, ATTRIBUTE_BUDGET_S, "nothing: the change has ended".to_owned())
 }
 
-fn resize(recommendation: &Recommendation) -> Vec<Step> {
+fn resize(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> {
     let (
         Spec::Instance { instance_type: from, state: PowerState::Running },
         Spec::Instance { instance_type: to, state: PowerState::Running },
@@ -108,7 +114,55 @@ fn resize(recommendation: &Recommendation) -> Vec<Step> {
         }
     }
     ladder.push(from.clone());
-    resize_steps(&instance_id, &ladder)
+    let registrations = resource.instance().and_then(|it| it.registrations.as_deref());
+    behind_balancers(resize_steps(&instance_id, &ladder), &instance_id, registrations)
+}
+
+/// The same steps for a machine behind load balancers: it leaves its target groups before the stop, and comes back once it
+/// is well.
+fn behind_balancers(
+    mut steps: Vec<Step>,
+    instance_id: &str,
+    registrations: Option<&[Registration]>,
+) -> Vec<Step> {
+    let registrations = registrations.unwrap_or_default();
+    let before = steps.iter().position(|step| step.kind.is_stop()).unwrap_or(0);
+    for (index, registration) in registrations.iter().enumerate() {
+        let number = index + 1;
+        let deregister = deregister_step(instance_id, &format!("register-{number}"), registration);
+        let register = register_step(instance_id, &deregister.name, registration);
+        steps.insert(before + index, deregister);
+        steps.push(register);
+    }
+    steps
+}
+
+/// Takes an instance out of a target group; the step that puts it there is called `opposite`.
+pub(crate) fn deregister_step(
+    instance_id: &str,
+    opposite: &str,
+    registration: &Registration,
+) -> Step {
+    let kind = StepKind::DeregisterTarget {
+        instance_id: instance_id.to_owned(),
+        registration: registration.clone(),
+    };
+    let budget_s = registration.drain_s.min(DRAIN_MAX_S) + DRAIN_SPARE_S;
+    step(&format!("de{opposite}"), kind, budget_s, "register it again".to_owned())
+}
+
+/// Puts an instance back into a target group; the step that takes it out is called `opposite`.
+pub(crate) fn register_step(
+    instance_id: &str,
+    opposite: &str,
+    registration: &Registration,
+) -> Step {
+    let kind = StepKind::RegisterTarget {
+        instance_id: instance_id.to_owned(),
+        registration: registration.clone(),
+    };
+    let name = opposite.strip_prefix("de").unwrap_or(opposite);
+    step(name, kind, REGISTER_BUDGET_S, "take it out again".to_owned())
 }
 
 /// The steps that take an instance from the last type of `ladder` to its first, or as far down as there is capacity.

@@ -7,15 +7,20 @@ mod group;
 mod instance;
 mod mark;
 mod refresh;
+mod target;
 mod volume;
 
 use jiff::Timestamp;
 use trimtab_models::resource::{Instance, Resource, Volume};
 
 use super::{Step, StepKind};
-use crate::{facts::InstanceStatus, mark::Mark};
+use crate::{
+    facts::{InstanceStatus, Targets},
+    mark::Mark,
+};
 
 pub(crate) use group::same_schedule;
+pub(crate) use target::another_serves;
 pub(crate) use volume::same_volume;
 
 /// The resource as one describe showed it.
@@ -47,6 +52,9 @@ pub struct Seen {
     pub status: Option<InstanceStatus>,
     /// What the step made, where it makes something; the outer `None` means that it could not be asked.
     pub made: Option<Option<Made>>,
+    /// The targets of every group that the change takes the instance out of or puts it back into, where the step is about
+    /// one; `None` means that they could not be asked.
+    pub targets: Option<Targets>,
 }
 
 impl Seen {
@@ -82,12 +90,14 @@ pub struct Reached {
     pub attempted_at: Option<Timestamp>,
     /// The mark that the change sets or removes, where the step is about one.
     pub mark: Option<Mark>,
+    /// Whether the change is being taken back.
+    pub is_undo: bool,
 }
 
 /// Sorts `seen` by `step` of a change that has come as far as `reached`.
 #[must_use]
 pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
-    let Reached { rung, attempted_at, mark } = reached;
+    let Reached { rung, attempted_at, mark, is_undo } = reached;
     let (rung, attempted_at) = (*rung, *attempted_at);
     let resource = match &seen.resource {
         Sighting::Unknown(why) => return Sight::Unknown(why.clone()),
@@ -121,6 +131,18 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
         StepKind::SetGroupBounds { from, to, .. } => group::bounds(resource, from, to),
         StepKind::MarkInstance { instance_type, .. } => {
             mark::set(resource, instance_type, mark.as_ref())
+        }
+        StepKind::DeregisterTarget { instance_id, registration } => {
+            let ours = (instance_id.as_str(), registration);
+            with_instance(resource, |instance| {
+                target::deregister(instance, ours, seen.targets.as_ref(), *is_undo)
+            })
+        }
+        StepKind::RegisterTarget { instance_id, registration } => {
+            let ours = (instance_id.as_str(), registration);
+            with_instance(resource, |instance| {
+                target::register(instance, ours, seen.targets.as_ref())
+            })
         }
         StepKind::UnmarkInstance { .. } => mark::remove(resource, mark.as_ref()),
         StepKind::PutSchedule { own_min, scheduled, .. } => {
@@ -172,7 +194,9 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::DeleteSchedule { .. }
         | StepKind::LowerFloor { .. }
         | StepKind::CreateTemplateVersion { .. }
-        | StepKind::RefreshInstances { .. } => Sight::Foreign("the resource is gone".to_owned()),
+        | StepKind::RefreshInstances { .. }
+        | StepKind::DeregisterTarget { .. }
+        | StepKind::RegisterTarget { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }
 }
 

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use trimtab_models::{
     recommendation::Action,
-    resource::{InstanceState, Modification, ModificationState, Resource},
+    resource::{InstanceState, Modification, ModificationState, Registration, Resource},
     spec::ScheduledMin,
 };
 
 use super::*;
 use crate::{
-    facts::InstanceStatus,
+    facts::{InstanceStatus, Target, Targets},
     fixtures::{
         self, attach, function, function_mut, gp2, gp3, group, group_mut, instance, instance_mut,
         now, seconds_ago, volume, volume_mut,
@@ -40,11 +40,16 @@ fn is(sight: &Sight) -> Is {
 }
 
 fn present(resource: Resource) -> Seen {
-    Seen { resource: Sighting::Present(Box::new(resource)), status: None, made: None }
+    Seen {
+        resource: Sighting::Present(Box::new(resource)),
+        status: None,
+        made: None,
+        targets: None,
+    }
 }
 
 fn absent() -> Seen {
-    Seen { resource: Sighting::Absent, status: None, made: None }
+    Seen { resource: Sighting::Absent, status: None, made: None, targets: None }
 }
 
 fn step_of(kind: StepKind) -> Step {
@@ -57,8 +62,11 @@ fn our_mark() -> Mark {
 
 fn check(kind: &StepKind, seen: &Seen, rung: usize, attempted: Option<Timestamp>, expect: Is) {
     let mark = Some(our_mark());
-    let sight =
-        sort(&step_of(kind.clone()), seen, &Reached { rung, attempted_at: attempted, mark });
+    let sight = sort(
+        &step_of(kind.clone()),
+        seen,
+        &Reached { rung, attempted_at: attempted, mark, is_undo: false },
+    );
     assert_eq!(is(&sight), expect, "{kind:?} at rung {rung} sees {seen:?}: {sight:?}");
 }
 
@@ -132,6 +140,54 @@ fn an_instance_is_marked_and_the_mark_removed() {
     let back = [Is::Ready, Is::Ready, Is::Ready, Is::Ready, Is::Foreign, Is::Foreign];
     check_machine(&again, 0, "m5.large", back);
     check(&unmark, &absent(), 0, None, Is::Done);
+}
+
+fn registration() -> Registration {
+    Registration { group_arn: "tg/web/1".into(), port: 80, drain_s: 60, by_address: false }
+}
+
+fn targeted(targets: &[(&str, u16, &str)]) -> Seen {
+    let target = |(id, port, state): &(&str, u16, &str)| Target {
+        id: (*id).to_owned(),
+        port: *port,
+        state: (*state).to_owned(),
+    };
+    let targets = targets.iter().map(target).collect();
+    let all = Targets::from([(registration().group_arn, targets)]);
+    Seen { targets: Some(all), ..present(machine("m5.xlarge", InstanceState::Running)) }
+}
+
+#[test]
+fn an_instance_leaves_its_group_only_while_another_serves_and_comes_back() {
+    let leave =
+        StepKind::DeregisterTarget { instance_id: "i-1".into(), registration: registration() };
+    let back = StepKind::RegisterTarget { instance_id: "i-1".into(), registration: registration() };
+    let other = ("i-2", 80, "healthy");
+    for (targets, leaving, coming) in [
+        (&[("i-1", 80, "healthy"), other][..], Is::Ready, Is::Done),
+        (&[("i-1", 80, "unhealthy"), other], Is::Ready, Is::InProgress),
+        (&[("i-1", 80, "initial"), other], Is::Ready, Is::InProgress),
+        (&[("i-1", 80, "draining"), other], Is::InProgress, Is::Ready),
+        (&[("i-1", 80, "unused")], Is::Ready, Is::Done),
+        (&[other], Is::Done, Is::Ready),
+        (&[("i-1", 81, "healthy"), other], Is::Done, Is::Ready),
+        (&[("i-1", 80, "healthy")], Is::Failed, Is::Done),
+        (&[("i-1", 80, "healthy"), ("i-1", 81, "healthy")], Is::Failed, Is::Done),
+        (&[("i-1", 80, "healthy"), ("i-2", 80, "initial")], Is::Failed, Is::Done),
+        (&[], Is::Done, Is::Ready),
+    ] {
+        check(&leave, &targeted(targets), 0, None, leaving);
+        check(&back, &targeted(targets), 0, None, coming);
+    }
+    let unasked = Seen { targets: None, ..targeted(&[]) };
+    check(&leave, &unasked, 0, None, Is::Unknown);
+    check(&back, &unasked, 0, None, Is::Unknown);
+    // On the way back, a machine that serves nobody is missed by nobody.
+    let undo = Reached { is_undo: true, ..Reached::default() };
+    for (state, expect) in [("healthy", Is::Failed), ("unhealthy", Is::Ready)] {
+        let seen = targeted(&[("i-1", 80, state)]);
+        assert_eq!(is(&sort(&step_of(leave.clone()), &seen, &undo)), expect, "{state}");
+    }
 }
 
 #[test]
@@ -503,6 +559,7 @@ fn what_cannot_be_read_or_is_of_another_kind_is_never_taken_for_an_effect() {
                 resource: Sighting::Unknown("throttled".to_owned()),
                 status: None,
                 made: None,
+                targets: None,
             };
             check(&step.kind, &unknown, 0, None, Is::Unknown);
             check(&step.kind, &present(wrong.clone()), 0, None, Is::Foreign);

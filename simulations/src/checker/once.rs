@@ -27,6 +27,8 @@ impl Invariant for Once {
                 | Operation::SetInstanceType { .. }
                 | Operation::TagResource { .. }
                 | Operation::UntagResource { .. }
+                | Operation::DeregisterTarget { .. }
+                | Operation::RegisterTarget { .. }
         );
         let effect = (attempt.change_id.clone(), attempt.step.clone(), attempt.back);
         let first = self.effects.insert(effect);

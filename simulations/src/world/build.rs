@@ -125,6 +125,7 @@ fn linux_instance(name: &str, launched_at: Option<Timestamp>) -> Instance {
         hibernation: false,
         enclave: false,
         custom_cpu_options: false,
+        registrations: Some(Vec::new()),
         licenses: 0,
         network_interfaces: 1,
         addresses_per_interface: 1,

@@ -106,7 +106,9 @@ impl World {
         let target = match operation {
             Operation::StopInstance { instance_id }
             | Operation::StartInstance { instance_id }
-            | Operation::SetInstanceType { instance_id, .. } => instance_id,
+            | Operation::SetInstanceType { instance_id, .. }
+            | Operation::DeregisterTarget { instance_id, .. }
+            | Operation::RegisterTarget { instance_id, .. } => instance_id,
             Operation::ModifyVolume { volume_id, .. }
             | Operation::CreateSnapshot { volume_id, .. }
             | Operation::DeleteVolume { volume_id } => volume_id,
@@ -152,6 +154,8 @@ impl World {
             }
             StepKind::PutSchedule { .. } => Some("autoscaling:PutScheduledUpdateGroupAction"),
             StepKind::DeleteSchedule { .. } => Some("autoscaling:DeleteScheduledAction"),
+            StepKind::DeregisterTarget { .. } => Some("elasticloadbalancing:DeregisterTargets"),
+            StepKind::RegisterTarget { .. } => Some("elasticloadbalancing:RegisterTargets"),
             StepKind::MarkInstance { .. } => Some("ec2:CreateTags"),
             StepKind::UnmarkInstance { .. } => Some("ec2:DeleteTags"),
             StepKind::CreateTemplateVersion { .. } => Some("ec2:CreateLaunchTemplateVersion"),

@@ -10,6 +10,7 @@ mod metrics;
 mod perform;
 mod power;
 mod refresh;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -52,6 +53,7 @@ pub struct World {
     pub(crate) history_s: i64,
     pub(crate) entities: BTreeMap<String, Entity>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) target_groups: BTreeMap<String, targets::Group>,
     pub(crate) calls: u64,
     pub(crate) log: Vec<Write>,
     pub(crate) foreign_done: BTreeSet<usize>,
@@ -151,6 +153,7 @@ impl World {
             history_s: start_s - i64::from(scenario.history_days) * 86_400,
             entities: BTreeMap::new(),
             snapshots: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
             calls: 0,
             log: Vec::new(),
             foreign_done: BTreeSet::new(),

@@ -99,6 +99,12 @@ impl World {
             Operation::SetGroupBounds { min_size, max_size, desired_capacity, .. } => {
                 self.set_bounds(&target, call, (*min_size, *max_size, *desired_capacity), now_s)
             }
+            Operation::DeregisterTarget { group_arn, .. } => {
+                self.set_registered(group_arn, call, (&target, false), now_s)
+            }
+            Operation::RegisterTarget { group_arn, .. } => {
+                self.set_registered(group_arn, call, (&target, true), now_s)
+            }
             Operation::TagResource { mark, .. } => self.tag(&target, call, mark, now_s),
             Operation::UntagResource { mark, .. } => self.untag(&target, call, mark, now_s),
             Operation::PutSchedule { scheduled, .. } => {

@@ -5,6 +5,7 @@ use trimtab::ports::{Act, Made, Observe};
 use trimtab_models::resource::{Kind, ModificationState, Resource};
 use trimtab_models::spec::{PowerState, Spec, VolumeSpec};
 use trimtab_policies::facts::Permission;
+use trimtab_policies::mark::Mark;
 use trimtab_policies::operations::{Operation, Receipt};
 use trimtab_policies::steps::{Bounds, Step, StepKind};
 
@@ -57,6 +58,30 @@ async fn an_instance_is_stopped_resized_and_started() {
     perform(&scene, &*act, Operation::StartInstance { instance_id }).await;
     let started = seen(&*observe, Kind::Instance, &id).await.spec();
     assert_eq!(started, spec("m5.xlarge", PowerState::Running));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_is_set_and_only_that_very_mark_is_removed() {
+    let scene = Scene::start().await;
+    let id = scene.clients(REGION).run_instance("m5.large", &[("Name", "web")]).await;
+    let (observe, act) = (aws(&scene).observe(), aws(&scene).act());
+    let mark = |change_id: &str| Mark {
+        agent_id: "a1".to_owned(),
+        change_id: change_id.to_owned(),
+        was: "m5.large".to_owned(),
+    };
+    let resource_id = id.clone();
+    perform(&scene, &*act, Operation::TagResource { resource_id, mark: mark("chg-1") }).await;
+    let marked = seen(&*observe, Kind::Instance, &id).await.reference.tags;
+    assert_eq!(Mark::read(&marked), Some(mark("chg-1")));
+    let resource_id = id.clone();
+    perform(&scene, &*act, Operation::UntagResource { resource_id, mark: mark("chg-2") }).await;
+    let kept = seen(&*observe, Kind::Instance, &id).await;
+    assert_eq!(kept.tag("trimtab:change"), Some("a1/chg-1"), "another change's mark stays");
+    let (resource_id, mark) = (id.clone(), mark("chg-1"));
+    perform(&scene, &*act, Operation::UntagResource { resource_id, mark }).await;
+    let bare = seen(&*observe, Kind::Instance, &id).await;
+    assert_eq!((bare.tag("trimtab:change"), bare.tag("Name")), (None, Some("web")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,7 @@ pub(super) fn plain_instance(instance_type: &str) -> Instance {
         hibernation: false,
         enclave: false,
         custom_cpu_options: false,
+        registrations: None,
         licenses: 0,
         network_interfaces: 1,
         addresses_per_interface: 1,
