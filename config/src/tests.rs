@@ -2,6 +2,7 @@
 
 mod accepted;
 mod environment;
+mod iam;
 mod properties;
 mod refused;
 mod shipped;

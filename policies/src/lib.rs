@@ -9,6 +9,7 @@ pub mod approval;
 pub mod autonomy;
 pub mod book;
 mod budget;
+pub mod calls;
 pub mod change;
 mod check;
 pub mod circuit;
@@ -16,6 +17,7 @@ pub mod digest;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
+pub mod iam;
 pub mod mark;
 pub mod mode;
 pub mod operations;

@@ -284,6 +284,23 @@ fn is_throttle(status: u16, header: &str, body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    /// Whatever is called has its rate here, and whatever has a rate must be in the table from which policies are made.
+    #[test]
+    fn every_call_is_in_the_table_of_calls() {
+        let own_principal = ["sts:AssumeRole", "sts:GetCallerIdentity"];
+        let source = include_str!("rate.rs");
+        let consts = source.lines().filter(|line| line.starts_with("pub(super) const "));
+        let calls: Vec<&str> = consts.filter_map(|line| line.split('"').nth(1)).collect();
+        assert!(calls.len() > 30, "{calls:?}");
+        for call in calls.iter().filter(|call| !own_principal.contains(call)) {
+            let known = trimtab_policies::calls::TABLE.iter().any(|row| row.action == *call);
+            assert!(known, "{call} has no row in policies/src/calls.rs");
+        }
+        for row in trimtab_policies::calls::TABLE {
+            assert!(calls.contains(&row.action), "{} is never called", row.action);
+        }
+    }
+
     use super::*;
 
     async fn elapsed(bucket: &Bucket, amounts: &[f64]) -> f64 {

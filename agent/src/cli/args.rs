@@ -13,7 +13,7 @@ use trimtab_policies::{
     mode::Mode,
 };
 
-use super::backtest::args::BacktestCommand;
+use super::{backtest::args::BacktestCommand, connect::ConnectCommand};
 
 /// Where packages install the configuration.
 const DEFAULT_CONFIG: &str = "/etc/trimtab/trimtab.toml";
@@ -164,7 +164,7 @@ pub struct SimulateArgs {
     pub mode: Option<Mode>,
 }
 
-/// The commands that ask a running daemon, and `check`, `audit` and `replay`, which ask files.
+/// The commands that ask a running daemon, `check`, `audit` and `replay`, which ask files, and `connect`, which asks nobody.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClientCommand {
     /// Validate a configuration; show accounts, effective modes and limits.
@@ -177,6 +177,12 @@ pub enum ClientCommand {
         /// What to do.
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// The IAM side of an account: policies to give to its owner.
+    Connect {
+        /// What to print.
+        #[command(subcommand)]
+        command: ConnectCommand,
     },
     /// Make a recorded decision again, from its record alone, and compare it bit for bit.
     Replay {
@@ -376,7 +382,7 @@ fn mode(text: &str) -> Result<Mode, String> {
     one_of(text, &[Mode::Datapilot, Mode::Copilot, Mode::Autopilot], Mode::to_string)
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
     one_of(text, &Kind::ALL, Kind::to_string)
 }
 

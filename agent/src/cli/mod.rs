@@ -8,6 +8,7 @@ mod audit;
 pub mod backtest;
 mod check;
 mod client;
+mod connect;
 pub mod daemon_commands;
 pub mod out;
 mod replay;
@@ -69,6 +70,7 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     let json = globals.json;
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
+        ClientCommand::Connect { command } => connect::run(command)?,
         ClientCommand::Audit { command } => return audit::run(command, globals),
         ClientCommand::Replay { id, state } => return replay::run(&id, state, globals),
         ClientCommand::Recommendations { command } => {

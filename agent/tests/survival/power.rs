@@ -275,8 +275,9 @@ fn judge(stage: &Stage, state: &Path, file: &Path) -> Result<Outcome, String> {
     for (key, values) in &stage.points {
         // A gap is unknown, and fetched or waited for; another value would be a lie.
         let mut rest = values.iter();
-        let told =
-            now.get(key).is_none_or(|kept| kept.iter().all(|one| rest.any(|old| old == one)));
+        let told = now
+            .get(key)
+            .is_none_or(|kept| kept.iter().all(|one| rest.any(|old| old.total_cmp(one).is_eq())));
         if !told {
             return Err(format!("{key} holds other points than were written"));
         }

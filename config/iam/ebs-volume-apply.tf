@@ -1,0 +1,31 @@
+data "aws_iam_policy_document" "trimtab_apply" {
+  # ec2:ModifyVolume: sets type, IOPS and throughput; the size is never sent
+  statement {
+    sid       = "Ec2Apply"
+    effect    = "Allow"
+    actions   = ["ec2:ModifyVolume"]
+    resources = ["arn:aws:ec2:*:*:volume/*"]
+  }
+
+  # whatever carries the tag trimtab:exclude, with any value, is not touched
+  statement {
+    sid       = "Excluded"
+    effect    = "Deny"
+    actions   = ["ec2:ModifyVolume"]
+    resources = ["*"]
+
+    condition {
+      test     = "Null"
+      variable = "aws:ResourceTag/trimtab:exclude"
+      values   = ["false"]
+    }
+  }
+
+  # deletes are not switched on
+  statement {
+    sid       = "NoDeletes"
+    effect    = "Deny"
+    actions   = ["ec2:DeleteVolume"]
+    resources = ["*"]
+  }
+}
