@@ -43,8 +43,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The session for the call of the step named `step`. Before a call that takes the service away it must outlast
-    /// the time budgets of that step and all after it, so that it cannot end while the machine is off.
+    /// The session for the call of the step named `step`. Before a call that stops a machine it must outlast the time
+    /// budgets of that step and of those after it up to the start, so that it cannot end while the machine is off.
     #[must_use]
     pub fn of(change: &Change, step: &str) -> Self {
         let steps = change.direction();
@@ -52,7 +52,9 @@ impl Session {
         // The removal of the mark comes after every step.
         let rest = &steps[from.unwrap_or(steps.len())..];
         let disruptive = rest.first().is_some_and(|progress| takes_service_away(&progress.step));
-        let budgets = rest.iter().map(|progress| progress.step.budget_s);
+        let start = rest.iter().position(|progress| progress.step.kind.as_start().is_some());
+        let off = &rest[..start.map_or(1, |start| start + 1).min(rest.len())];
+        let budgets = off.iter().map(|progress| progress.step.budget_s);
         let outlives_s = if disruptive { budgets.sum() } else { 0 };
         Self {
             name: change.id.clone(),

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use trimtab_policies::operations::{Failure, FailureKind};
 use trimtab_policies::session::Session;
 
-use super::{AccountAccess, Clients, Purpose, Shared, error, rate, timestamp};
+use super::{AccountAccess, Clients, Purpose, Shared, error, rate};
 use crate::ports::Place;
 
 /// How long a session lasts: the longest that a role may give to one taken through another role (IAM User Guide, "Role
@@ -50,14 +50,19 @@ impl Shared {
         {
             return Ok(Arc::clone(clients));
         }
-        let taken = self.take(place, (access, role), session).await;
-        match (taken, found) {
-            (Ok(taken), _) if taken.expires_at >= enough => {
-                let clients = Arc::clone(&taken.clients);
+        if i64::from(session.outlives_s) > i64::from(SESSION_S) {
+            return Err(too_short(role, session));
+        }
+        match (self.take(place, (access, role), session).await, found) {
+            (Ok(clients), _) => {
+                // STS gives exactly what is asked for or nothing; by our own clock, which began to count before it did.
+                let expires_at = later(now, SESSION_S.unsigned_abs());
+                let clients = Arc::new(clients);
+                let taken =
+                    Held { session: session.clone(), clients: Arc::clone(&clients), expires_at };
                 held.insert(session.name.clone(), taken);
                 Ok(clients)
             }
-            (Ok(taken), _) => Err(too_short(role, session, taken.expires_at.duration_since(now))),
             // What a held session can still carry is not given up for one that cannot be taken: it may be the start of
             // a machine.
             (Err(failure), Some((clients, _))) if !session.is_disruptive() => {
@@ -73,7 +78,7 @@ impl Shared {
         place: &Place,
         (access, role): (&AccountAccess, &str),
         session: &Session,
-    ) -> Result<Held, Failure> {
+    ) -> Result<Clients, Failure> {
         let policy = session.policy();
         if policy.len() > POLICY_MAX {
             let message = format!(
@@ -90,17 +95,15 @@ impl Shared {
         let answer = own.call(&rate::ASSUME_ROLE, role, send).await?;
         let missing = || error::incomplete(ASSUME, role, "credentials");
         let given = answer.credentials.ok_or_else(missing)?;
-        let expires_at = timestamp(&given.expiration).ok_or_else(missing)?;
         let credentials = Credentials::new(
             given.access_key_id,
             given.secret_access_key,
             Some(given.session_token),
-            given.expiration.try_into().ok(),
+            None,
             "trimtab",
         );
         let provider = Some(SharedCredentialsProvider::new(credentials));
-        let clients = self.connect_with(place, access, Purpose::Write, provider).await;
-        Ok(Held { session: session.clone(), clients: Arc::new(clients), expires_at })
+        Ok(self.connect_with(place, access, Purpose::Write, provider).await)
     }
 }
 
@@ -110,10 +113,9 @@ fn later(now: Timestamp, seconds: u32) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
 }
 
-fn too_short(role: &str, session: &Session, lasts: SignedDuration) -> Failure {
+fn too_short(role: &str, session: &Session) -> Failure {
     let message = format!(
-        "its session lasts {} s, this step needs {} s: set the role's maximum session duration to one hour",
-        lasts.as_secs(),
+        "a session lasts {SESSION_S} s at most, this step and those after it may take {} s",
         session.outlives_s
     );
     error::new(FailureKind::Denied, ASSUME, role, message)

@@ -212,7 +212,7 @@ async fn the_daemon_resizes_what_was_approved_over_the_api_and_takes_it_back() {
     assert_eq!((writes(&scene), type_of(&clients, &id).await.as_str()), (vec![], "m5.2xlarge"));
 
     let path = format!("recommendations/{}/approve", shown["id"].as_str().expect("an id is text"));
-    daemon.post(&path, &json!({ "digest": shown["digest"] })).await;
+    daemon.post(&path, &json!({ "digest": shown["digest"], "now": true })).await;
     let change = daemon.change_is("watching").await;
     assert_eq!(writes(&scene), RESIZE);
     assert_eq!(json!(type_of(&clients, &id).await), shown["desired"]["instance_type"]);
@@ -244,7 +244,7 @@ async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_ar
     let fault = Fault::new("ec2", "StartInstances", unavailable, u32::MAX).sparing_dry_runs();
     scene.proxy.inject(fault);
     let path = format!("recommendations/{}/approve", shown["id"].as_str().expect("an id is text"));
-    daemon.post(&path, &json!({ "digest": shown["digest"] })).await;
+    daemon.post(&path, &json!({ "digest": shown["digest"], "now": true })).await;
     daemon
         .wait("the machine is off", async || {
             writes(&scene).contains(&"StartInstances".to_owned()).then_some(())
