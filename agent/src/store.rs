@@ -327,14 +327,14 @@ impl Store {
 /// Opens the store; a damaged index snapshot, then the whole damaged store, is moved aside.
 fn open_or_mend(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     match open_guarded(path, cache_bytes) {
-        Err(StoreError::Sled { source: sled::Error::Corruption { .. }, .. }) => {
+        Err(StoreError::Sled { source, .. }) if is_damage(&source) => {
             tracing::warn!(path = %path.display(), "the store's index snapshot is damaged and is moved aside");
             move_snapshots_aside(path)?;
         }
         other => return other,
     }
     match open_guarded(path, cache_bytes) {
-        Err(StoreError::Sled { source: sled::Error::Corruption { .. }, .. }) => {
+        Err(StoreError::Sled { source, .. }) if is_damage(&source) => {
             let aside = path.with_file_name("store-damaged");
             tracing::error!(path = %path.display(), aside = %aside.display(), "the store is damaged and is moved aside");
             if aside.exists() {
@@ -347,6 +347,11 @@ fn open_or_mend(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
         }
         other => other,
     }
+}
+
+/// A configuration that sled does not know is a damaged one: nobody else ever wrote here.
+const fn is_damage(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Corruption { .. } | sled::Error::Unsupported(_))
 }
 
 /// One open (sled's memory runs to about ten times the cache it is given) without sled's own background flushing. On damaged data sled may panic: that counts as corruption.

@@ -1,6 +1,6 @@
 //! How far the journal is durable, in a file beside it: whole records missing at the end leave no other trace.
 //!
-//! Two slots of sixteen bytes, written in turn: sequence number, its complement, both little-endian. A loss of power spoils at
+//! Two slots of sixteen bytes, written in turn: sequence number and its CRC32C, both as little-endian 64 bits. A loss of power spoils at
 //! most the slot that was being written, and the other one says the record before. Not here: what to do about a loss.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A number and its complement.
+/// A number and its checksum.
 const SLOT_BYTES: usize = 16;
 
 /// The open mark.
@@ -34,7 +34,11 @@ pub(super) fn read(dir: &Path) -> u64 {
 fn number(slot: &[u8; SLOT_BYTES]) -> Option<u64> {
     let (low, high) = slot.split_first_chunk::<8>()?;
     let (seq, check) = (u64::from_le_bytes(*low), u64::from_le_bytes(high.try_into().ok()?));
-    (check == !seq).then_some(seq)
+    (check == checksum(seq)).then_some(seq)
+}
+
+fn checksum(seq: u64) -> u64 {
+    u64::from(crc32c::crc32c(&seq.to_le_bytes()))
 }
 
 impl Mark {
@@ -62,7 +66,7 @@ impl Mark {
     fn write(&mut self, seq: u64) -> io::Result<()> {
         let mut slot = [0; SLOT_BYTES];
         slot[..8].copy_from_slice(&seq.to_le_bytes());
-        slot[8..].copy_from_slice(&(!seq).to_le_bytes());
+        slot[8..].copy_from_slice(&checksum(seq).to_le_bytes());
         self.file.write_all_at(&slot, (seq % 2) * SLOT_BYTES as u64)?;
         self.seq = seq;
         Ok(())

@@ -52,6 +52,9 @@ max_disruption = "brief"
 allow_decrease = true
 "#;
 
+/// The last of the stages.
+const LAST: &str = "stopped by a person";
+
 /// What a message must tell somebody to do.
 const ADVICE: [&str; 6] = ["restore", "remove", "move it aside", "check", "free", "install"];
 
@@ -177,7 +180,7 @@ async fn stages() -> Vec<Stage> {
     stop(&agent, "ada", "a fire").expect("written");
     clock.set(clock.now() + SignedDuration::from_hours(1));
     run_cycle(&agent, Begin::Allowed).await.expect("a quiet account");
-    stages.push(keep("stopped by a person", &agent, folder.path()));
+    stages.push(keep(LAST, &agent, folder.path()));
     stages
 }
 
@@ -268,7 +271,7 @@ fn judge(stage: &Stage, state: &Path, file: &Path) -> Result<Outcome, String> {
     if found.len() < stage.payloads.len() || found[..stage.payloads.len()] != stage.payloads {
         return Err(format!("{} of {} records are there", found.len(), stage.payloads.len()));
     }
-    if stage.name == "stopped by a person" && agent.stopped().is_none() {
+    if stage.name == LAST && agent.stopped().is_none() {
         return Err("the stop switch is released".to_owned());
     }
     let now = points(&agent);
@@ -318,7 +321,9 @@ async fn no_damage_to_any_file_is_a_silent_loss() {
         for file in files(stage.folder.path(), Path::new("")) {
             let known = of_kind.entry(label(&file)).or_default();
             *known += 1;
-            if file.ends_with("LOCK") || *known > 2 {
+            // What is the same at every moment is damaged at the last one only.
+            let same = file.starts_with("series") || file.starts_with("decisions");
+            if file.ends_with("LOCK") || *known > 2 || (same && stage.name != LAST) {
                 continue;
             }
             for how in DAMAGES {
