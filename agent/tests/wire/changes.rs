@@ -49,10 +49,6 @@ pub(crate) fn writes(scene: &Scene) -> Vec<String> {
 /// Approves what was shown, digest and all, and says not to wait for a quiet hour: the emulator runs on the system's clock.
 pub(crate) async fn say_yes(flow: &Flow, id: &str) -> Result<(), DecideError> {
     let view = flow.kept(id);
-<<<<<<< HEAD
-    // The scene's quiet hours are at night, and the wall's clock is not ours to set.
-=======
->>>>>>> engine
     let digest = Some(view.entry.digest.clone());
     let approval = Approval { digest, now: true, ..Approval::default() };
     approve(&flow.agent, &view.entry.id, "wire", approval).await.map(|_| ())
