@@ -44,7 +44,7 @@ impl Invariant for LeftOff {
                     .any(|at| at > told.opened_true)
             });
             if is_off && !is_open && !is_meant && !others {
-                let change_id = change_id.as_deref().unwrap_or("no change");
+                let change_id = change_id.as_deref().unwrap_or("the change that did it");
                 texts.push(format!("{arn} is off although {change_id} is no longer open"));
             }
         }

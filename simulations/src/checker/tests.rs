@@ -113,7 +113,9 @@ impl Stage {
     fn new() -> Self {
         let scenario = Scenario::parse(FLEET).expect("a scenario");
         let world = World::new(&scenario, 7, Catalog::embedded());
-        Self { world, journal: Vec::new(), checker: Checker::new() }
+        // What is in flight at once has a test of its own.
+        let bounds = Bounds { disruptive_in_flight: 100, ..Bounds::default() };
+        Self { world, journal: Vec::new(), checker: Checker::with(bounds, 0) }
     }
 
     /// The id of the first resource of an archetype, by its name.
@@ -550,6 +552,7 @@ fn a_resource_rests_for_a_week_and_takes_one_change_at_a_time() {
     // A volume's next change may come once the last is through: AWS's own rule holds it.
     let mut stage = Stage::new();
     let id = stage.open(0, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
+    stage.act(0, &id, "modify-volume", &modify(&log, gp3(500)));
     stage.event(20_000, &id, Event::Applied);
     stage.open(DAY_S, &log, Action::TuneVolume, Spec::Volume(gp3(500)));
     stage.clean(DAY_S);
@@ -583,7 +586,21 @@ fn a_machine_is_never_left_off() {
     let desk = stage.id("desk");
     stage.intend(0, "chg-of-nobody", "stop", &stop(&desk));
     stage.write(0, &stop(&desk));
-    stage.fires(700, "is off although chg-of-nobody is no longer open");
+    let found = stage.verdict(700);
+    assert!(found.iter().any(|text| text.contains("is off although")), "{found:?}");
+    assert!(found.iter().any(|text| text.contains("no record opened it")), "{found:?}");
+}
+
+#[test]
+fn three_disruptive_changes_are_in_flight_at_most() {
+    let mut stage = Stage::new();
+    stage.checker = Checker::new();
+    for number in 1..=3 {
+        stage.tune(number * 4_000, &format!("resize-{number}"), 512);
+    }
+    stage.clean(13_000);
+    stage.tune(20_000, "resize-4", 512);
+    stage.fires(21_000, "one more than 3 disruptive changes in flight");
 }
 
 #[test]

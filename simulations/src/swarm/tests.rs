@@ -22,5 +22,5 @@ fn every_kind_of_fault_is_drawn() {
             assert!(rule.from < rule.until, "{rule:?}");
         }
     }
-    assert_eq!(kinds.len(), 21, "{kinds:?}");
+    assert_eq!(kinds.len(), 22, "{kinds:?}");
 }
