@@ -185,7 +185,6 @@ impl Meddle for Swallow {
         act.perform(place, session, operation).await
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only some calls are swallowed")]
     async fn describe(
         &self,
         observe: &dyn Observe,

@@ -24,3 +24,9 @@ pub(crate) fn seeds(usual: u64) -> std::ops::Range<u64> {
         None => 0..number("TRIMTAB_SWARM_SEEDS").unwrap_or(usual),
     }
 }
+
+/// Says what was covered, also where the test runner keeps what a test prints to itself.
+pub(crate) fn tell(text: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout().lock(), "{text}").expect("the test's output can be written");
+}

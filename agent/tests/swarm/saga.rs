@@ -27,7 +27,7 @@ use trimtab_policies::{
 };
 use trimtab_simulations::fault::{Fault, Reached, Rule};
 
-use crate::bench::Bench;
+use crate::{bench::Bench, tell};
 
 const SEED: u64 = 7;
 
@@ -161,10 +161,12 @@ async fn steps_of(action: Action) -> Vec<Taken> {
     for (index, Record { entry, .. }) in (0_u64..).zip(bench.journal()) {
         let Entry::Change { event, .. } = entry else { continue };
         back |= matches!(event, Event::UndoBegun { .. });
-        let (step, call) = match event {
-            Event::Attempted { step, operation } => (step, Some(operation.iam_action())),
-            Event::Done { step, .. } => (step, None),
-            _ => continue,
+        let (step, call) = if let Event::Attempted { step, operation } = event {
+            (step, Some(operation.iam_action()))
+        } else if let Event::Done { step, .. } = event {
+            (step, None)
+        } else {
+            continue;
         };
         taken.entry((back, step.clone())).or_insert_with(|| Taken {
             back,
@@ -298,10 +300,10 @@ async fn every_cell_of_the_saga_matrix_holds() {
             table.push('\n');
         }
     }
-    println!(
+    tell(&format!(
         "{table}saga matrix: {} actions, {steps} steps, {cells} of {} cells hold",
         Action::ALL.len(),
         steps * CELLS.len()
-    );
+    ));
     assert_eq!(cells, steps * CELLS.len());
 }

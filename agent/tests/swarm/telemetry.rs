@@ -9,7 +9,10 @@ use trimtab_models::{
 };
 use trimtab_simulations::fault::{Distortion, Fault};
 
-use crate::quiet::{plan, ran, rule};
+use crate::{
+    quiet::{plan, ran, rule},
+    tell,
+};
 
 /// A fleet of one kind, each of which is made smaller on a day without faults.
 const fn fleet(kind: Kind) -> &'static str {
@@ -64,7 +67,7 @@ async fn no_wrong_metric_makes_anything_smaller() {
             table.push_str(&format!("{kind:<16} {measure}\n"));
         }
     }
-    println!("{table}telemetry faults: {runs} runs, {} with writes", wrote.len());
+    tell(&format!("{table}telemetry faults: {runs} runs, {} with writes", wrote.len()));
     assert_eq!(wrote, Vec::<String>::new());
 }
 

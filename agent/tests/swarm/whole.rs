@@ -7,7 +7,7 @@ use trimtab::swarm::{Tampering, run, swarm};
 use trimtab_models::catalog::Catalog;
 use trimtab_simulations::swarm::Plan;
 
-use crate::seeds;
+use crate::{seeds, tell};
 
 #[test]
 fn no_seed_breaks_a_promise() {
@@ -16,7 +16,7 @@ fn no_seed_breaks_a_promise() {
     let report = swarm(seeds.end - seeds.start, seeds.start, &plan_of, &|_| {})
         .expect("settings that are right, and room for a folder");
     assert!(report.failing.is_empty(), "{:#?}", report.failing);
-    println!(
+    tell(&format!(
         "{} seeds: {} changes begun, {} applied, {} writes, {} deaths; {:.0} seeds per minute",
         report.seeds,
         report.changes,
@@ -24,7 +24,7 @@ fn no_seed_breaks_a_promise() {
         report.writes,
         report.deaths,
         report.seeds_per_minute
-    );
+    ));
     if report.seeds >= 100 {
         let least = report.seeds / 4;
         assert!(report.applied >= least, "a swarm in which nothing is applied tests nothing");
