@@ -147,18 +147,18 @@ fn record(agent: &Agent, reviewed: Reviewed) -> Result<Option<String>, CycleErro
         return Ok(None);
     }
     match &reviewed.draft {
-        Ok(draft) if !draft.is_sized() => {
+        Some(Ok(draft)) if !draft.is_sized() => {
             tracing::warn!(
                 recommendation = reviewed.entry.id,
                 "not begun: what it rests on has moved on since it was proposed"
             );
             Ok(None)
         }
-        Err(error @ RecordError::NotReproduced { .. }) => {
+        Some(Err(error @ RecordError::NotReproduced { .. })) => {
             tracing::error!(recommendation = reviewed.entry.id, %error, "not begun");
             Ok(None)
         }
-        Ok(_) | Err(_) => Ok(Some(reviewed.keep(agent)?)),
+        Some(_) | None => Ok(Some(reviewed.keep(agent)?)),
     }
 }
 

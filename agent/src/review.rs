@@ -149,8 +149,8 @@ pub fn sweep_records(agent: &Agent, now: Timestamp) {
 pub struct Reviewed {
     /// What the review says.
     pub entry: PlanEntry,
-    /// What it rests on, to be kept before it is acted on.
-    pub draft: Result<Draft, RecordError>,
+    /// What it rests on, to be kept before it is acted on; `None` where it says that nothing may be.
+    pub draft: Option<Result<Draft, RecordError>>,
 }
 
 impl Reviewed {
@@ -159,7 +159,8 @@ impl Reviewed {
     /// # Errors
     /// When the decision cannot be made again from it, or the disk does not take it: it must not be acted on.
     pub fn keep(self, agent: &Agent) -> Result<String, RecordError> {
-        Shelf::of(agent.state_dir()).keep(&self.draft?)
+        let draft = self.draft.expect("only what may be acted on is kept, and that is taken down");
+        Shelf::of(agent.state_dir()).keep(&draft?)
     }
 }
 
@@ -192,7 +193,13 @@ pub async fn review_one(
         decision,
     };
     let probed = probe_all(agent, vec![candidate], moment).await;
-    let (plan, mut drafts) = decide(agent, probed, moment, |_| true);
+    // What is held is reviewed again and again until its time comes: only the review that lets it through is taken down.
+    let may_be_acted_on = |entry: &PlanEntry| match entry.decision {
+        Disposition::Apply => true,
+        Disposition::AwaitApproval => moment == Moment::Approval,
+        Disposition::Recommend | Disposition::Withheld => false,
+    };
+    let (plan, mut drafts) = decide(agent, probed, moment, may_be_acted_on);
     let entry = plan.entries.into_iter().next().expect("a review answers for each candidate");
-    Reviewed { entry, draft: drafts.pop().expect("each entry was asked for") }
+    Reviewed { entry, draft: drafts.pop() }
 }
