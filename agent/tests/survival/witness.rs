@@ -26,10 +26,13 @@ use trimtab_policies::{
     session::Session,
     steps::Step,
 };
-use trimtab_simulations::checker::Checker;
+use trimtab_simulations::checker::{Bounds, Checker};
 
 /// How long a call waits for the death that it has called for; a signal arrives in less than a millisecond.
 const DEATH: Duration = Duration::from_millis(100);
+
+/// What the settings of a campaign allow: more than its fleet has.
+pub(crate) const IN_FLIGHT_MAX: usize = 50;
 
 /// When the daemon is to be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,11 @@ struct Seen {
     lost: Vec<String>,
 }
 
+/// The shipped budgets, save what the campaign's settings raise so that there is enough to do.
+fn bounds() -> Bounds {
+    Bounds { disruptive_in_flight: IN_FLIGHT_MAX, ..Bounds::default() }
+}
+
 /// The account's gate and its memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
@@ -69,7 +77,10 @@ impl Witness {
             account,
             clock,
             journal,
-            seen: Arc::default(),
+            seen: Arc::new(Mutex::new(Seen {
+                checker: Checker::with(bounds(), 0),
+                ..Seen::default()
+            })),
             turn: Arc::default(),
             aim: Arc::new(Mutex::new(Aim::Clock)),
             kill: Arc::default(),
