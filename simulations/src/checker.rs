@@ -38,7 +38,7 @@ use trimtab_policies::{
     record::{Entry, Record},
 };
 
-use crate::world::World;
+use crate::{fault::Distortion, world::World};
 
 pub use story::{Done, Story, Told};
 
@@ -63,7 +63,7 @@ pub struct Bounds {
     /// When no change may begin.
     pub freeze: Option<(Timestamp, Timestamp)>,
     /// Ids of resources whose metrics are wrong all the time.
-    pub blind: BTreeSet<String>,
+    pub blind: BTreeMap<String, Distortion>,
     /// How wrong the agent's clock may be, because a rule says so.
     pub clock_error: SignedDuration,
 }
@@ -79,7 +79,7 @@ impl Default for Bounds {
             modes: BTreeMap::new(),
             window: None,
             freeze: None,
-            blind: BTreeSet::new(),
+            blind: BTreeMap::new(),
             clock_error: SignedDuration::ZERO,
         }
     }

@@ -76,7 +76,7 @@ impl Plan {
             .iter()
             .filter(always)
             .filter_map(|rule| match &rule.fault {
-                Fault::Metrics { id: Some(id), measure: None, .. } => Some(id.clone()),
+                Fault::Metrics { id: Some(id), measure: None, how } => Some((id.clone(), *how)),
                 _ => None,
             })
             .collect();

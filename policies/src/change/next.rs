@@ -418,9 +418,29 @@ fn foreign(
         let reason = format!("undo failed at `{}`, and then: {reason}", failed.step.name);
         return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
     }
+    if let Some(left) = lag_left(change, seen, now) {
+        return Next::Poll(later(now, remaining_s(left, SignedDuration::ZERO)));
+    }
     let reason =
         format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
     Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
+}
+
+/// How much longer what is seen may be from before our own last write, while a machine that we stopped is off: what looks
+/// like somebody else's doing then is not believed yet. Nothing is written meanwhile.
+fn lag_left(change: &Change, seen: &Seen, now: Timestamp) -> Option<SignedDuration> {
+    let Sighting::Present(resource) = &seen.resource else { return None };
+    let instance = resource.instance()?;
+    let mut types = change.steps.iter().filter_map(|progress| progress.step.kind.as_set_type());
+    // Only what the machine was, or was to be, can be an older answer.
+    let (_, ladder) = types.next()?;
+    if !ladder.contains(&instance.instance_type) {
+        return None;
+    }
+    let steps = change.steps.iter().chain(&change.undo_steps);
+    let written_at = steps.filter_map(|progress| progress.attempted_at).max()?;
+    let left = LAG - now.duration_since(written_at);
+    (change.owes_a_start() && left.is_positive()).then_some(left)
 }
 
 /// The instance's id when it is off, or on its way there, because we stopped it.

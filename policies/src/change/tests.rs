@@ -200,6 +200,26 @@ fn resized() -> Run {
     run
 }
 
+/// A describe may be older than our own last write: while the machine is off by our doing, what it was before is no sign of
+/// somebody else.
+#[test]
+fn what_was_before_our_own_write_is_not_believed_while_the_machine_is_off() {
+    let mut run = begin(Action::ResizeInstance);
+    while run.change.current().is_some_and(|it| it.step.kind.as_start().is_none()) {
+        let step = run.change.current().expect("a step").step.clone();
+        let operation = Operation::StopInstance { instance_id: "x-1".to_owned() };
+        run.change.apply(run.at, &Event::Attempted { step: step.name.clone(), operation });
+        run.change.apply(run.at, &Event::Done { step: step.name, created_id: None });
+    }
+    let before = running("m5.xlarge");
+    assert!(matches!(run.wait(30).next(&before), Next::Poll(_)), "{:?}", run.next(&before));
+    assert!(matches!(run.wait(59).next(&before), Next::Poll(_)), "{:?}", run.next(&before));
+    let Next::Record(Event::Finished { state, .. }) = run.wait(1).next(&before) else {
+        panic!("{:?}", run.next(&before))
+    };
+    assert_eq!(state, State::Conflicted, "after the lag it is what it is");
+}
+
 #[test]
 fn a_resize_goes_step_by_step_and_back() {
     let mut run = resized();
