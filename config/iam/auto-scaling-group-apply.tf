@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "trimtab_apply" {
     resources = ["arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*"]
   }
 
-  # whatever carries the tag trimtab:exclude, with any value, is not touched
+  # whatever carries the tag trimtab:exclude, with any value, is left alone
   statement {
     sid       = "Excluded"
     effect    = "Deny"

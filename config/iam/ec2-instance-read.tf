@@ -29,4 +29,14 @@ data "aws_iam_policy_document" "trimtab_read" {
     actions   = ["ec2:DescribeInstanceAttribute", "ec2:DescribeInstanceStatus", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeVolumes"]
     resources = ["*"]
   }
+
+  # elasticloadbalancing:DescribeTargetGroups: which groups send it requests
+  # elasticloadbalancing:DescribeTargetHealth: whether others can take over
+  # elasticloadbalancing:DescribeTargetGroupAttributes: how long a target is drained
+  statement {
+    sid       = "ElasticloadbalancingRead"
+    effect    = "Allow"
+    actions   = ["elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"]
+    resources = ["*"]
+  }
 }
