@@ -54,19 +54,9 @@ pub(super) async fn permission(
 async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>, Failure> {
     Ok(match step {
         StepKind::StopInstance { instance_id, .. }
-        | StepKind::StartInstance { instance_id, .. } => {
-            let instance_id = instance_id.clone();
-            let stop = Operation::StopInstance { instance_id: instance_id.clone() };
-            let start = Operation::StartInstance { instance_id };
-            vec![Question::Ec2(stop), Question::Ec2(start)]
-        }
+        | StepKind::StartInstance { instance_id, .. } => power_questions(instance_id),
         StepKind::SetInstanceType { instance_id, from, ladder } => {
-            let set = |instance_type: &String| Operation::SetInstanceType {
-                instance_id: instance_id.clone(),
-                instance_type: instance_type.clone(),
-            };
-            let types = ladder.iter().chain(std::iter::once(from));
-            types.map(set).map(Question::Ec2).collect()
+            type_questions(instance_id, ladder.iter().chain(std::iter::once(from)))
         }
         StepKind::AwaitStatusChecks { .. } => Vec::new(),
         StepKind::ModifyVolume { volume_id, from, to } => {
@@ -127,6 +117,20 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         .map(|operation| Question::Role { operation })
         .into(),
     })
+}
+
+fn power_questions(instance_id: &str) -> Vec<Question> {
+    let instance_id = instance_id.to_owned();
+    let stop = Operation::StopInstance { instance_id: instance_id.clone() };
+    vec![Question::Ec2(stop), Question::Ec2(Operation::StartInstance { instance_id })]
+}
+
+fn type_questions<'a>(instance_id: &str, types: impl Iterator<Item = &'a String>) -> Vec<Question> {
+    let set = |instance_type: &String| Operation::SetInstanceType {
+        instance_id: instance_id.to_owned(),
+        instance_type: instance_type.clone(),
+    };
+    types.map(set).map(Question::Ec2).collect()
 }
 
 /// A mark is set, and removed after the outcome.

@@ -49,7 +49,7 @@ async fn a_schedule_is_set_up_beside_others_and_deleted_alone() {
     assert_eq!(asks("MinSize"), Some("4".to_owned()));
     assert_eq!([asks("MaxSize"), asks("DesiredCapacity"), asks("StartTime")], [None, None, None]);
     let group = seen(&*observe).await;
-    assert_eq!(group.own_schedule(), [scheduled.clone()]);
+    assert_eq!(group.own_schedule(), std::slice::from_ref(&scheduled));
     assert_eq!(group.scheduled_actions.len(), 2);
     let night = |one: &&ScheduledAction| one.name == "night" && one.min_size == Some(0);
     assert_eq!(group.schedule.iter().filter(night).count(), 1);
