@@ -39,11 +39,7 @@ impl Shared {
             return self.clients(place, Purpose::Write).await;
         };
         let now = self.clock.now();
-        let mut held = self.sessions.lock().await;
-        held.retain(|_, one| one.expires_at > now);
-        let same = |one: &&Held| one.session.rights == session.rights;
-        let found = held.get(&session.name).filter(same);
-        let found = found.map(|one| (Arc::clone(&one.clients), one.expires_at));
+        let found = self.held(session, now).await;
         let enough = later(now, session.outlives_s);
         if let Some((clients, expires_at)) = &found
             && *expires_at >= enough
@@ -60,7 +56,7 @@ impl Shared {
                 let clients = Arc::new(clients);
                 let taken =
                     Held { session: session.clone(), clients: Arc::clone(&clients), expires_at };
-                held.insert(session.name.clone(), taken);
+                self.sessions.lock().await.insert(session.name.clone(), taken);
                 Ok(clients)
             }
             // What a held session can still carry is not given up for one that cannot be taken: it may be the start of
@@ -71,6 +67,16 @@ impl Shared {
             }
             (Err(failure), _) => Err(failure),
         }
+    }
+
+    /// The clients of the session that a change holds, and until when. The lock is never held over a call: an account whose
+    /// STS is slow must not keep the machines of another one off.
+    async fn held(&self, session: &Session, now: Timestamp) -> Option<(Arc<Clients>, Timestamp)> {
+        let mut sessions = self.sessions.lock().await;
+        sessions.retain(|_, one| one.expires_at > now);
+        let same = |one: &&Held| one.session.rights == session.rights;
+        let held = sessions.get(&session.name).filter(same)?;
+        Some((Arc::clone(&held.clients), held.expires_at))
     }
 
     async fn take(

@@ -264,15 +264,6 @@ struct Pretend;
 
 #[async_trait]
 impl Meddle for Pretend {
-    async fn perform(
-        &self,
-        act: &dyn Act,
-        (place, session): (&Place, &Session),
-        operation: &Operation,
-    ) -> Result<Receipt, Failure> {
-        act.perform(place, session, operation).await
-    }
-
     async fn describe(
         &self,
         observe: &dyn Observe,
