@@ -69,18 +69,19 @@ fn is_waiting_by_itself(entry: &PlanEntry) -> bool {
 /// As [`begin_all`].
 pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
     let now = agent.ports().clock.now();
-    let mut due: BTreeSet<String> = agent.ledger().book().approved(now).map(id).collect();
+    let approved: BTreeSet<String> = agent.ledger().book().approved(now).map(id).collect();
     let held = agent.held().clone();
-    due.extend(held.keys().cloned());
+    let due: BTreeSet<&String> = approved.iter().chain(held.keys()).collect();
     let mut begun = Vec::new();
     for id in due {
-        if held.get(&id).is_some_and(|again_at| now < *again_at) {
+        if held.get(id).is_some_and(|again_at| now < *again_at) {
             continue;
         }
-        let Some(view) = agent.store().recommendation(&id)? else { continue };
+        let Some(view) = agent.store().recommendation(id)? else { continue };
         let by_itself =
             view.state == RecommendationState::Proposed && is_waiting_by_itself(&view.entry);
-        if view.state == RecommendationState::Approved || by_itself {
+        // The journal says what is approved: a cycle that ends at the same moment may not show it yet.
+        if by_itself || (approved.contains(id) && view.state.is_open()) {
             begun.extend(begin_one(agent, view).await?);
         }
     }
@@ -123,8 +124,6 @@ async fn begin_one(
     match &opened {
         Some(change) => {
             tracing::info!(change, recommendation = entry.id, arn = %entry.recommendation.resource.arn, "a change begins");
-            view.state = RecommendationState::Changed;
-            view.change_id = Some(change.clone());
         }
         // Tried again and again: only news is written and told.
         None if held_by(&entry) == view.held_by() => return Ok(None),
@@ -133,7 +132,12 @@ async fn begin_one(
     view.entry = entry;
     let seq = agent.ledger().last_seq();
     let store = agent.store();
-    store.put_recommendation(&view)?;
+    store.amend_recommendation(view, |view| {
+        if let Some(change) = &opened {
+            view.state = RecommendationState::Changed;
+            view.change_id = Some(change.clone());
+        }
+    })?;
     store.commit(seq)?;
     Ok(opened)
 }

@@ -125,11 +125,8 @@ pub async fn approve(
     let record = reviewed.keep(agent)?;
     journal(agent, &view, by, (decision, Some(record)))?;
     agent.held().remove(&view.entry.id);
-    view.state = RecommendationState::Approved;
-    view.decided = Some(format!("approved by {by}"));
     view.entry = entry;
-    save(agent, &view)?;
-    Ok(view)
+    save(agent, view, (RecommendationState::Approved, format!("approved by {by}")))
 }
 
 fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
@@ -162,7 +159,7 @@ pub fn reject(
     reason: String,
     until: Option<Timestamp>,
 ) -> Result<RecommendationView, DecideError> {
-    let mut view = open_recommendation(agent, id)?;
+    let view = open_recommendation(agent, id)?;
     let decision = Decision {
         digest: view.entry.digest.clone(),
         by: by.to_owned(),
@@ -175,10 +172,7 @@ pub fn reject(
         auto_undo: false,
     };
     journal(agent, &view, by, (decision, None))?;
-    view.state = RecommendationState::Rejected;
-    view.decided = Some(format!("rejected by {by}: {reason}"));
-    save(agent, &view)?;
-    Ok(view)
+    save(agent, view, (RecommendationState::Rejected, format!("rejected by {by}: {reason}")))
 }
 
 fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, DecideError> {
@@ -212,12 +206,22 @@ fn journal(
     Ok(())
 }
 
-fn save(agent: &Agent, view: &RecommendationView) -> Result<(), DecideError> {
+fn save(
+    agent: &Agent,
+    view: RecommendationView,
+    (state, decided): (RecommendationState, String),
+) -> Result<RecommendationView, DecideError> {
     let seq = agent.ledger().last_seq();
     let store = agent.store();
-    store.put_recommendation(view)?;
+    let view = store.amend_recommendation(view, |view| {
+        // A cycle may have found meanwhile that it does not hold any more.
+        if view.state.is_open() {
+            view.state = state;
+        }
+        view.decided = Some(decided);
+    })?;
     store.commit(seq)?;
-    Ok(())
+    Ok(view)
 }
 
 /// Begins to take a change back; the engine does the rest.

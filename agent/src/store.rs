@@ -229,17 +229,28 @@ impl Store {
         value.map(|value| decode(id, &value)).transpose()
     }
 
-    /// Writes one recommendation.
+    /// Writes one recommendation that was reviewed since it was read.
+    ///
+    /// Where a cycle has confirmed it meanwhile, the cycle's evidence and verdicts stay: they are newer than what was read.
+    /// `amend` then says where it stands.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn put_recommendation(&self, view: &RecommendationView) -> Result<(), StoreError> {
-        let id = view.entry.id.as_str();
-        let encoded = encode(id, view)?;
+    /// When it cannot be read or written.
+    pub fn amend_recommendation(
+        &self,
+        reviewed: RecommendationView,
+        amend: impl FnOnce(&mut RecommendationView),
+    ) -> Result<RecommendationView, StoreError> {
+        let id = reviewed.entry.id.clone();
+        let newer =
+            self.recommendation(&id)?.filter(|kept| kept.confirmed_at > reviewed.confirmed_at);
+        let mut view = newer.unwrap_or(reviewed);
+        amend(&mut view);
+        let encoded = encode(&id, &view)?;
         self.tree("recommendations")?
-            .insert(id, encoded)
+            .insert(&id, encoded)
             .map_err(|source| self.failed("writing", source))?;
-        Ok(())
+        Ok(view)
     }
 
     /// Replaces the recommendations.

@@ -10,6 +10,7 @@ use trimtab_simulations::{scenario::Scenario, world::World};
 use super::*;
 use crate::{
     agent::Agent,
+    begin::begin_approved,
     clock::ManualClock,
     cycle::{Begin, run_cycle},
     decide::{Approval, approve},
@@ -41,6 +42,7 @@ allow_decrease = true
 struct Scene {
     folder: tempfile::TempDir,
     agent: Agent,
+    clock: Arc<ManualClock>,
     plan: PlanView,
     start: Timestamp,
 }
@@ -50,10 +52,11 @@ async fn scene() -> Scene {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let settings = scenario_settings(&scenario, folder.path(), None).expect("settings");
     let world = World::new(&scenario, 3, Catalog::embedded());
-    let ports = Simulated::new(world, Arc::new(ManualClock::new(scenario.start))).ports();
+    let clock = Arc::new(ManualClock::new(scenario.start));
+    let ports = Simulated::new(world, clock.clone()).ports();
     let agent = Agent::open(settings, ports, Catalog::embedded()).expect("an empty folder opens");
     let plan = run_cycle(&agent, Begin::Allowed).await.expect("a quiet account");
-    Scene { folder, agent, plan, start: scenario.start }
+    Scene { folder, agent, clock, plan, start: scenario.start }
 }
 
 fn all(scene: &Scene) -> Vec<(Kept, DecisionRecord, Catalog)> {
@@ -112,6 +115,25 @@ async fn a_second_cycle_asks_again_and_records_nothing_twice() {
     let before = all(&scene).len();
     run_cycle(&scene.agent, Begin::Never).await.expect("a quiet account");
     assert_eq!(all(&scene).len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_that_ends_during_an_approval_keeps_its_evidence_and_the_change_begins() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let asks = |entry: &&PlanEntry| entry.decision == Disposition::AwaitApproval;
+    let asked = scene.plan.recommendations.iter().find(asks).expect("machines ask in copilot");
+    let read = agent.store().recommendation(&asked.id).expect("readable").expect("kept");
+    scene.clock.set(scene.start + SignedDuration::from_mins(5));
+    run_cycle(agent, Begin::Never).await.expect("a quiet account");
+    let now = Approval { now: true, ..Approval::default() };
+    approve(agent, &asked.id, "ada", now).await.expect("it is open");
+    let newer = agent.store().recommendation(&asked.id).expect("readable").expect("kept");
+    assert_ne!(newer.entry.recommendation.evidence, read.entry.recommendation.evidence);
+
+    let amended = agent.store().amend_recommendation(read, |_| {}).expect("writable");
+    assert_eq!(amended, newer, "what was read before the cycle is not written over it");
+    assert_eq!(begin_approved(agent).await.expect("a healthy store").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
