@@ -21,7 +21,6 @@ use trimtab_models::{
 use trimtab_policies::{change::Change, mode::Mode, watch::Usage};
 
 use crate::{
-    decide::{DecideError, write_stop},
     execute,
     journal::media::{Disk, Media},
     ledger::{Ledger, LedgerError, SELF},
@@ -31,6 +30,7 @@ use crate::{
     recommend::Surroundings,
     sentinel::Sentinel,
     series_store::{SeriesError, SeriesStore},
+    stop::{StopError, StopSwitch},
     store::{SENTINEL, Store, StoreError},
     view::CycleView,
 };
@@ -69,7 +69,7 @@ pub enum OpenError {
     },
     /// The stop switch was set, its file is gone and cannot be made again.
     #[error("the stop switch cannot be set again")]
-    Stop(#[from] DecideError),
+    Stop(#[from] StopError),
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -352,7 +352,13 @@ impl Agent {
     /// A file that cannot be read counts as set.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
-        stop_reason(&self.state_dir)
+        self.stop_switch().reason()
+    }
+
+    /// The stop switch.
+    #[must_use]
+    pub fn stop_switch(&self) -> StopSwitch {
+        StopSwitch::of(&self.state_dir)
     }
 
     /// Every account and region of the settings.
@@ -404,33 +410,15 @@ fn require_journal(state_dir: &Path, found: u64) -> Result<(), OpenError> {
 
 /// A stop switch that the journal says is set is set, whatever became of its file.
 fn keep_stopped(state_dir: &Path, ledger: &Ledger) -> Result<(), OpenError> {
-    let Some(reason) = ledger.book().stopped().filter(|_| stop_reason(state_dir).is_none()) else {
+    let switch = StopSwitch::of(state_dir);
+    let Some(reason) = ledger.book().stopped().filter(|_| switch.reason().is_none()) else {
         return Ok(());
     };
     tracing::error!(reason, "the stop switch was set and its file is gone: it is set again");
-    match write_stop(state_dir, SELF, reason) {
+    match switch.set(SELF, reason) {
         // A full disk takes the name, and the name is the switch.
-        Err(error) if stop_reason(state_dir).is_none() => Err(error.into()),
+        Err(error) if switch.reason().is_none() => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// The stop switch of a state folder.
-#[must_use]
-pub fn stop_file(state_dir: &Path) -> PathBuf {
-    state_dir.join("STOP")
-}
-
-/// The text of the stop switch, if it is set.
-#[must_use]
-pub fn stop_reason(state_dir: &Path) -> Option<String> {
-    let path = stop_file(state_dir);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text.trim().to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            Some(format!("`{}` cannot be read ({error}), which counts as stopped", path.display()))
-        }
     }
 }
 

@@ -13,10 +13,11 @@ use trimtab_policies::{
 };
 
 use crate::{
-    agent::{Agent, stop_file},
+    agent::Agent,
     ledger::LedgerError,
     records::RecordError,
     review::review_one,
+    stop::StopError,
     store::StoreError,
     view::{RecommendationState, RecommendationView, held_by},
 };
@@ -45,14 +46,8 @@ pub enum DecideError {
     #[error("the store could not be read")]
     Store(#[from] StoreError),
     /// The stop switch.
-    #[error("the stop switch `{path}` could not be changed")]
-    Stop {
-        /// The file.
-        path: String,
-        /// The system's words.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Stop(#[from] StopError),
 }
 
 fn listing(what: &str) -> String {
@@ -257,24 +252,10 @@ pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError>
 /// # Errors
 /// When the file cannot be written.
 pub fn stop(agent: &Agent, by: &str, reason: &str) -> Result<(), DecideError> {
-    write_stop(agent.state_dir(), by, reason)?;
+    agent.stop_switch().set(by, reason)?;
     let now = agent.ports().clock.now();
     agent.ledger().record(now, by, Entry::Stopped { reason: reason.to_owned() })?;
     Ok(())
-}
-
-/// Writes the stop switch's file; works without the daemon.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_stop(state_dir: &std::path::Path, by: &str, reason: &str) -> Result<(), DecideError> {
-    let path = stop_file(state_dir);
-    let text = format!("stopped by {by}: {reason}\n");
-    let fail = |source| DecideError::Stop { path: path.display().to_string(), source };
-    std::fs::write(&path, text).map_err(fail)?;
-    std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(fail)?;
-    // The name, too: a switch that a loss of power releases is none.
-    std::fs::File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(fail)
 }
 
 /// Closes an open circuit: a person has looked at what went wrong there.
@@ -301,12 +282,7 @@ pub fn reset_circuit(agent: &Agent, circuit: Circuit, by: &str) -> Result<(), De
 /// # Errors
 /// When the file cannot be removed.
 pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
-    let path = stop_file(agent.state_dir());
-    match std::fs::remove_file(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(DecideError::Stop { path: path.display().to_string(), source }),
-    }
+    agent.stop_switch().release()?;
     let now = agent.ports().clock.now();
     agent.ledger().record(now, by, Entry::Resumed)?;
     Ok(())

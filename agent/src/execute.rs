@@ -19,6 +19,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     ports::{self, Place, Ports},
     probe::place_of,
+    stop::StopSwitch,
 };
 
 /// How often a person is told of a machine that stays off.
@@ -40,6 +41,7 @@ pub enum Advance {
 pub async fn advance(
     ports: &Ports,
     ledger: &Mutex<Ledger>,
+    stop: &StopSwitch,
     change_id: &str,
 ) -> Result<Advance, LedgerError> {
     loop {
@@ -51,7 +53,14 @@ pub async fn advance(
         }
         let seen = see(ports, &change).await;
         match next(&change, &seen, ports.clock.now()) {
-            Next::Act { step, operation } => act(ports, ledger, &change, step, operation).await?,
+            Next::Act { step, operation } => match reason_stopped(&change, &step, stop) {
+                Some(reason) => {
+                    let event =
+                        Event::Finished { state: State::Undone, reason, provisional: false };
+                    record_in_direction(ports, ledger, &change, event)?;
+                }
+                None => act(ports, ledger, &change, step, operation).await?,
+            },
             Next::Record(event) => {
                 record_in_direction(ports, ledger, &change, event)?;
             }
@@ -59,6 +68,20 @@ pub async fn advance(
             Next::Rest => return Ok(Advance::Resting(change.state)),
         }
     }
+}
+
+/// Why a change must not make its first write although the gate let it begin: somebody has set the stop switch since.
+///
+/// A mark is no such write, and what has begun is finished or taken back.
+fn reason_stopped(change: &Change, step: &str, stop: &StopSwitch) -> Option<String> {
+    let is_mark = change
+        .current()
+        .is_some_and(|progress| progress.step.name == step && progress.step.kind.is_mark());
+    if is_mark || !change.state.is_open() || !change.is_unwritten() {
+        return None;
+    }
+    let reason = stop.reason()?;
+    Some(format!("nothing was changed: the stop switch was set before the first write ({reason})"))
 }
 
 /// Tells loudly, once an hour, of a machine that is off by our doing for longer than any resize takes.
@@ -98,11 +121,12 @@ impl Alert {
 pub async fn drive(
     ports: &Ports,
     ledger: &Mutex<Ledger>,
+    stop: &StopSwitch,
     change_id: &str,
 ) -> Result<State, LedgerError> {
     let mut alert = Alert::default();
     loop {
-        let advanced = advance(ports, ledger, change_id).await?;
+        let advanced = advance(ports, ledger, stop, change_id).await?;
         alert.look(ledger, change_id, ports.clock.now());
         match advanced {
             Advance::WakeAt(at) => {

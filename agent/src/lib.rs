@@ -39,6 +39,7 @@ pub mod simulate;
 pub mod simulated;
 pub mod stage;
 pub mod start;
+pub mod stop;
 pub mod store;
 pub mod swarm;
 pub mod telemetry;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
-    catalog::InstanceType,
+    catalog::{InstanceType, VcpuQuota},
     metric::Measure,
     resource::{Kind, Registration, Resource, ResourceRef},
     series::Series,
@@ -110,6 +110,9 @@ pub trait Observe: Send + Sync + std::fmt::Debug {
         zone: &str,
         types: &[String],
     ) -> Result<BTreeMap<String, bool>, Failure>;
+
+    /// The account's quota on running On-Demand vCPUs in the place.
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure>;
 
     /// Every start of a modification of the volume that EC2 still knows, newest first.
     async fn modifications(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
+    catalog::VcpuQuota,
     recommendation::Recommendation,
     resource::{Detail, Kind, Resource},
     spec::Spec,
@@ -15,6 +16,7 @@ use trimtab_policies::{
     operations::Failure,
     plan::Moment,
     steps::Step,
+    vcpus::VcpuRoom,
 };
 
 use crate::ports::{Act, Fetched, Observe, Place, Ports, SeriesQuery};
@@ -31,6 +33,10 @@ pub struct Question<'a> {
     pub steps: &'a [Step],
     /// The resource's availability zone.
     pub zone: Option<&'a str>,
+    /// vCPUs that run in the place, by the quota that they count against.
+    pub vcpus_in_use: &'a Result<BTreeMap<VcpuQuota, u32>, String>,
+    /// The quotas that the ladder needs more of.
+    pub quotas: &'a BTreeSet<VcpuQuota>,
     /// Alarms that the settings name.
     pub stop_alarms: &'a [String],
     /// The moment of the review that the facts are for.
@@ -101,6 +107,7 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
         .take("describe-instance-status", status)
         .and_then(|fact| fact.value.map(|value| Fact { at: fact.at, value }));
     probe_targets(asking, observe, question).await;
+    probe_quotas(asking, observe, question).await;
     let protection = observe.protection(&place, id).await;
     if let Some(fact) = asking.take("describe-instance-attribute", protection) {
         asking.facts.stop_protection = Some(Fact { at: fact.at, value: fact.value.stop });
@@ -115,6 +122,22 @@ async fn probe_instance(asking: &mut Asking, observe: &dyn Observe, question: Qu
         let offered = observe.offered(&place, zone, &types).await;
         asking.facts.offered = asking.take("describe-instance-type-offerings", offered);
     }
+}
+
+/// The room in the vCPU quotas that a type of the ladder needs more of.
+async fn probe_quotas(asking: &mut Asking, observe: &dyn Observe, question: Question<'_>) {
+    let place = place_of(question.recommendation);
+    let mut rooms = BTreeMap::new();
+    for quota in question.quotas {
+        let used = match question.vcpus_in_use {
+            Ok(used) => used.get(quota).copied().unwrap_or(0),
+            Err(reason) => return asking.facts.failures.push(format!("vcpus-in-use: {reason}")),
+        };
+        let limit = asking.take("get-service-quota", observe.vcpu_limit(&place, *quota).await);
+        let Some(Fact { value: limit, .. }) = limit else { return };
+        rooms.insert(*quota, VcpuRoom { limit, used });
+    }
+    asking.facts.vcpus = Some(Fact { at: asking.now, value: rooms });
 }
 
 /// The health of every group that the steps take the instance out of.

@@ -2,17 +2,22 @@
 //!
 //! Not here: the gate itself (`trimtab_policies::plan`).
 
-use std::{cell::Cell, collections::BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use futures::{
     FutureExt,
     stream::{self, StreamExt},
 };
 use jiff::Timestamp;
+use trimtab_models::catalog::VcpuQuota;
 use trimtab_policies::{
     approval::Decision,
     facts::Facts,
     plan::{Candidate, Context, Disposition, Moment, Plan, PlanEntry, review},
+    vcpus::{in_use, quotas_needed},
 };
 
 use crate::{
@@ -36,28 +41,46 @@ pub async fn probe_all(
     moment: Moment,
 ) -> Vec<Candidate> {
     let settings = agent.settings();
-    let inventory = agent.inventory();
+    let (inventory, catalog) = (agent.inventory(), agent.catalog());
     let stop_alarms = &settings.policy.health.stop_alarms;
     let ports = agent.ports();
     let asking = candidates.into_iter().map(|candidate| {
         let arn = &candidate.recommendation.resource.arn;
         let zone = inventory.get(arn).and_then(|resource| resource.zone.clone());
-        probe_one(&ports, candidate, zone, stop_alarms, moment).boxed()
+        // Only a larger type needs room in a quota: the machines are counted for those alone.
+        let quotas = quotas_needed(&candidate.recommendation, &catalog);
+        let place = &candidate.recommendation.resource;
+        let in_use = if quotas.is_empty() {
+            Ok(BTreeMap::new())
+        } else {
+            in_use(place, &inventory, &catalog)
+        };
+        let seen = Surroundings { zone, quotas, in_use };
+        probe_one(&ports, candidate, seen, stop_alarms, moment).boxed()
     });
     stream::iter(asking.collect::<Vec<_>>()).buffered(PROBES_AT_ONCE).collect().await
+}
+
+/// What is known of a candidate's neighbourhood before anything is asked.
+struct Surroundings {
+    zone: Option<String>,
+    quotas: BTreeSet<VcpuQuota>,
+    in_use: Result<BTreeMap<VcpuQuota, u32>, String>,
 }
 
 async fn probe_one(
     ports: &Ports,
     mut candidate: Candidate,
-    zone: Option<String>,
+    around: Surroundings,
     stop_alarms: &[String],
     moment: Moment,
 ) -> Candidate {
     let question = Question {
         recommendation: &candidate.recommendation,
         steps: &candidate.steps,
-        zone: zone.as_deref(),
+        zone: around.zone.as_deref(),
+        vcpus_in_use: &around.in_use,
+        quotas: &around.quotas,
         stop_alarms,
         moment,
     };

@@ -274,7 +274,14 @@ impl Run {
             if self.wakes.get(&change_id).is_some_and(|at| *at > now) {
                 continue;
             }
-            match advance(&self.agent.ports(), &self.agent.ledger, &change_id).await? {
+            match advance(
+                &self.agent.ports(),
+                &self.agent.ledger,
+                &self.agent.stop_switch(),
+                &change_id,
+            )
+            .await?
+            {
                 Advance::WakeAt(at) => self.wakes.insert(change_id, at),
                 Advance::Resting(_) => self.wakes.remove(&change_id),
             };

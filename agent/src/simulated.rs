@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::InstanceType,
+    catalog::{InstanceType, VcpuQuota},
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
@@ -156,6 +156,10 @@ impl Observe for Simulated {
         types: &[String],
     ) -> Result<BTreeMap<String, bool>, Failure> {
         self.world().offered(&place.region, types)
+    }
+
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure> {
+        self.world().vcpu_limit(&place.region, quota)
     }
 
     async fn modifications(&self, _: &Place, volume_id: &str) -> Result<Vec<Timestamp>, Failure> {

@@ -24,6 +24,7 @@ use crate::{
     ports::{Clock, Ports},
     served,
     simulated::Simulated,
+    stop::StopSwitch,
     store::StoreError,
     view::PlanView,
 };
@@ -219,11 +220,11 @@ pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
         "an earlier process began changes: they are finished before this one ends"
     );
     let reach = reach(salvaged.endpoint_url).context("this build has no AWS")?;
-    let ledger = Mutex::new(ledger);
+    let (ledger, stop) = (Mutex::new(ledger), StopSwitch::of(&salvaged.state_dir));
     let engines = open.iter().map(|change| {
-        let (ports, ledger) = (reach(change), &ledger);
+        let (ports, ledger, stop) = (reach(change), &ledger, &stop);
         async move {
-            let state = execute::drive(&ports, ledger, &change.id).await;
+            let state = execute::drive(&ports, ledger, stop, &change.id).await;
             tracing::warn!(change = change.id, ?state, "finished in spite of refused settings");
             state
         }

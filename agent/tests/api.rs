@@ -169,7 +169,7 @@ fn stop_and_resume_are_the_file() {
             (status, text(&body["stopped"])),
             (StatusCode::OK, "stopped by operator: audit".to_owned())
         );
-        let file = trimtab::agent::stop_file(door.agent.state_dir());
+        let file = door.agent.stop_switch().path().to_owned();
         assert!(file.exists());
         assert_eq!(
             text(&door.get("/api/v1/status").await["stopped"]),
@@ -279,7 +279,9 @@ fn the_machine_of_a_lost_agent_is_brought_back_by_its_mark() {
             (StatusCode::CONFLICT, true)
         );
 
-        let state = drive(&ports, &agent.ledger, "chg-9").await.expect("a journal that is written");
+        let state = drive(&ports, &agent.ledger, &agent.stop_switch(), "chg-9")
+            .await
+            .expect("a journal that is written");
         assert_eq!(state, State::Undone);
         ports.clock.sleep_until(ports.clock.now() + SignedDuration::from_mins(5)).await;
         let live =

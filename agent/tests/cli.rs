@@ -12,7 +12,7 @@ use std::{
 
 use door::{Door, runtime};
 use serde_json::Value;
-use trimtab::journal::Journal;
+use trimtab::{journal::Journal, stop::StopSwitch};
 
 /// What a command came to.
 struct Said {
@@ -135,7 +135,7 @@ fn stop_works_without_the_daemon() {
     let config = config(folder.path(), &silent_address());
     let said = trimtab(&["--config", &config, "stop", "--reason", "fire"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    let reason = trimtab::agent::stop_reason(folder.path());
+    let reason = StopSwitch::of(folder.path()).reason();
     assert_eq!(reason.as_deref(), Some("stopped by the command line: fire"));
     assert!(said.out.contains("STOP"), "{}", said.out);
 }
@@ -150,7 +150,7 @@ fn stop_does_not_wait_for_a_daemon_that_hangs() {
     let config = config(folder.path(), &mute.local_addr().expect("it is bound").to_string());
     let said = trimtab(&["--config", &config, "stop", "--reason", "hung", "--json"]);
     assert_eq!(json(&said)["through"], "file", "{}", said.err);
-    assert!(trimtab::agent::stop_reason(folder.path()).is_some());
+    assert!(StopSwitch::of(folder.path()).reason().is_some());
 }
 
 #[test]

@@ -39,4 +39,12 @@ data "aws_iam_policy_document" "trimtab_read" {
     actions   = ["elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"]
     resources = ["*"]
   }
+
+  # servicequotas:GetServiceQuota: whether more vCPUs may run
+  statement {
+    sid       = "ServicequotasRead"
+    effect    = "Allow"
+    actions   = ["servicequotas:GetServiceQuota"]
+    resources = ["*"]
+  }
 }

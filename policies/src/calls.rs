@@ -101,6 +101,7 @@ pub const TABLE: &[Call] = &[
     read("ec2:DescribeInstanceAttribute", INSTANCES, "stop and termination protection"),
     read("ec2:DescribeInstanceTypes", EC2_AND_GROUPS, "what each type offers"),
     read("ec2:DescribeInstanceTypeOfferings", EC2_AND_GROUPS, "whether a zone has the type"),
+    read("servicequotas:GetServiceQuota", INSTANCES, "whether more vCPUs may run"),
     read("ec2:DescribeVolumes", EC2, "finds volumes, their type, size and attachments"),
     read("ec2:DescribeVolumesModifications", VOLUMES, "whether a modification is under way"),
     read("ec2:DescribeSnapshots", VOLUMES, "finds the snapshot that a change took"),

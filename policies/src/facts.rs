@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use trimtab_models::{metric::Measure, resource::Resource};
+use trimtab_models::{catalog::VcpuQuota, metric::Measure, resource::Resource};
+
+use crate::vcpus::VcpuRoom;
 
 /// A fact with the time at which it was learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +93,9 @@ pub struct Facts {
     /// Whether each instance type (desired and alternates) is offered in the resource's zone.
     #[serde(default)]
     pub offered: Option<Fact<BTreeMap<String, bool>>>,
+    /// The vCPU quotas that a larger type needs room in; `None` where it was not asked for or not answered.
+    #[serde(default)]
+    pub vcpus: Option<Fact<BTreeMap<VcpuQuota, VcpuRoom>>>,
     /// Status checks.
     #[serde(default)]
     pub status: Option<Fact<InstanceStatus>>,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_models::{
+    catalog::VcpuQuota,
     metric::{Measure, Metric, Statistic},
     money::Usd,
     recommendation::{
@@ -31,6 +32,7 @@ use crate::{
     plan::Candidate,
     settings::{Approvals, Autonomy, EvidenceRules, HealthRules, Limits, Policy, Protected},
     steps::steps,
+    vcpus::VcpuRoom,
     window::after_days,
 };
 
@@ -407,6 +409,7 @@ fn facts(recommendation: &Recommendation, resource: &Resource) -> Facts {
     Facts {
         live: fact(resource.clone()),
         offered: fact(offered.iter().map(|name| ((*name).to_owned(), true)).collect()),
+        vcpus: fact(BTreeMap::from([(VcpuQuota::Standard, VcpuRoom { limit: 64, used: 8 })])),
         status: fact(InstanceStatus {
             system: "ok".to_owned(),
             instance: "ok".to_owned(),

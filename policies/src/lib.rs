@@ -29,5 +29,6 @@ pub mod scope;
 pub mod session;
 pub mod settings;
 pub mod steps;
+pub mod vcpus;
 pub mod watch;
 pub mod window;

@@ -103,7 +103,7 @@ impl From<DecideError> for Problem {
             DecideError::Ledger(_)
             | DecideError::Record(_)
             | DecideError::Store(_)
-            | DecideError::Stop { .. } => Self::internal(error),
+            | DecideError::Stop(_) => Self::internal(error),
         }
     }
 }

@@ -14,6 +14,7 @@ mod instances;
 mod memory;
 mod metrics;
 mod permission;
+mod quotas;
 mod rate;
 mod sessions;
 mod targets;
@@ -32,7 +33,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
-use trimtab_models::catalog::{Catalog, InstanceType};
+use trimtab_models::catalog::{Catalog, InstanceType, VcpuQuota};
 use trimtab_models::resource::{Arn, Kind, Registration, Resource, ResourceRef};
 use trimtab_policies::facts::{Alarm, InstanceStatus, Permission, Target};
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
@@ -199,6 +200,7 @@ impl Shared {
             lambda: aws_sdk_lambda::Client::new(&config),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            quotas: aws_sdk_servicequotas::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             pacer: self.pacer(place).await,
@@ -243,6 +245,7 @@ struct Clients {
     lambda: aws_sdk_lambda::Client,
     autoscaling: aws_sdk_autoscaling::Client,
     balancing: aws_sdk_elasticloadbalancingv2::Client,
+    quotas: aws_sdk_servicequotas::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     sts: aws_sdk_sts::Client,
     pacer: Arc<Pacer>,
@@ -414,6 +417,10 @@ impl Observe for Reads {
         types: &[String],
     ) -> Result<BTreeMap<String, bool>, Failure> {
         instance_types::offered(&*self.clients(place).await?, zone, types).await
+    }
+
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure> {
+        quotas::vcpu_limit(&*self.clients(place).await?, quota).await
     }
 
     async fn modifications(

@@ -67,6 +67,8 @@ pub(super) const DESCRIBE_TARGET_HEALTH: Api =
     balancing("elasticloadbalancing:DescribeTargetHealth");
 pub(super) const DEREGISTER_TARGETS: Api = balancing("elasticloadbalancing:DeregisterTargets");
 pub(super) const REGISTER_TARGETS: Api = balancing("elasticloadbalancing:RegisterTargets");
+/// Service Quotas publishes no rate either.
+pub(super) const GET_QUOTA: Api = api("servicequotas:GetServiceQuota", 10.0);
 pub(super) const DESCRIBE_INSTANCES: Api = ec2_read("ec2:DescribeInstances");
 pub(super) const DESCRIBE_INSTANCE_STATUS: Api = ec2_read("ec2:DescribeInstanceStatus");
 pub(super) const DESCRIBE_INSTANCE_ATTRIBUTE: Api = ec2_read("ec2:DescribeInstanceAttribute");

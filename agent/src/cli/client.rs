@@ -13,9 +13,9 @@ use trimtab_config::{ConfigError, Settings};
 use super::args::Globals;
 use crate::{
     api::{Problem, TokenError, read_token},
-    decide::DecideError,
     journal::ChainError,
     records::RecordError,
+    stop::StopError,
 };
 
 /// The daemon is on this machine: it answers at once or not at all.
@@ -60,7 +60,7 @@ pub enum CliError {
     },
     /// The stop switch could not be set by hand.
     #[error("the stop switch could not be set without the daemon")]
-    Stop(#[from] DecideError),
+    Stop(#[from] StopError),
     /// The journal's chain.
     #[error(transparent)]
     Chain(#[from] ChainError),

@@ -37,7 +37,7 @@ use crate::{
         ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody, ReportView,
         StatusView,
     },
-    decide::write_stop,
+    stop::StopSwitch,
     view::{ChangeView, PlanView, RecommendationView},
 };
 
@@ -257,10 +257,11 @@ async fn stop(client: &Client, reason: &str, json: bool) -> Result<(), CliError>
         }
         (Err(error), Some(state_dir)) => {
             print_error(&error);
-            write_stop(state_dir, COMMAND_LINE, reason)?;
+            let switch = StopSwitch::of(state_dir);
+            switch.set(COMMAND_LINE, reason)?;
             let text = format!(
                 "the stop switch was written to `{}` without the daemon; it holds for the next start too",
-                crate::agent::stop_file(state_dir).display()
+                switch.path().display()
             );
             ("file", text)
         }

@@ -68,13 +68,13 @@ impl Runners {
     }
 
     async fn drive(&self, change_id: &str) {
-        let mut alert = Alert::default();
+        let (mut alert, stop) = (Alert::default(), self.agent.stop_switch());
         loop {
             if self.token.is_cancelled() && !self.owes_service(change_id) {
                 return;
             }
             let ports = self.ports(change_id);
-            let advanced = advance(&ports, &self.agent.ledger, change_id).await;
+            let advanced = advance(&ports, &self.agent.ledger, &stop, change_id).await;
             alert.look(&self.agent.ledger, change_id, ports.clock.now());
             let wake_at = match advanced {
                 Ok(Advance::WakeAt(at)) => at,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::InstanceType,
+    catalog::{InstanceType, VcpuQuota},
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
@@ -135,6 +135,10 @@ impl Observe for Meddled {
         types: &[String],
     ) -> Result<BTreeMap<String, bool>, Failure> {
         self.observe.offered(place, zone, types).await
+    }
+
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure> {
+        self.observe.vcpu_limit(place, quota).await
     }
 
     async fn modifications(

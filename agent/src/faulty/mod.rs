@@ -20,7 +20,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use trimtab_models::{
-    catalog::InstanceType,
+    catalog::{InstanceType, VcpuQuota},
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
@@ -222,6 +222,11 @@ impl Observe for Faulty {
     ) -> Result<BTreeMap<String, bool>, Failure> {
         self.before("ec2:DescribeInstanceTypeOfferings", zone, false).await?;
         self.observe.offered(place, zone, types).await
+    }
+
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure> {
+        self.before("servicequotas:GetServiceQuota", quota.code(), false).await?;
+        self.observe.vcpu_limit(place, quota).await
     }
 
     async fn modifications(

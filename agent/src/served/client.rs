@@ -18,7 +18,7 @@ use tokio::{
     net::UnixStream,
 };
 use trimtab_models::{
-    catalog::InstanceType,
+    catalog::{InstanceType, VcpuQuota},
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
@@ -137,6 +137,10 @@ impl Observe for Remote {
         types: &[String],
     ) -> Result<BTreeMap<String, bool>, Failure> {
         self.ask(Ask::Offered(place.clone(), zone.to_owned(), types.to_vec())).await
+    }
+
+    async fn vcpu_limit(&self, place: &Place, quota: VcpuQuota) -> Result<u32, Failure> {
+        self.ask(Ask::VcpuLimit(place.clone(), quota)).await
     }
 
     async fn modifications(

@@ -8,6 +8,7 @@ mod server;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
+    catalog::VcpuQuota,
     resource::{Kind, ResourceRef},
     series::Series,
 };
@@ -32,6 +33,7 @@ enum Ask {
     Protection(Place, String),
     Alarms(Box<ResourceRef>, String, Vec<String>),
     Offered(Place, String, Vec<String>),
+    VcpuLimit(Place, VcpuQuota),
     Modifications(Place, String),
     Marked(Place, Made, String),
     InstanceTypes(Place),

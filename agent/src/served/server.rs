@@ -102,6 +102,7 @@ async fn answer(account: &Account, ask: Ask) -> Result<Value, Failure> {
         Ask::InstanceStatus(place, id) => told(observe.instance_status(&place, &id).await),
         Ask::Protection(place, id) => told(observe.protection(&place, &id).await),
         Ask::Alarms(resource, id, names) => told(observe.alarms(&resource, &id, &names).await),
+        Ask::VcpuLimit(place, quota) => told(observe.vcpu_limit(&place, quota).await),
         Ask::Offered(place, zone, types) => told(observe.offered(&place, &zone, &types).await),
         Ask::Modifications(place, id) => told(observe.modifications(&place, &id).await),
         Ask::Marked(place, made, mark) => told(observe.marked(&place, made, &mark).await),

@@ -19,11 +19,11 @@ use super::{
     watch::{Watch, Witness, lock},
 };
 use crate::{
-    agent::{Agent, stop_file},
+    agent::Agent,
     begin::begin_approved,
     clock::ManualClock,
     cycle::{Begin, run_cycle},
-    decide::{resume, stop, undo, write_stop},
+    decide::{resume, stop, undo},
     execute::{Advance, advance},
     faulty::{Deaths, Faulty, FaultyClock, FaultyDisk},
     journal::media::Media,
@@ -32,6 +32,7 @@ use crate::{
     simulate::{answer, scenario_settings},
     simulated::Simulated,
     stage::Stage,
+    stop::StopSwitch,
     verify::verify_all,
 };
 
@@ -262,12 +263,10 @@ impl Process {
         let told = match &self.agent {
             Some(agent) if is_set => stop(agent, "ada", "drawn"),
             Some(agent) => resume(agent, "ada"),
-            None if is_set => write_stop(self.folder.path(), "ada", "drawn"),
-            None => {
-                // A switch that was never set is as good as one that is released.
-                let _ = std::fs::remove_file(stop_file(self.folder.path()));
-                Ok(())
+            None if is_set => {
+                StopSwitch::of(self.folder.path()).set("ada", "drawn").map_err(Into::into)
             }
+            None => StopSwitch::of(self.folder.path()).release().map_err(Into::into),
         };
         let mut watch = lock(&self.watch);
         watch.checker.switch(is_set.then_some(now));
@@ -329,7 +328,7 @@ async fn carry_on(
         if wakes.get(&change_id).is_some_and(|at| *at > local) {
             continue;
         }
-        match advance(&agent.ports(), &agent.ledger, &change_id).await? {
+        match advance(&agent.ports(), &agent.ledger, &agent.stop_switch(), &change_id).await? {
             Advance::WakeAt(at) => wakes.insert(change_id, at),
             Advance::Resting(_) => wakes.remove(&change_id),
         };

@@ -170,7 +170,9 @@ async fn stages() -> Vec<Stage> {
     let open: Vec<String> = agent.ledger().book().changes().keys().cloned().collect();
     for _ in 0..4 {
         for id in &open {
-            let moved = advance(&agent.ports(), &agent.ledger, id).await.expect("it is written");
+            let moved = advance(&agent.ports(), &agent.ledger, &agent.stop_switch(), id)
+                .await
+                .expect("it is written");
             if let Advance::WakeAt(at) = moved {
                 clock.set(at);
             }

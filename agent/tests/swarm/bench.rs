@@ -17,6 +17,7 @@ use trimtab::{
     ledger::{Ledger, SELF},
     ports::{Clock, Observe, Place, Ports},
     simulated::Simulated,
+    stop::StopSwitch,
 };
 use trimtab_models::{
     catalog::Catalog,
@@ -194,6 +195,11 @@ impl Bench {
         self.start();
     }
 
+    /// The stop switch of the process.
+    pub(crate) fn stop(&self) -> StopSwitch {
+        StopSwitch::of(self.folder.path())
+    }
+
     fn ledger(&self) -> &Mutex<Ledger> {
         self.ledger.as_ref().expect("the process runs")
     }
@@ -222,11 +228,11 @@ impl Bench {
     pub(crate) async fn carry_on(&mut self, mut tick: impl FnMut(&Simulated, Timestamp)) -> State {
         for _ in 0..MOVES_MAX {
             tick(&self.simulated, self.clock.now());
-            let ports = self.ports();
+            let (ports, stop) = (self.ports(), self.stop());
             let moved = tokio::select! {
                 biased;
                 () = self.deaths.death() => None,
-                moved = advance(&ports, self.ledger(), &self.change_id) => match moved {
+                moved = advance(&ports, self.ledger(), &stop, &self.change_id) => match moved {
                     Err(_) if self.deaths.is_dead() => None,
                     moved => Some(moved.expect("a journal that is written")),
                 },
@@ -249,11 +255,11 @@ impl Bench {
     /// Carries the change on until the engine rests (`None`) or the process dies.
     pub(crate) async fn until_death(&mut self) -> Option<()> {
         for _ in 0..MOVES_MAX {
-            let ports = self.ports();
+            let (ports, stop) = (self.ports(), self.stop());
             let moved = tokio::select! {
                 biased;
                 () = self.deaths.death() => None,
-                moved = advance(&ports, self.ledger(), &self.change_id) => {
+                moved = advance(&ports, self.ledger(), &stop, &self.change_id) => {
                     Some(moved.expect("a journal that is written"))
                 }
             };

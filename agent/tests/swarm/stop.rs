@@ -2,10 +2,16 @@
 //!
 //! Not here: the switch of a daemon as a process (`daemon.rs`).
 
-use trimtab::swarm::Tampering;
+use jiff::SignedDuration;
+use trimtab::{ports::Clock, swarm::Tampering};
+use trimtab_models::recommendation::Action;
+use trimtab_policies::change::State;
 use trimtab_simulations::fault::{Fault, Reached};
 
-use crate::quiet::{plan, ran, rule};
+use crate::{
+    bench::Bench,
+    quiet::{plan, ran, rule},
+};
 
 const FLEET: &str =
     "function-oversized = 1\nvolume-gp2 = 1\ngroup-fixed-over = 1\nweb-oversized = 1";
@@ -41,4 +47,27 @@ async fn an_intent_that_waits_for_its_first_write_is_stopped_too() {
     ]);
     let came = ran(&plan, &Tampering::default()).await;
     assert_eq!(came.violations, Vec::<String>::new(), "{:#?}", came.trace);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_after_the_mark_and_before_the_first_write_leaves_the_machine_alone() {
+    // A describe that lags behind the mark holds the engine between the two calls.
+    let lag = rule(0, 90_000_000, Fault::Hidden(20));
+    let downtime = SignedDuration::from_secs(60);
+    let mut bench = Bench::open_with(Action::ResizeInstance, 7, downtime, vec![lag], None).await;
+    let (switch, opened_at) = (bench.stop(), bench.clock.now());
+    let state = bench
+        .carry_on(|_, now| {
+            if now > opened_at {
+                switch.set("ada", "fire").expect("a folder that is written");
+            }
+        })
+        .await;
+    let change = bench.change();
+    let reason = change.outcome.as_ref().map(|outcome| outcome.reason.clone());
+    assert_eq!(state, State::Undone, "{change:#?}");
+    assert!(reason.is_some_and(|reason| reason.contains("stopped by ada: fire")), "{change:#?}");
+    let writes = bench.simulated.world().log().to_vec();
+    let calls: Vec<_> = writes.iter().map(|write| write.operation.iam_action()).collect();
+    assert_eq!(calls, ["ec2:CreateTags", "ec2:DeleteTags"]);
 }

@@ -66,7 +66,9 @@ pub(crate) async fn carry_out(flow: &Flow, id: &str) -> (String, State) {
 
 pub(crate) async fn run(flow: &Flow, change: &str) -> State {
     let ports = flow.agent.ports();
-    drive(&ports, &flow.agent.ledger, change).await.expect("the journal can be written")
+    drive(&ports, &flow.agent.ledger, &flow.agent.stop_switch(), change)
+        .await
+        .expect("the journal can be written")
 }
 
 /// What of a resource is changed, read by the emulator's own clients.

@@ -26,6 +26,7 @@ mod compact;
 mod instance_type;
 mod prices;
 mod services;
+mod vcpu_quota;
 
 pub use attributes::{
     ApiWord, Architecture, AttachmentLimit, BootMode, EbsOptimization, Hypervisor,
@@ -38,6 +39,7 @@ pub use prices::{
     PRICE_FILE_HEADER, Price, PriceFileError, PriceLineError, PriceRow, parse_price_file,
 };
 pub use services::{FunctionPrice, FunctionUse, GP3_IOPS_INCLUDED, GP3_MIBPS_INCLUDED};
+pub use vcpu_quota::VcpuQuota;
 
 use std::collections::BTreeMap;
 

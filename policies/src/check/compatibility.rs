@@ -17,7 +17,10 @@ use trimtab_models::{
 };
 
 use super::{Reason, Subject, result, volume_limits};
-use crate::plan::{CheckName, CheckResult};
+use crate::{
+    plan::{CheckName, CheckResult},
+    vcpus::{VcpuRoom, growth},
+};
 
 /// Memory sizes of ordinary functions, MB (Lambda API reference, UpdateFunctionConfiguration).
 const FUNCTION_MEMORY_MB: std::ops::RangeInclusive<u32> = 128..=10_240;
@@ -77,6 +80,7 @@ fn reasons_of_resize(subject: &Subject<'_>) -> Vec<Reason> {
             Some(target) => {
                 let found = misfits(instance, today, target);
                 reasons.extend(found.map(|what| Reason::fail(format!("{name}: {what}"))));
+                reasons.extend(reason_no_room(subject, today, target));
             }
         }
         reasons.extend(reason_not_offered(subject, name));
@@ -239,6 +243,34 @@ fn reason_not_offered(subject: &Subject<'_>, name: &str) -> Option<Reason> {
             None => Some(Reason::fail(format!("it is not known whether the zone offers {name}"))),
         },
     }
+}
+
+/// A machine that was stopped for a type that the quota has no room for would not start on it.
+fn reason_no_room(
+    subject: &Subject<'_>,
+    today: &InstanceType,
+    target: &InstanceType,
+) -> Option<Reason> {
+    let name = &target.name;
+    let (quota, more) = match growth(today, target) {
+        Ok(growth) => growth?,
+        Err(unknown) => return Some(Reason::fail(unknown)),
+    };
+    let what = format!("the vCPU quota {} that {name} needs", quota.code());
+    let rooms = match subject.fact(&subject.facts().vcpus, &what) {
+        Ok(rooms) => rooms,
+        Err(missing) => return Some(missing),
+    };
+    let Some(VcpuRoom { limit, used }) = rooms.get(&quota) else {
+        return Some(Reason::fail(format!("{what} is not known")));
+    };
+    let free = limit.saturating_sub(*used);
+    (more > free).then(|| {
+        Reason::fail(format!(
+            "{name} takes {more} more vCPUs and the quota {} has {free} left of {limit}: ask AWS to raise it",
+            quota.code()
+        ))
+    })
 }
 
 fn reasons_of_volume(subject: &Subject<'_>) -> Vec<Reason> {

@@ -1,6 +1,7 @@
 //! Each rule on its own, at both sides of each boundary.
 
 use trimtab_models::{
+    catalog::VcpuQuota,
     metric::Metric,
     recommendation::{PriceBasis, SeasonSeen},
     resource::{Modification, ModificationState, Registration},
@@ -16,6 +17,7 @@ use crate::{
     mark::{CHANGE_TAG, WAS_TAG},
     mode::Matcher,
     settings::Freeze,
+    vcpus::VcpuRoom,
 };
 
 /// One trial: a world and a candidate that pass, and what a case changes about them.
@@ -763,6 +765,29 @@ fn every_type_of_the_ladder_must_be_offered_and_fit() {
     offered(false).check(name, "Fail does not offer m5.large");
     trial(Resize).with(|_, c| c.facts.offered = None).check(name, "Fail what the zone offers");
     trial(Resize).with(|_, c| c.steps.clear()).check(name, "Fail no steps");
+}
+
+#[test]
+fn a_larger_type_needs_room_in_its_quota() {
+    let name = CheckName::Compatibility;
+    // The machine of the fixture is an m5.xlarge of four vCPUs: an m5.2xlarge takes four more, an m5.large none.
+    let to = |target: &str, rooms: Option<&[(VcpuQuota, VcpuRoom)]>| {
+        let (target, rooms) = (target.to_owned(), rooms.map(|rooms| rooms.iter().copied()));
+        trial(Resize).with(move |_, c| {
+            c.recommendation.desired =
+                Spec::Instance { instance_type: target, state: PowerState::Running };
+            c.facts.vcpus = rooms.and_then(|rooms| fact(rooms.collect()));
+        })
+    };
+    let room = |limit: u32| [(VcpuQuota::Standard, VcpuRoom { limit, used: 60 })];
+    to("m5.2xlarge", Some(&room(64))).check(name, "Pass");
+    let full = "Fail takes 4 more vCPUs and the quota L-1216C47A has 3 left of 63";
+    to("m5.2xlarge", Some(&room(63))).check(name, full);
+    to("m5.2xlarge", Some(&room(0))).check(name, "Fail has 0 left of 0");
+    to("m5.2xlarge", None).check(name, "Fail the vCPU quota L-1216C47A that m5.2xlarge needs");
+    to("m5.2xlarge", Some(&[])).check(name, "Fail is not known");
+    to("m5.large", Some(&room(0))).check(name, "Pass");
+    to("m5.large", None).check(name, "Pass");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod look;
 mod metrics;
 mod perform;
 mod power;
+mod quota;
 mod refresh;
 mod targets;
 #[cfg(test)]

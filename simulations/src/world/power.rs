@@ -57,6 +57,10 @@ impl World {
         draw: f64,
     ) -> Result<Receipt, Failure> {
         let no_capacity = self.faults.no_capacity.clone();
+        let over_quota = match &self.entity(id, call)?.body {
+            Body::Instance(body) => self.reason_over_quota(id, body.types.at(now_s), now_s),
+            Body::Volume(_) | Body::Function(_) | Body::Group(_) => None,
+        };
         let falls_back =
             self.faults.falls_back.get(id).is_some_and(|until| now_s < until.as_second());
         let settles = if falls_back { InstanceState::Stopped } else { InstanceState::Running };
@@ -69,6 +73,10 @@ impl World {
                     let message =
                         format!("InsufficientInstanceCapacity: no capacity for {name} now");
                     return Err(failure(FailureKind::Capacity, call, id, &message));
+                }
+                if let Some(message) = over_quota {
+                    let limit = FailureKind::Limit { until: None };
+                    return Err(failure(limit, call, id, &message));
                 }
                 body.states.set(now_s, InstanceState::Pending);
                 let settled_s = now_s + 20 + (40.0 * draw) as i64;

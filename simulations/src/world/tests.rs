@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use trimtab_models::{
+    catalog::VcpuQuota,
     metric::{Measure, Metric, Statistic},
     resource::{Kind, ModificationState},
     spec::{PowerState, ScheduledMin, Spec},
@@ -380,6 +381,22 @@ fn a_type_without_capacity_starts_later_or_not_at_all() {
     assert_eq!(outcome(&mut world, &stop(&desk), 600), None);
     assert_eq!(outcome(&mut world, &set_type(&desk, "m5.large"), 800), None);
     assert_eq!(outcome(&mut world, &start(&desk), HOUR_S), None, "the capacity is back");
+}
+
+#[test]
+fn a_start_over_the_quota_is_refused() {
+    let mut world = world();
+    let desk = id(&world, "desk");
+    let quota = VcpuQuota::Standard;
+    assert!(world.vcpu_limit("us-east-1", quota).expect("no faults") > 1_000);
+    assert_eq!(outcome(&mut world, &stop(&desk), 0), None);
+    world.faults.vcpu_limit = Some(1);
+    assert_eq!(world.vcpu_limit("us-east-1", quota), Ok(1));
+    let refused = outcome(&mut world, &start(&desk), 300);
+    assert_eq!(refused, Some(FailureKind::Limit { until: None }));
+    assert_eq!(world.true_state(&desk, at(400)), Some(InstanceState::Stopped));
+    world.faults.vcpu_limit = None;
+    assert_eq!(outcome(&mut world, &start(&desk), 500), None);
 }
 
 #[test]

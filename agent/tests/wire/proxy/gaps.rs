@@ -25,6 +25,10 @@ pub(crate) fn stand_in(call: &Call) -> Option<Answer> {
         ("ec2", name @ "DescribeCapacityReservations") => empty_set(name, "capacityReservationSet"),
         ("ec2", name @ "DescribePlacementGroups") => empty_set(name, "placementGroupSet"),
         ("ec2", name @ "DescribeVolumeStatus") => empty_set(name, "volumeStatusSet"),
+        // moto has the quotas of networks only; this is the one that AWS gives a grown account.
+        ("servicequotas", "GetServiceQuota") => {
+            Some(Answer::json(&serde_json::json!({ "Quota": { "Value": 1_152.0 } })))
+        }
         ("lambda", "ListProvisionedConcurrencyConfigs") => {
             Some(Answer::json(&serde_json::json!({ "ProvisionedConcurrencyConfigs": [] })))
         }
