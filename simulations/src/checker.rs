@@ -4,6 +4,7 @@
 //! record, every write and every tick. Not here: judging whether a change was wise.
 
 mod approval;
+mod balancer;
 mod budget;
 mod circuit;
 mod cooldown;
@@ -240,6 +241,7 @@ impl Checker {
 fn rules() -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(approval::Approval),
+        Box::new(balancer::Balancer::default()),
         Box::new(budget::Budget),
         Box::new(circuit::CircuitOpen),
         Box::new(cooldown::Cooldown),

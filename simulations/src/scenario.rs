@@ -40,6 +40,9 @@ pub struct Scenario {
     pub regions: Vec<String>,
     /// How many resources of each archetype there are.
     pub fleet: BTreeMap<Archetype, u32>,
+    /// Whether every machine stands behind a load balancer of its region, beside a healthy target that is not of the fleet.
+    #[serde(default)]
+    pub balanced: bool,
     /// The agent's settings: an opaque table.
     #[serde(default)]
     pub settings: toml::Table,

@@ -224,6 +224,20 @@ impl Meddle for Swallow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_nobody_drained_is_stopped_in_service() {
+    let mut plan = plan("web-oversized = 1", "");
+    plan.scenario.balanced = true;
+    let opens = |agent: &Agent, at: Timestamp| {
+        for mut machine in known(agent, |resource| resource.instance().is_some()) {
+            let Detail::Instance(instance) = &mut machine.detail else { continue };
+            instance.registrations = None;
+            force(agent, Action::ResizeInstance, &machine, Mode::Autopilot, at);
+        }
+    };
+    breaks(&plan, past_the_gate(opens), "balancer").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_never_happened_leaves_a_machine_off() {
     let meddle = Swallow::after(0, "ec2:StartInstances");
     breaks(&plan("web-oversized = 1", ""), between(meddle), "left-off").await;

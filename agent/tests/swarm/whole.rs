@@ -11,7 +11,7 @@ use crate::{seeds, tell};
 
 #[test]
 fn no_seed_breaks_a_promise() {
-    let (catalog, seeds) = (Catalog::embedded(), seeds(300));
+    let (catalog, seeds) = (Catalog::embedded(), seeds(500));
     let plan_of = |seed| Plan::of(seed, &catalog);
     let report = swarm(seeds.end - seeds.start, seeds.start, &plan_of, &|_| {})
         .expect("settings that are right, and room for a folder");

@@ -592,6 +592,48 @@ fn a_machine_is_never_left_off() {
 }
 
 #[test]
+fn a_machine_behind_a_balancer_is_drained_first_and_put_back() {
+    let behind = || {
+        let mut stage = Stage::new();
+        let desk = stage.id("desk");
+        let group = stage.world.put_behind_balancer(REGION, &[desk.clone()].into(), 60, "healthy");
+        let desired = instance("m5.large", PowerState::Running);
+        let id = stage.open(0, &desk, Action::ResizeInstance, desired);
+        (stage, desk, group, id)
+    };
+    let (mut stage, desk, _, id) = behind();
+    stage.act(10, &id, "stop", &stop(&desk));
+    stage.fires(20, "while it was registered");
+
+    let (mut stage, desk, group_arn, id) = behind();
+    let (instance_id, port) = (desk.clone(), 80);
+    let drain = Operation::DeregisterTarget {
+        instance_id: instance_id.clone(),
+        group_arn: group_arn.clone(),
+        port,
+    };
+    stage.act(10, &id, "deregister", &drain);
+    stage.act(100, &id, "stop", &stop(&desk));
+    stage.clean(200);
+    stage.finish(300, &id, State::Stuck);
+    let found = stage.verdict(400);
+    assert!(found.iter().any(|text| text.contains("is out of")), "{found:?}");
+
+    let (mut stage, desk, group_arn, id) = behind();
+    let (instance_id, port) = (desk, 80);
+    let back = Operation::RegisterTarget {
+        instance_id: instance_id.clone(),
+        group_arn: group_arn.clone(),
+        port,
+    };
+    let drain = Operation::DeregisterTarget { instance_id, group_arn, port };
+    stage.act(10, &id, "deregister", &drain);
+    stage.act(100, &id, "register", &back);
+    stage.finish(300, &id, State::Stuck);
+    stage.clean(400);
+}
+
+#[test]
 fn three_disruptive_changes_are_in_flight_at_most() {
     let mut stage = Stage::new();
     stage.checker = Checker::new();

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What fleets are made of: all that something is done with, and some that nothing must be done with.
-const ARCHETYPES: [&str; 16] = [
+const ARCHETYPES: [&str; 18] = [
     "web-oversized",
     "web-oversized",
     "idle",
@@ -38,10 +38,12 @@ const ARCHETYPES: [&str; 16] = [
     "function-oversized",
     "group-fixed-over",
     "group-scaled-over",
+    "group-daily-rise",
+    "group-type-over",
 ];
 
 /// The calls that a role may lack.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 18] = [
     "ec2:StopInstances",
     "ec2:StartInstances",
     "ec2:ModifyInstanceAttribute",
@@ -56,6 +58,10 @@ const CALLS: [&str; 14] = [
     "ec2:CreateLaunchTemplateVersion",
     "ec2:CreateTags",
     "ec2:DeleteTags",
+    "autoscaling:DeleteScheduledAction",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:RegisterTargets",
 ];
 
 /// Types that run out: the ones that sizing finds for the fleets, and what the fleets have.
@@ -108,13 +114,16 @@ lookback_days = 29
 [settings.autopilot]
 max_disruption = 'rolling'
 allow_decrease = true
+[settings.sizing.group]
+min_size = 2
 ";
 
 const APPROVER: &str = "
 [approver]
 name = 'ada'
 approves = ['resize-instance', 'stop-idle-instance', 'migrate-volume-type', 'tune-volume',
-            'delete-unattached-volume', 'tune-function-memory', 'tune-group-capacity']
+            'delete-unattached-volume', 'tune-function-memory', 'tune-group-capacity',
+            'schedule-group', 'resize-group-instances']
 ";
 
 fn scenario(random: &mut Pcg64Mcg, days: u32) -> (Scenario, Bounds) {
@@ -126,6 +135,7 @@ fn scenario(random: &mut Pcg64Mcg, days: u32) -> (Scenario, Bounds) {
     for _ in 0..random.random_range(2..5) {
         *fleet.entry(ARCHETYPES[random.random_range(0..ARCHETYPES.len())]).or_insert(0) += 1;
     }
+    line(&mut text, format_args!("balanced = {}", random.random_bool(0.3)));
     text.push_str("[fleet]\n");
     for (archetype, count) in fleet {
         line(&mut text, format_args!("{archetype} = {count}"));
@@ -320,15 +330,20 @@ impl Drawing<'_> {
         let id = self.id();
         let spec = self.world.true_spec(&id, self.start);
         let disappears = self.random.random_bool(0.15);
-        let spec = spec.as_ref().and_then(foreign).filter(|_| !disappears);
+        let power = self.random.random_bool(0.4);
+        let spec = spec.as_ref().and_then(|live| foreign(live, power)).filter(|_| !disappears);
         let at = self.for_a_while(Fault::Undo, 31).from;
         Rule { fault: Fault::Foreign(ForeignChange { at, id, spec }), from: at, until: self.end() }
     }
 }
 
-/// What somebody else makes of a resource: neither what it was nor what it shall be.
-fn foreign(live: &Spec) -> Option<Spec> {
+/// What somebody else makes of a resource: neither what it was nor what it shall be; or, of a machine, the same switched off.
+fn foreign(live: &Spec, power: bool) -> Option<Spec> {
     match live {
+        Spec::Instance { instance_type, .. } if power => Some(Spec::Instance {
+            instance_type: instance_type.clone(),
+            state: PowerState::Stopped,
+        }),
         Spec::Instance { .. } => Some(Spec::Instance {
             instance_type: "c5.9xlarge".to_owned(),
             state: PowerState::Running,

@@ -1,6 +1,6 @@
 //! Populates a world from a scenario: ids, tags and workloads follow from the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use trimtab_models::{
@@ -22,6 +22,9 @@ use crate::{
     workload::{Demand, Workload},
 };
 
+/// How long a load balancer lets connections end, seconds.
+const DRAIN_S: u32 = 60;
+
 pub(super) fn populate(world: &mut World, scenario: &Scenario) {
     let mut serial = 0_u32;
     for (archetype, count) in &scenario.fleet {
@@ -31,6 +34,21 @@ pub(super) fn populate(world: &mut World, scenario: &Scenario) {
             serial += 1;
         }
     }
+    if scenario.balanced {
+        for region in &scenario.regions {
+            let ids = machines(world, region);
+            world.put_behind_balancer(region, &ids, DRAIN_S, "healthy");
+        }
+    }
+}
+
+/// The machines of a region that are no members of a group.
+fn machines(world: &World, region: &str) -> BTreeSet<String> {
+    let entities = world.entities.iter();
+    let near = entities.filter(|(_, it)| {
+        it.resource.reference.region == region && matches!(it.body, Body::Instance(_))
+    });
+    near.map(|(id, _)| id.clone()).collect()
 }
 
 fn add(world: &mut World, archetype: Archetype, number: u32, region: &str) {

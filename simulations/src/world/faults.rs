@@ -97,8 +97,9 @@ impl World {
         due.sort_by_key(|(_, change)| change.at);
         for (index, change) in due {
             self.foreign_done.insert(index);
-            self.foreign_log.push((change.at, change.id.clone()));
-            self.force(&change);
+            if self.force(&change) {
+                self.foreign_log.push((change.at, change.id.clone()));
+            }
         }
     }
 

@@ -293,13 +293,19 @@ impl World {
         Ok(Receipt::default())
     }
 
-    /// Does what somebody else does, without asking AWS's rules.
-    pub(crate) fn force(&mut self, change: &ForeignChange) {
+    /// Does what somebody else does, without asking AWS's rules. Returns whether anything is another than before.
+    pub(crate) fn force(&mut self, change: &ForeignChange) -> bool {
         let second = change.at.as_second();
-        let Some(entity) = self.entities.get_mut(&change.id) else { return };
+        let Some(entity) = self.entities.get_mut(&change.id) else { return false };
         match (&mut entity.body, &change.spec) {
             (Body::Instance(body), Some(Spec::Instance { instance_type, state })) => {
-                body.types.set(second, instance_type.clone());
+                let is_same = body.types.at(second) == instance_type && body.is_set(second, *state);
+                if is_same {
+                    return false;
+                }
+                if body.types.at(second) != instance_type {
+                    body.types.set(second, instance_type.clone());
+                }
                 body.switch(second, *state);
             }
             (Body::Volume(body), Some(Spec::Volume(spec))) => body.specs.set(second, spec.clone()),
@@ -320,6 +326,7 @@ impl World {
                 self.entities.remove(&change.id);
             }
         }
+        true
     }
 }
 
@@ -387,9 +394,15 @@ impl FunctionBody {
 
 impl InstanceBody {
     /// Somebody else starts or stops it; what it is already stays as it is.
-    fn switch(&mut self, second: i64, to: PowerState) {
-        let off =
+    /// Whether it is, or is about to be, in that state.
+    fn is_set(&self, second: i64, state: PowerState) -> bool {
+        let is_off =
             matches!(self.states.at(second), InstanceState::Stopping | InstanceState::Stopped);
+        is_off == (state == PowerState::Stopped)
+    }
+
+    fn switch(&mut self, second: i64, to: PowerState) {
+        let off = self.is_set(second, PowerState::Stopped);
         match to {
             PowerState::Running if off => {
                 self.states.set(second, InstanceState::Running);

@@ -147,6 +147,13 @@ impl World {
         Ok(Receipt::default())
     }
 
+    /// A group that a machine is truly registered with.
+    #[must_use]
+    pub fn balancer_of(&self, id: &str, now: Timestamp) -> Option<&str> {
+        let mut groups = self.target_groups.keys();
+        groups.find(|group| self.is_registered(group, id, now)).map(String::as_str)
+    }
+
     /// Whether a machine is truly registered with a group.
     #[must_use]
     pub fn is_registered(&self, group_arn: &str, id: &str, now: Timestamp) -> bool {
