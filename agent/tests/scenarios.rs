@@ -4,7 +4,8 @@
 //! tables), faults (`swarm`) and the wire.
 
 use trimtab::simulate::{Rehearsal, RehearsalReport, RehearsedChange, rehearse};
-use trimtab_policies::mode::Mode;
+use trimtab_models::recommendation::Action;
+use trimtab_policies::{change::State, mode::Mode};
 use trimtab_simulations::scenario::Scenario;
 
 async fn run(name: &str, seed: u64, days: u32, mode: Option<Mode>) -> RehearsalReport {
@@ -48,6 +49,16 @@ async fn a_saturated_fleet_is_given_more() {
         change.predicted_saving_usd_monthly.is_some_and(|saving| !saving.is_positive())
     };
     assert!(report.changes.iter().any(costs_more), "more capacity costs more: {report:?}");
+    assert_eq!(report.invariant_violations, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_rolled_to_another_type_and_kept() {
+    let report = run("groups", 7, 6, None).await;
+    let kept = |change: &&RehearsedChange| change.state == State::Kept;
+    let kept: Vec<_> = report.changes.iter().filter(kept).map(|change| change.action).collect();
+    let rolled = kept.iter().filter(|action| **action == Action::ResizeGroupInstances).count();
+    assert_eq!(rolled, 2, "{report:?}");
     assert_eq!(report.invariant_violations, Vec::<String>::new());
 }
 

@@ -56,12 +56,22 @@ pub(crate) async fn say_yes(flow: &Flow, id: &str) -> Result<(), DecideError> {
 
 /// Approves, begins and carries out; returns the change's id and where it stands.
 pub(crate) async fn carry_out(flow: &Flow, id: &str) -> (String, State) {
+    carry_out_beside(flow, id, async {}).await
+}
+
+/// The same while something else happens.
+pub(crate) async fn carry_out_beside(
+    flow: &Flow,
+    id: &str,
+    beside: impl Future<Output = ()>,
+) -> (String, State) {
     say_yes(flow, id).await.unwrap_or_else(|error| panic!("{id}: {error}"));
     let begun = begin_approved(&flow.agent).await.expect("the state folder can be written");
     let [change] = begun.as_slice() else {
         panic!("{begun:?} begun for {id}: {:?}", flow.kept(id).held_by())
     };
-    (change.clone(), run(flow, change).await)
+    let (state, ()) = tokio::join!(run(flow, change), beside);
+    (change.clone(), state)
 }
 
 pub(crate) async fn run(flow: &Flow, change: &str) -> State {

@@ -15,6 +15,7 @@ mod lost;
 mod moto;
 mod other_changes;
 mod proxy;
+mod rollout;
 mod scene;
 
 mod harness;

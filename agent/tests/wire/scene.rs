@@ -165,6 +165,17 @@ impl Clients {
         instance_type: &str,
         sizes: (i32, i32, i32),
     ) {
+        self.create_group_at(name, instance_type, sizes, "$Latest").await;
+    }
+
+    /// The same, by that version of its template.
+    pub(crate) async fn create_group_at(
+        &self,
+        name: &str,
+        instance_type: &str,
+        sizes: (i32, i32, i32),
+        version: &str,
+    ) {
         let data = ec2::RequestLaunchTemplateData::builder()
             .image_id(IMAGE)
             .instance_type(instance_type.into());
@@ -173,7 +184,7 @@ impl Clients {
         create.launch_template_data(data.build()).send().await.expect("the template's name is new");
         let template = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder()
             .launch_template_name(template)
-            .version("$Latest")
+            .version(version)
             .build();
         let create = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name(name);
         let create = create.launch_template(template).vpc_zone_identifier(self.subnet().await);
