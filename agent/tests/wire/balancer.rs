@@ -72,4 +72,12 @@ async fn the_only_target_is_withheld_and_so_is_what_cannot_be_asked() {
     let plan = flow.cycle().await;
     let reason = held(entry(&plan, &id), CheckName::Health).expect("nobody takes over");
     assert!(reason.contains("no other target of `web`"), "{reason}");
+
+    let denied = (403, "AccessDenied");
+    scene.proxy.fail("elasticloadbalancing", "DescribeTargetGroups", denied, 1_000);
+    let flow = Flow::open(scene.proxy.url(), "copilot", ROLES);
+    let plan = flow.cycle().await;
+    let unasked = entry(&plan, &id);
+    let reason = held(unasked, CheckName::Health).expect("nobody knows who sends it requests");
+    assert!(reason.contains("not known"), "{reason}");
 }
