@@ -19,7 +19,7 @@ use crate::{
     ledger::LedgerError,
     observe::{CollectReport, Discovered, collect, discover, service_failure},
     ports::Place,
-    propose::{keep_plan, propose},
+    propose::{keep_plan, propose, settle_ladders},
     recommend::recommend_all,
     records::RecordError,
     review::{decide_cycle, probe_all, sweep_records},
@@ -74,6 +74,7 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
     let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;
     let candidates = probe_all(agent, candidates, Moment::Proposal).await;
+    let candidates = settle_ladders(agent, candidates, &inventory, started_at)?;
     let plan = decide_cycle(agent, candidates);
     sweep_records(agent, started_at);
     keep_plan(agent, &plan, &inventory)?;

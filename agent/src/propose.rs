@@ -64,6 +64,52 @@ pub fn propose(
     Ok((candidates, unbuildable))
 }
 
+/// Takes out of each ladder what the zone does not offer, once that was asked: the other types are as good as before.
+///
+/// Where nobody could tell this time, the ladder of the open proposal stays, and with it what was approved.
+pub fn settle_ladders(
+    agent: &Agent,
+    candidates: Vec<Candidate>,
+    inventory: &BTreeMap<Arn, Resource>,
+    now: Timestamp,
+) -> Result<Vec<Candidate>, StoreError> {
+    let open = agent.store().recommendations()?;
+    let ladder_of = |new: &Recommendation| {
+        let mut open = open.values().filter(|view| view.state.is_open());
+        let same = open.find(|view| {
+            let open = &view.entry.recommendation;
+            open.resource.arn == new.resource.arn
+                && open.action == new.action
+                && open.desired == new.desired
+        });
+        same.map(|view| view.entry.recommendation.alternates.clone())
+    };
+    let settle = |old: Candidate| {
+        let mut recommendation = only_offered(old.recommendation.clone(), &old.facts);
+        if old.facts.offered.is_none()
+            && let Some(ladder) = ladder_of(&recommendation)
+        {
+            recommendation.alternates = ladder;
+        }
+        let resource = inventory.get(&recommendation.resource.arn);
+        match resource.filter(|_| recommendation != old.recommendation) {
+            Some(resource) => {
+                Candidate { facts: old.facts, ..candidate(agent, recommendation, resource, now) }
+            }
+            None => old,
+        }
+    };
+    Ok(candidates.into_iter().map(settle).collect())
+}
+
+/// The recommendation without the alternates that the zone is known not to offer, or was not asked for.
+pub(crate) fn only_offered(mut recommendation: Recommendation, facts: &Facts) -> Recommendation {
+    if let Some(offered) = &facts.offered {
+        recommendation.alternates.retain(|name| offered.value.get(name) == Some(&true));
+    }
+    recommendation
+}
+
 /// An open proposal stays what it is while the new one asks for less capacity but hardly saves more: ids stay calm.
 ///
 /// One that asks for *more* capacity is taken at once.

@@ -14,7 +14,11 @@ use trimtab_policies::{
 };
 
 use super::{DecisionRecord, KeptSeries, SizingInputs, narrow::by_arn};
-use crate::{propose::calm, recommend::Basis, series_store::unpack};
+use crate::{
+    propose::{calm, only_offered},
+    recommend::Basis,
+    series_store::unpack,
+};
 
 /// What came of making a decision again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,7 +76,8 @@ pub fn replay(record: &DecisionRecord, catalog: &Catalog) -> Replayed {
 fn size(record: &DecisionRecord, catalog: &Catalog) -> Result<Recommendation, String> {
     let Some(sizing) = &record.sizing else { return Ok(record.entry.recommendation.clone()) };
     let new = fresh(record, sizing, catalog)?;
-    Ok(calm(&new, sizing.open.as_ref()))
+    let facts = &record.gate.candidate.facts;
+    Ok(only_offered(calm(&new, sizing.open.as_ref()), facts))
 }
 
 /// The recommendation of the recorded inputs before an open proposal is considered.

@@ -43,6 +43,7 @@ struct Scene {
     folder: tempfile::TempDir,
     agent: Agent,
     clock: Arc<ManualClock>,
+    simulated: Simulated,
     plan: PlanView,
     start: Timestamp,
 }
@@ -53,10 +54,11 @@ async fn scene() -> Scene {
     let settings = scenario_settings(&scenario, folder.path(), None).expect("settings");
     let world = World::new(&scenario, 3, Catalog::embedded());
     let clock = Arc::new(ManualClock::new(scenario.start));
-    let ports = Simulated::new(world, clock.clone()).ports();
-    let agent = Agent::open(settings, ports, Catalog::embedded()).expect("an empty folder opens");
+    let simulated = Simulated::new(world, clock.clone());
+    let agent = Agent::open(settings, simulated.ports(), Catalog::embedded())
+        .expect("an empty folder opens");
     let plan = run_cycle(&agent, Begin::Allowed).await.expect("a quiet account");
-    Scene { folder, agent, clock, plan, start: scenario.start }
+    Scene { folder, agent, clock, simulated, plan, start: scenario.start }
 }
 
 fn all(scene: &Scene) -> Vec<(Kept, DecisionRecord, Catalog)> {
@@ -134,6 +136,38 @@ async fn a_cycle_that_ends_during_an_approval_keeps_its_evidence_and_the_change_
     let amended = agent.store().amend_recommendation(read, |_| {}).expect("writable");
     assert_eq!(amended, newer, "what was read before the cycle is not written over it");
     assert_eq!(begin_approved(agent).await.expect("a healthy store").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_zone_does_not_offer_leaves_the_ladder_and_nothing_else() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let has_ladder = |entry: &&PlanEntry| entry.recommendation.alternates.len() > 1;
+    let asked = scene.plan.recommendations.iter().find(has_ladder).expect("machines have ladders");
+    let missing = asked.recommendation.alternates[0].clone();
+    let rest = asked.recommendation.alternates[1..].to_vec();
+    let again = async |minutes: i64| {
+        scene.clock.set(scene.start + SignedDuration::from_mins(minutes));
+        let plan = run_cycle(agent, Begin::Never).await.expect("a quiet account");
+        let arn = &asked.recommendation.resource.arn;
+        let mut entries = plan.recommendations.into_iter();
+        entries.find(|entry| entry.recommendation.resource.arn == *arn).expect("it is still asked")
+    };
+    scene.simulated.world().faults.not_offered.insert(missing);
+    let shorter = again(5).await;
+    assert_eq!(shorter.recommendation.desired, asked.recommendation.desired);
+    assert_eq!(shorter.recommendation.alternates, rest);
+    assert_eq!(shorter.decision, Disposition::AwaitApproval);
+    let (_, record, catalog) = all(&scene)
+        .into_iter()
+        .find(|(kept, _, _)| kept.recommendation_id == shorter.id)
+        .expect("what is asked is recorded");
+    assert_eq!(replay(&record, &catalog), Replayed { sized: true, difference: None });
+
+    let denied = "ec2:DescribeInstanceTypeOfferings".to_owned();
+    scene.simulated.world().faults.denied.insert(denied);
+    let unknown = again(10).await;
+    assert_eq!((&unknown.id, unknown.decision), (&shorter.id, Disposition::Withheld));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,8 @@ pub struct Faults {
     pub no_capacity: BTreeMap<String, Timestamp>,
     /// Ids of machines that fall back to stopped after `pending`, until when.
     pub falls_back: BTreeMap<String, Timestamp>,
+    /// Instance types that no zone has.
+    pub not_offered: BTreeSet<String>,
     /// The vCPUs that may run at once in each region and of each quota; `None` for more than enough.
     pub vcpu_limit: Option<u32>,
     /// IAM actions that are denied.

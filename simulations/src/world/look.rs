@@ -231,9 +231,9 @@ impl World {
     ) -> Result<BTreeMap<String, bool>, Failure> {
         self.refuse("ec2:DescribeInstanceTypeOfferings", region, false)?;
         let sold = |name: &String| {
-            self.catalog
-                .instance_price(name, region, trimtab_models::catalog::LINUX_PLATFORM)
-                .is_some()
+            let platform = trimtab_models::catalog::LINUX_PLATFORM;
+            !self.faults.not_offered.contains(name)
+                && self.catalog.instance_price(name, region, platform).is_some()
         };
         Ok(types.iter().map(|name| (name.clone(), sold(name))).collect())
     }
