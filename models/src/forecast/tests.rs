@@ -1,5 +1,6 @@
 //! The forecasts as a whole: shape, quality on known signals, and what gaps do to them.
 
+mod oracle;
 mod recorded;
 
 use proptest::prelude::*;
