@@ -133,7 +133,9 @@ pub(crate) fn calm(new: &Recommendation, open: Option<&Recommendation>) -> Recom
     (kept.evidence.from, kept.evidence.until) = (new.evidence.from, new.evidence.until);
     kept.evidence.days_seen = new.evidence.days_seen;
     kept.evidence.seasons.clone_from(&new.evidence.seasons);
+    kept.evidence.seasons_tested_h.clone_from(&new.evidence.seasons_tested_h);
     kept.evidence.forecast.clone_from(&new.evidence.forecast);
+    kept.evidence.outlook.clone_from(&new.evidence.outlook);
     kept.resource = new.resource.clone();
     kept
 }

@@ -7,7 +7,10 @@ use serde_json::Value;
 use trimtab_models::{
     forecast::{History, Quantiles},
     money::Usd,
-    recommendation::{Evidence, ForecastSeen, PriceBasis, Recommendation, SavingBasis},
+    outlook::Outlook,
+    recommendation::{
+        Action, Evidence, ForecastSeen, PriceBasis, Recommendation, Replay, SavingBasis,
+    },
     saving::Realized,
     spec::Spec,
 };
@@ -160,10 +163,77 @@ pub fn recurring(view: &RecommendationView) -> Option<String> {
     Some(format!("recurring: held back by {} since {since}, in {cycles} cycles", by.join(", ")))
 }
 
-/// The risk in percent.
+/// The risk in percent: an estimate, or what it is at most.
 #[must_use]
 pub fn risk(recommendation: &Recommendation) -> String {
-    recommendation.risk.map_or_else(|| "not modelled".to_owned(), percent)
+    let at_most = if recommendation.evidence.risk_is_bound { "at most " } else { "" };
+    recommendation
+        .risk
+        .map_or_else(|| "not modelled".to_owned(), |risk| format!("{at_most}{}", percent(risk)))
+}
+
+/// The risk with what it is of, and within which time.
+#[must_use]
+pub fn risk_told(recommendation: &Recommendation) -> String {
+    let evidence = &recommendation.evidence;
+    let what = match recommendation.action {
+        Action::StopIdleInstance => "it is used",
+        Action::DeleteUnattachedVolume => "it is attached",
+        Action::ResizeInstance
+        | Action::MigrateVolumeType
+        | Action::TuneVolume
+        | Action::TuneFunctionMemory
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => "it is too small",
+    };
+    let (risk, cycle) = (risk(recommendation), cycle(evidence.risk_cycle_h));
+    let confidence = if evidence.risk_is_bound { ", with 95 % confidence" } else { "" };
+    recommendation
+        .risk
+        .map_or(risk.clone(), |_| format!("{risk} that {what} in the coming {cycle}{confidence}"))
+}
+
+/// What the look-back showed against the proposal, and what bounds a breach in the next cycle.
+#[must_use]
+pub fn replay(action: Action, replay: &Replay) -> String {
+    let Replay { points, breaching_points, days, breaching_days, .. } = replay;
+    if *points == 0 {
+        let kept = replay.breach_upper_bound <= 0.0;
+        let text = if kept {
+            "there is nothing to compare, and need not be: every limit stays, so that nothing which it carries today breaches"
+        } else {
+            "nothing was seen for a day yet, so that nothing is bounded"
+        };
+        return text.to_owned();
+    }
+    let breached = match action {
+        Action::StopIdleInstance => "show use, which nothing running could serve",
+        Action::DeleteUnattachedVolume => "had it attached",
+        Action::ResizeInstance
+        | Action::MigrateVolumeType
+        | Action::TuneVolume
+        | Action::TuneFunctionMemory
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => "would exceed the proposal",
+    };
+    let (cycles, breaching) = (replay.cycles, replay.breaching_cycles);
+    let (cycle, bound) = (cycle(replay.cycle_h), percent(replay.breach_upper_bound));
+    format!(
+        "{breaching_points} of {points} points, on {breaching_days} of {days} days, {breached}; by {breaching} of {cycles} \
+         cycles of a {cycle} the next one does so with a probability of at most {bound}, with 95 % confidence"
+    )
+}
+
+/// The name of a cycle's length.
+fn cycle(hours: u32) -> String {
+    match hours {
+        24 => "day".to_owned(),
+        168 => "week".to_owned(),
+        730 => "month".to_owned(),
+        other => format!("{other} h"),
+    }
 }
 
 /// When a recommendation that may begin does so; `None` where nothing will, or nobody has said yes yet.
@@ -197,7 +267,15 @@ pub fn seasons(evidence: &Evidence) -> String {
         .iter()
         .map(|season| format!("{}, seen {} times", period(season.period_h), season.times_seen));
     let found = seasons.collect::<Vec<_>>().join("; ");
-    if found.is_empty() { "none found".to_owned() } else { found }
+    if !found.is_empty() {
+        return found;
+    }
+    let tested: Vec<String> =
+        evidence.seasons_tested_h.iter().map(|hours| period(*hours)).collect();
+    if tested.is_empty() {
+        return "none found, none tested: no series is long enough".to_owned();
+    }
+    format!("none found, tested: {}", tested.join(", "))
 }
 
 fn period(hours: u32) -> String {
@@ -232,6 +310,21 @@ pub fn forecast(forecast: &ForecastSeen) -> String {
         forecast.measure,
         shown(forecast.week_highest)
     )
+}
+
+/// What is known of what is to come where no series can be forecast.
+#[must_use]
+pub fn outlook(outlook: &Outlook) -> String {
+    match outlook {
+        Outlook::Event { event, cycle_h, next_cycle } => {
+            let told = |value: f32| if value > 0.0 { "yes" } else { "no" };
+            let Quantiles { p50, p90, p95, p99, .. } = next_cycle;
+            let [p50, p90, p95, p99] = [p50, p90, p95, p99].map(|value| told(*value));
+            let cycle = cycle(*cycle_h);
+            format!("{event} in the coming {cycle}: P50 {p50}, P90 {p90}, P95 {p95}, P99 {p99}")
+        }
+        Outlook::Unknown { reason } => format!("not known: {reason}"),
+    }
 }
 
 /// What was seen besides seasons, each after a semicolon; empty for a past without anything to tell.
@@ -345,6 +438,44 @@ mod tests {
             &Spec::Gone { state: Gone::Deleted },
             ("gp2, 100 GiB", "deleted"),
         );
+    }
+
+    #[test]
+    fn a_replay_says_of_what_and_within_which_cycle() {
+        let of = |cycle_h, cycles, bound| Replay {
+            points: 4_032,
+            breaching_points: 3,
+            days: 14,
+            breaching_days: 2,
+            cycles,
+            breaching_cycles: 1,
+            ..Replay::of_nothing(cycle_h, bound)
+        };
+        let told = replay(Action::ResizeInstance, &of(168, 2, 0.974_679));
+        assert_eq!(
+            told,
+            "3 of 4032 points, on 2 of 14 days, would exceed the proposal; by 1 of 2 cycles of a week the next one does so \
+             with a probability of at most 97 %, with 95 % confidence"
+        );
+        let stopped = replay(Action::StopIdleInstance, &of(24, 14, 0.2));
+        assert!(stopped.contains("show use") && stopped.contains("cycles of a day"), "{stopped}");
+        let kept = replay(Action::MigrateVolumeType, &Replay::of_nothing(24, 0.0));
+        assert!(kept.contains("every limit stays"), "{kept}");
+        let fresh = replay(Action::DeleteUnattachedVolume, &Replay::of_nothing(24, 1.0));
+        assert!(fresh.contains("nothing is bounded"), "{fresh}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_told() {
+        let event = Outlook::event("attached", 24, 0.095);
+        assert_eq!(outlook(&event), "attached in the coming day: P50 no, P90 no, P95 yes, P99 yes");
+        let unknown = Outlook::Unknown { reason: "it was not seen".to_owned() };
+        assert_eq!(outlook(&unknown), "not known: it was not seen");
+        let mut evidence = Evidence::nothing(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        assert_eq!(seasons(&evidence), "none found, none tested: no series is long enough");
+        evidence.seasons_tested_h = vec![1, 12, 24, 168, 730];
+        let tested = "none found, tested: hour, 12 h, day, week, end of the month";
+        assert_eq!(seasons(&evidence), tested);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 /// The version of the models: raised by one whenever the same inputs may give another recommendation.
 ///
 /// A decision record keeps it beside the crate's version, so that whoever replays the record with other models is told.
-pub const MODEL_VERSION: u32 = 1;
+pub const MODEL_VERSION: u32 = 2;
 
 pub mod backtest;
 pub mod catalog;
@@ -19,6 +19,7 @@ pub mod forecast;
 pub mod learn;
 pub mod metric;
 pub mod money;
+pub mod outlook;
 pub mod quantile;
 pub mod recommendation;
 pub mod recurrence;

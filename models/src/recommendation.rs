@@ -11,6 +11,7 @@ use crate::{
     forecast::{Forecaster, History, Quantiles},
     metric::Measure,
     money::Usd,
+    outlook::Outlook,
     resource::ResourceRef,
     spec::Spec,
 };
@@ -168,8 +169,45 @@ pub struct Replay {
     /// Days among them with a breaching slot.
     #[serde(default)]
     pub breaching_days: u64,
-    /// Upper 95 % bound on the probability that the next day has a breaching slot (Clopper and Pearson's, over days).
+    /// Hours of the cycle that the bound speaks of: the longest season found, at least a day.
+    #[serde(default = "day_h")]
+    pub cycle_h: u32,
+    /// Cycles of which enough was seen to judge them, counted back from the last slot.
+    #[serde(default)]
+    pub cycles: u64,
+    /// Cycles among them with a breaching slot.
+    #[serde(default)]
+    pub breaching_cycles: u64,
+    /// Upper 95 % bound on the probability that the next cycle has a breaching slot (Clopper and Pearson's, over cycles).
     pub breach_upper_bound: f64,
+}
+
+/// The cycle of replays that state none: they count days.
+const fn day_h() -> u32 {
+    crate::replay::DAY_H
+}
+
+/// The cycle of risks that state none: a week, that of the model.
+const fn week_h() -> u32 {
+    crate::risk::CYCLE_H
+}
+
+impl Replay {
+    /// A replay of nothing, whose bound comes from elsewhere than a look-back.
+    #[must_use]
+    pub const fn of_nothing(cycle_h: u32, breach_upper_bound: f64) -> Self {
+        Self {
+            points: 0,
+            breaching_points: 0,
+            breaches: Vec::new(),
+            days: 0,
+            breaching_days: 0,
+            cycle_h,
+            cycles: 0,
+            breaching_cycles: 0,
+            breach_upper_bound,
+        }
+    }
 }
 
 /// What the series that matters most will look like, as far as a person needs it.
@@ -220,10 +258,22 @@ pub struct Evidence {
     pub dimensions: Vec<Dimension>,
     /// Seasons found.
     pub seasons: Vec<SeasonSeen>,
-    /// What is to come, where there is a series that can be forecast.
+    /// The periods that were tested for a season, hours; empty where no series is long enough to test one.
+    #[serde(default)]
+    pub seasons_tested_h: Vec<u32>,
+    /// What is to come, where there is a series that can be forecast; else `outlook` says what is known.
     pub forecast: Option<ForecastSeen>,
-    /// The look-back against the proposed size, where sizes are compared.
+    /// What is known of what is to come where no series can be forecast.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// The look-back against what is proposed: the proposed size, or nothing where something is stopped or deleted.
     pub replay: Option<Replay>,
+    /// Hours of the cycle that the recommendation's risk speaks of.
+    #[serde(default = "week_h")]
+    pub risk_cycle_h: u32,
+    /// Whether the risk is an upper bound with 95 % confidence, not an estimate.
+    #[serde(default)]
+    pub risk_is_bound: bool,
     /// Proposed ÷ present capacity in the dimension that falls most; above 1 when all grow.
     pub capacity_ratio: f64,
     /// Whether any performance dimension gets smaller.
@@ -245,6 +295,35 @@ pub struct Evidence {
     pub notes: Vec<String>,
 }
 
+impl Evidence {
+    /// Evidence of nothing between two times.
+    #[must_use]
+    pub const fn nothing(from: Timestamp, until: Timestamp) -> Self {
+        Self {
+            from,
+            until,
+            days_seen: 0.0,
+            series: Vec::new(),
+            dimensions: Vec::new(),
+            seasons: Vec::new(),
+            seasons_tested_h: Vec::new(),
+            forecast: None,
+            outlook: None,
+            replay: None,
+            risk_cycle_h: week_h(),
+            risk_is_bound: false,
+            capacity_ratio: 1.0,
+            lowers_performance: false,
+            keeps_every_limit: false,
+            explores: false,
+            invocations: None,
+            invocation_days: None,
+            unseen: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What should change, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recommendation {
@@ -264,8 +343,10 @@ pub struct Recommendation {
     pub reason: String,
     /// What it rests on.
     pub evidence: Evidence,
-    /// Probability that the proposed size is too small in the coming week, the highest over its dimensions; `None`
-    /// where no model states one.
+    /// Probability that what is proposed is too little in the cycle of `evidence.risk_cycle_h` hours to come.
+    ///
+    /// For a size the model's, the highest over its dimensions, for a week. For a stop or a deletion the replay's bound on
+    /// any use within the next cycle. `None` where none is stated.
     pub risk: Option<f64>,
     /// Saving a month; negative when the recommendation costs more; `None` without a price.
     #[serde(rename = "saving_usd_monthly")]

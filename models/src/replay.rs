@@ -4,19 +4,23 @@
 
 use jiff::Timestamp;
 
-use crate::recommendation::{Breach, Replay};
+use crate::{
+    recommendation::{Breach, Replay, SeasonSeen},
+    season::HOUR_S,
+};
 
 /// How many breaching stretches are kept: enough for a page, little enough for a record.
 const BREACHES_MAX: usize = 50;
 
-/// Seconds of a day, the cycle by which breaches are counted.
+/// Hours of a day, the shortest cycle by which breaches are counted.
 ///
-/// Slots of a day rise and fall together, so that a thousand of them are no thousand trials; days nearly are.
-const DAY_S: i64 = 86_400;
+/// Slots of a day rise and fall together, so that a thousand of them are no thousand trials; days nearly are. Where a week
+/// was found, its days differ, and weeks are what repeats.
+pub const DAY_H: u32 = 24;
 
-/// Share of a day's slots that must be seen before it counts as a day without a breach. A breach counts however little
+/// Share of a cycle's slots that must be seen before it counts as one without a breach. A breach counts however little
 /// else was seen.
-const DAY_SEEN_MIN: f64 = 0.5;
+const CYCLE_SEEN_MIN: f64 = 0.5;
 
 /// The probability with which the bound may be too low.
 const BOUND_MISSES: f64 = 0.05;
@@ -37,11 +41,18 @@ pub struct ReplayDimension {
     pub capacity: f64,
 }
 
-/// Compares every slot of every dimension; `None` when there is nothing to compare.
+/// The length of a resource's cycle, hours: its longest season, at least a day.
+#[must_use]
+pub fn cycle_h(seasons: &[SeasonSeen]) -> u32 {
+    seasons.iter().map(|season| season.period_h).fold(DAY_H, u32::max)
+}
+
+/// Compares every slot of every dimension, and bounds a breach in the next cycle of `cycle_h` hours; `None` when there is
+/// nothing to compare.
 ///
 /// A slot counts once however many dimensions breach in it.
 #[must_use]
-pub fn replay(dimensions: &[ReplayDimension]) -> Option<Replay> {
+pub fn replay(dimensions: &[ReplayDimension], cycle_h: u32) -> Option<Replay> {
     let mut slots: Vec<(i64, bool)> = Vec::new();
     let mut breaches = Vec::new();
     for dimension in dimensions {
@@ -61,33 +72,39 @@ pub fn replay(dimensions: &[ReplayDimension]) -> Option<Replay> {
     });
     breaches.truncate(BREACHES_MAX);
     let step_s = dimensions.iter().map(|dimension| dimension.step_s).min().unwrap_or(0);
-    let days = days(&slots, step_s);
-    let count = |hits: Option<bool>| {
-        let counted = days.iter().filter(|(_, breaching)| hits.is_none_or(|hit| hit == *breaching));
-        u64::try_from(counted.count()).unwrap_or(u64::MAX)
-    };
+    let days = cycles(&slots, step_s, DAY_H);
+    let cycles = cycles(&slots, step_s, cycle_h.max(DAY_H));
     (points > 0).then(|| Replay {
         points,
         breaching_points,
         breaches,
-        days: count(None),
-        breaching_days: count(Some(true)),
-        breach_upper_bound: next_day_upper_bound(&days),
+        days: count(&days, |_| true),
+        breaching_days: count(&days, |breaching| breaching),
+        cycle_h: cycle_h.max(DAY_H),
+        cycles: count(&cycles, |_| true),
+        breaching_cycles: count(&cycles, |breaching| breaching),
+        breach_upper_bound: next_upper_bound(&cycles),
     })
 }
 
-/// The days that can be judged, with whether any slot breached: blocks of 24 hours that end with the newest slot, so that
-/// the newest is whole. Days are numbered backwards in time, and returned in the order of time.
-fn days(slots: &[(i64, bool)], step_s: u32) -> Vec<(i64, bool)> {
+fn count(cycles: &[(i64, bool)], counts: impl Fn(bool) -> bool) -> u64 {
+    let counted = cycles.iter().filter(|(_, breaching)| counts(*breaching));
+    u64::try_from(counted.count()).unwrap_or(u64::MAX)
+}
+
+/// The cycles that can be judged, with whether any slot breached: blocks of `cycle_h` hours that end with the newest slot,
+/// so that the newest is whole. Cycles are numbered backwards in time, and returned in the order of time.
+fn cycles(slots: &[(i64, bool)], step_s: u32, cycle_h: u32) -> Vec<(i64, bool)> {
     let Some((newest_s, _)) = slots.last() else { return Vec::new() };
-    let whole = DAY_S as f64 / f64::from(step_s.max(1));
-    let number = |time_s: i64| (newest_s - time_s) / DAY_S;
+    let cycle_s = i64::from(cycle_h) * HOUR_S;
+    let whole = cycle_s as f64 / f64::from(step_s.max(1));
+    let number = |time_s: i64| (newest_s - time_s) / cycle_s;
     slots
         .chunk_by(|(one, _), (other, _)| number(*one) == number(*other))
-        .filter_map(|day| {
-            let breaching = day.iter().any(|(_, breaching)| *breaching);
-            let seen = day.len() as f64 >= DAY_SEEN_MIN * whole;
-            (breaching || seen).then(|| (number(day[0].0), breaching))
+        .filter_map(|cycle| {
+            let breaching = cycle.iter().any(|(_, breaching)| *breaching);
+            let seen = cycle.len() as f64 >= CYCLE_SEEN_MIN * whole;
+            (breaching || seen).then(|| (number(cycle[0].0), breaching))
         })
         .collect()
 }
@@ -120,16 +137,16 @@ fn stretches(dimension: &ReplayDimension) -> Vec<Breach> {
     found.into_iter().filter_map(breach).collect()
 }
 
-/// The upper 95 % bound on the probability that the next day breaches; 1 without a day.
+/// The upper 95 % bound on the probability that the next cycle breaches; 1 without a cycle.
 ///
-/// Clopper and Pearson's bound over days instead of slots. Days that breach in a row are fewer trials than they are days:
-/// with a correlation r > 0 between neighbours n days count as n (1 - r) / (1 + r), the effective number of a series
-/// whose memory fades by r a day (Bayley and Hammersley, "The 'effective' number of independent observations in an
+/// Clopper and Pearson's bound over cycles instead of slots. Cycles that breach in a row are fewer trials than they are
+/// cycles: with a correlation r > 0 between neighbours n of them count as n (1 - r) / (1 + r), the effective number of a
+/// series whose memory fades by r a step (Bayley and Hammersley, "The 'effective' number of independent observations in an
 /// autocorrelated time series", 1946), and the breaching ones in proportion, rounded to the side of more.
-fn next_day_upper_bound(days: &[(i64, bool)]) -> f64 {
-    let count = days.len();
-    let hits = days.iter().filter(|(_, breaching)| *breaching).count();
-    let correlation = neighbour_correlation(days).clamp(0.0, 1.0);
+fn next_upper_bound(cycles: &[(i64, bool)]) -> f64 {
+    let count = cycles.len();
+    let hits = cycles.iter().filter(|(_, breaching)| *breaching).count();
+    let correlation = neighbour_correlation(cycles).clamp(0.0, 1.0);
     let effective = count as f64 * (1.0 - correlation) / (1.0 + correlation);
     let trials = effective.floor().max(1.0).min(count as f64);
     // A hair below a whole number is that number.
@@ -137,12 +154,12 @@ fn next_day_upper_bound(days: &[(i64, bool)]) -> f64 {
     upper_bound(share as u64, if count == 0 { 0 } else { trials as u64 })
 }
 
-/// The correlation of neighbouring days' breaches; 0 where nothing varies or no two days are neighbours.
-fn neighbour_correlation(days: &[(i64, bool)]) -> f64 {
+/// The correlation of neighbouring cycles' breaches; 0 where nothing varies or no two cycles are neighbours.
+fn neighbour_correlation(cycles: &[(i64, bool)]) -> f64 {
     let value = |breaching: bool| f64::from(u8::from(breaching));
-    let mean = days.iter().map(|(_, one)| value(*one)).sum::<f64>() / days.len().max(1) as f64;
+    let mean = cycles.iter().map(|(_, one)| value(*one)).sum::<f64>() / cycles.len().max(1) as f64;
     let variance = mean * (1.0 - mean);
-    let pairs = days.windows(2).filter(|pair| pair[0].0 - pair[1].0 == 1);
+    let pairs = cycles.windows(2).filter(|pair| pair[0].0 - pair[1].0 == 1);
     let products = pairs.map(|pair| (value(pair[0].1) - mean) * (value(pair[1].1) - mean));
     let (sum, count) = products.fold((0.0, 0.0), |(sum, count), one| (sum + one, count + 1.0));
     if variance > 0.0 && count > 0.0 { sum / count / variance } else { 0.0 }

@@ -17,8 +17,14 @@ pub const TOLERANCE_RATIO: f64 = 0.01;
 /// Seconds of a day.
 const DAY_S: i64 = 86_400;
 
-/// Days of the cycle that the risk is stated for: a week, the longest cycle that most look-backs hold twice.
-const CYCLE_DAYS: f64 = 7.0;
+/// Hours of the cycle that the risk is stated for: a week, the longest cycle that most look-backs hold twice.
+///
+/// It is a week whatever the seasons, because what is tolerated is a share of a week's points. The bound of a replay, of
+/// which nothing is tolerated, speaks of the resource's own cycle; each states its length beside it.
+pub const CYCLE_H: u32 = 168;
+
+/// The same, days.
+const CYCLE_DAYS: f64 = CYCLE_H as f64 / 24.0;
 
 /// Weight of the belief that the coming week resembles the last one alone, against all of the look-back.
 ///

@@ -21,6 +21,9 @@ const STAND_OUT: f64 = 0.05;
 /// A period that is tested, with the lag whose correlation it must exceed, both in hours.
 const PERIODS_H: [(usize, usize); 3] = [(12, 6), (24, 12), (168, 144)];
 
+/// Slots from which an hour has a shape that can return.
+const SHAPE_SLOTS: usize = 4;
+
 /// A series cut into whole hours since the epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
@@ -92,7 +95,9 @@ fn mean(values: &[f32]) -> f32 {
 pub fn seasons(hours: &Hours) -> Vec<SeasonSeen> {
     let mut found = Vec::new();
     // The hour itself shows only in the slots, and only where an hour has enough of them to have a shape.
-    if hours.per_hour >= 4 && stands_out(&hours.values, hours.per_hour, hours.per_hour / 2) {
+    if hours.per_hour >= SHAPE_SLOTS
+        && stands_out(&hours.values, hours.per_hour, hours.per_hour / 2)
+    {
         found.push(seen(1, hours.len()));
     }
     for (period_h, rival_h) in PERIODS_H {
@@ -101,6 +106,17 @@ pub fn seasons(hours: &Hours) -> Vec<SeasonSeen> {
         }
     }
     found
+}
+
+/// The periods that [`seasons`] tests in a history of this length, hours, shortest first.
+pub(crate) fn tested_h(hours: &Hours) -> Vec<u32> {
+    let hour = (hours.per_hour >= SHAPE_SLOTS && hours.len() >= 2).then_some(1);
+    let longer = PERIODS_H.iter().map(|(period_h, _)| *period_h);
+    let long_enough = longer.filter(|period_h| hours.len() >= 2 * period_h);
+    hour.into_iter()
+        .chain(long_enough)
+        .filter_map(|period_h| u32::try_from(period_h).ok())
+        .collect()
 }
 
 fn seen(period_h: usize, hours: usize) -> SeasonSeen {
@@ -201,6 +217,23 @@ mod tests {
         ];
         for (name, series, expect) in cases {
             assert_eq!(periods(&series), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_tested_depends_on_the_length() {
+        type Case<'a> = (usize, u32, &'a [u32]);
+        let cases: [Case<'_>; 5] = [
+            (1, 300, &[1, 12]),
+            (2, 300, &[1, 12, 24]),
+            (13, 300, &[1, 12, 24]),
+            (14, 300, &[1, 12, 24, 168]),
+            (14, 3_600, &[12, 24, 168]),
+        ];
+        for (days, step_s, expect) in cases {
+            let slots = days * 86_400 / step_s as usize;
+            let hours = Hours::of(&Series { start_s: 0, step_s, values: vec![1.0; slots] });
+            assert_eq!(tested_h(&hours.expect("the series is aligned")), expect, "{days} {step_s}");
         }
     }
 

@@ -340,8 +340,6 @@ fn evidence(action: Action) -> Evidence {
     let others: Vec<SeriesEvidence> =
         if metrics.is_empty() { Vec::new() } else { others.collect() };
     Evidence {
-        from: days_ago(30),
-        until: now(),
         days_seen: 30.0,
         series: decisive.into_iter().chain(others).collect(),
         dimensions: vec![Dimension {
@@ -351,17 +349,11 @@ fn evidence(action: Action) -> Evidence {
             capacity_today: 4.0,
             capacity_proposed: 2.0,
         }],
-        seasons: Vec::new(),
-        forecast: None,
-        replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
-        keeps_every_limit: false,
-        explores: false,
         invocations: function.then_some(50_000),
         invocation_days: function.then_some(30),
-        unseen: Vec::new(),
-        notes: Vec::new(),
+        ..Evidence::nothing(days_ago(30), now())
     }
 }
 

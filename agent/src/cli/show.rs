@@ -3,7 +3,7 @@
 //! Not here: lists (`tables`).
 
 use comfy_table::{Cell, Color};
-use trimtab_models::recommendation::Evidence;
+use trimtab_models::recommendation::{Action, Evidence};
 use trimtab_policies::{
     change::StepState,
     ownership::PatchLine,
@@ -33,7 +33,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
                 words::saving_basis(recommendation)
             ),
         ),
-        field("Risk", &words::risk(recommendation)),
+        field("Risk", &words::risk_told(recommendation)),
         field("Disruption", &words::disruption(recommendation)),
         field("Mode", &format!("{} ({})", view.entry.mode, view.entry.mode_reason)),
         field("Decision", &view.entry.decision.to_string().replace('_', " ")),
@@ -42,7 +42,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
     ];
     lines.extend(words::recurring(view).map(|text| field("Recurring", &text)));
     lines.extend(words::begins(view).map(|begins| field("Begins", &begins)));
-    lines.extend(evidence(&recommendation.evidence));
+    lines.extend(evidence(recommendation.action, &recommendation.evidence));
     lines.push(format!("\n{}", checks(view)));
     let mut steps = table(&["Step", "Time allowed", "Undo"]);
     for step in &view.entry.steps {
@@ -66,7 +66,7 @@ fn state(view: &RecommendationView) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn evidence(evidence: &Evidence) -> Vec<String> {
+fn evidence(action: Action, evidence: &Evidence) -> Vec<String> {
     let span = format!(
         "{} to {}, {:.1} days seen",
         words::time(evidence.from),
@@ -78,20 +78,11 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
         lines.push(field("Not seen", &evidence.unseen.join(", ")));
     }
     lines.push(field("Seasons", &words::seasons(evidence)));
-    if let Some(forecast) = &evidence.forecast {
-        lines.push(field("Forecast", &words::forecast(forecast)));
-    }
-    if let Some(replay) = &evidence.replay {
-        let text = format!(
-            "{} of {} points, on {} of {} days, would exceed the proposal (the next day: at most {} with 95 % confidence)",
-            replay.breaching_points,
-            replay.points,
-            replay.breaching_days,
-            replay.days,
-            words::percent(replay.breach_upper_bound)
-        );
-        lines.push(field("Replay", &text));
-    }
+    let forecast = evidence.forecast.as_ref().map(words::forecast);
+    let forecast = forecast.or_else(|| evidence.outlook.as_ref().map(words::outlook));
+    lines.extend(forecast.map(|text| field("Forecast", &text)));
+    let replay = evidence.replay.as_ref().map(|replay| words::replay(action, replay));
+    lines.extend(replay.map(|text| field("Replay", &text)));
     lines.extend(evidence.notes.iter().map(|note| field("Note", note)));
     if !evidence.dimensions.is_empty() {
         let mut dimensions = table(&["Dimension", "Demand", "Today", "Proposed"]);

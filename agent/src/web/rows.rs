@@ -2,7 +2,7 @@
 //!
 //! Not here: layout (`templates/`).
 
-use trimtab_models::recommendation::{Evidence, Replay};
+use trimtab_models::recommendation::{Action, Evidence, Replay};
 use trimtab_policies::{
     change::{Change, Progress, StepState, reason_not_undoable},
     plan::CheckVerdict,
@@ -182,6 +182,7 @@ pub(crate) struct DetailView {
     pub(crate) alternates: String,
     pub(crate) lookback: String,
     pub(crate) seasons: String,
+    pub(crate) risk: String,
     pub(crate) forecast: Option<String>,
     pub(crate) unseen: String,
     pub(crate) notes: Vec<String>,
@@ -218,11 +219,7 @@ pub(crate) struct SeriesRow {
 /// The look-back against the proposed size.
 #[derive(Debug)]
 pub(crate) struct ReplayRow {
-    pub(crate) points: u64,
-    pub(crate) breaching: u64,
-    pub(crate) days: u64,
-    pub(crate) breaching_days: u64,
-    pub(crate) bound: String,
+    pub(crate) told: String,
     pub(crate) breaches: Vec<String>,
 }
 
@@ -251,12 +248,14 @@ impl DetailView {
                 evidence.days_seen
             ),
             seasons: words::seasons(evidence),
-            forecast: evidence.forecast.as_ref().map(words::forecast),
+            risk: words::risk_told(recommendation),
+            forecast: (evidence.forecast.as_ref().map(words::forecast))
+                .or_else(|| evidence.outlook.as_ref().map(words::outlook)),
             unseen: evidence.unseen.join(", "),
             notes: evidence.notes.clone(),
             dimensions: dimensions(evidence),
             series: series(evidence),
-            replay: evidence.replay.as_ref().map(replay),
+            replay: evidence.replay.as_ref().map(|one| replay(recommendation.action, one)),
             checks: check_rows(view).collect(),
             steps: steps(view),
             first_seen: words::time(view.first_seen_at),
@@ -299,10 +298,21 @@ fn series(evidence: &Evidence) -> Vec<SeriesRow> {
     evidence.series.iter().map(row).collect()
 }
 
-fn replay(replay: &Replay) -> ReplayRow {
+fn replay(action: Action, replay: &Replay) -> ReplayRow {
+    let against = match action {
+        Action::StopIdleInstance => "what counts as use",
+        Action::DeleteUnattachedVolume
+        | Action::ResizeInstance
+        | Action::MigrateVolumeType
+        | Action::TuneVolume
+        | Action::TuneFunctionMemory
+        | Action::TuneGroupCapacity
+        | Action::ScheduleGroup
+        | Action::ResizeGroupInstances => "the proposed capacity",
+    };
     let breach = |breach: &trimtab_models::recommendation::Breach| {
         format!(
-            "{} to {}: {} at {} of the proposed capacity",
+            "{} to {}: {} at {} of {against}",
             words::time(breach.from),
             words::time(breach.until),
             breach.dimension,
@@ -310,11 +320,7 @@ fn replay(replay: &Replay) -> ReplayRow {
         )
     };
     ReplayRow {
-        points: replay.points,
-        breaching: replay.breaching_points,
-        days: replay.days,
-        breaching_days: replay.breaching_days,
-        bound: words::percent(replay.breach_upper_bound),
+        told: words::replay(action, replay),
         breaches: replay.breaches.iter().map(breach).collect(),
     }
 }

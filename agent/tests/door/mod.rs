@@ -50,6 +50,7 @@ mode = "datapilot"
 #[derive(Debug)]
 pub struct Door {
     pub agent: Arc<Agent>,
+    pub clock: ManualClock,
     pub address: SocketAddr,
     pub token: String,
     pub http: Client,
@@ -70,12 +71,17 @@ impl Drop for Door {
 impl Door {
     /// Opens an agent and serves it; `cycled` runs one cycle first.
     pub async fn open(open_page: bool, cycled: bool) -> Self {
+        Self::of(SCENARIO, open_page, cycled).await
+    }
+
+    /// The same on the account of another scenario.
+    pub async fn of(scenario: &str, open_page: bool, cycled: bool) -> Self {
         let state = tempfile::tempdir().expect("a temporary folder");
-        let scenario = Scenario::parse(SCENARIO).expect("the scenario above");
+        let scenario = Scenario::parse(scenario).expect("a scenario that is read");
         let settings = scenario_settings(&scenario, state.path(), None).expect("its settings");
         let clock = ManualClock::new(scenario.start);
         let world = World::new(&scenario, 7, Catalog::embedded());
-        let simulated = Simulated::new(world, Arc::new(clock));
+        let simulated = Simulated::new(world, Arc::new(clock.clone()));
         let agent = Arc::new(
             Agent::open(settings, simulated.ports(), Catalog::embedded())
                 .expect("an empty folder opens"),
@@ -104,7 +110,7 @@ impl Door {
         let token =
             read_token(&state.path().join("operator.token")).expect("the token was written");
         let http = Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
-        Self { agent, address, token, http, signals, open_changes, end: Some(end), state }
+        Self { agent, clock, address, token, http, signals, open_changes, end: Some(end), state }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

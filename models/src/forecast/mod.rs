@@ -41,7 +41,7 @@ use self::{
 use crate::{
     metric::Measure,
     recommendation::{ForecastSeen, SeasonSeen},
-    season::HOUR_S,
+    season::{self, HOUR_S, Hours},
     series::Series,
 };
 
@@ -122,6 +122,15 @@ fn quiet_hours(from_s: i64, steps: &[Quantiles]) -> Option<Vec<Timestamp>> {
     let mut hours: Vec<usize> = (0..steps.len()).collect();
     hours.sort_by(|one, other| steps[*one].p50.total_cmp(&steps[*other].p50).then(one.cmp(other)));
     hours.into_iter().take(QUIET_HOURS).map(at).collect()
+}
+
+/// The periods that a series is long enough to be tested for, hours, shortest first; empty when its grid does not fit hours.
+#[must_use]
+pub fn tested_h(series: &Series) -> Vec<u32> {
+    let Some(hours) = Hours::of(series) else { return Vec::new() };
+    let mut found = season::tested_h(&hours);
+    found.extend(month_end::is_tested(&hours).then_some(month_end::MONTH_H));
+    found
 }
 
 /// Forecasts a series for a day and a week; `None` when it covers less than two days or its grid does not fit hours.

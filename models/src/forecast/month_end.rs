@@ -12,10 +12,13 @@ use crate::{
 };
 
 /// The mean length of a month in hours: 365.2425 x 24 / 12.
-const MONTH_H: u32 = 730;
+pub(super) const MONTH_H: u32 = 730;
 
 /// Month ends that must have been seen.
 const SEEN_MIN: usize = 2;
+
+/// Hours of history below which nothing is looked for: thirty days, in which two month ends hardly lie.
+const HISTORY_H_MIN: usize = DAY_H * 30;
 
 /// Days on either side whose median is what the day would be otherwise: ten, so that each weekday is in it.
 const AROUND_DAYS: usize = 10;
@@ -39,7 +42,7 @@ pub(super) struct MonthEnd {
 impl MonthEnd {
     /// Reads the month ends of a whole history; `None` with fewer than two, or when they are like other days.
     pub(super) fn of(hours: &Hours) -> Option<Self> {
-        if hours.len() < DAY_H * 30 {
+        if hours.len() < HISTORY_H_MIN {
             return None;
         }
         let days = days(hours);
@@ -76,6 +79,12 @@ impl MonthEnd {
             times_seen: u32::try_from(self.times_seen).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// Whether a history holds enough month ends to be tested for them.
+pub(super) fn is_tested(hours: &Hours) -> bool {
+    let ends = days(hours).into_iter().filter(|(last, mean)| *last && !mean.is_nan());
+    hours.len() >= HISTORY_H_MIN && ends.count() >= SEEN_MIN
 }
 
 /// Whether an hour since the epoch lies on the last day of a month (UTC).
@@ -129,6 +138,7 @@ mod tests {
         assert_eq!(found.season(), SeasonSeen { period_h: 730, times_seen: 2 });
         assert!((30.0..=45.0).contains(&found.excess), "{}", found.excess);
         assert_eq!(MonthEnd::of(&hours(50, busy)), None, "one month end is none");
+        assert_eq!([62, 50, 20].map(|days| is_tested(&hours(days, busy))), [true, false, false]);
         assert_eq!(
             MonthEnd::of(&hours(62, |_, index| (index % 5) as f32)),
             None,

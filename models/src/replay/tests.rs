@@ -20,7 +20,7 @@ fn dimension(demand: &[f64], capacity: f64) -> ReplayDimension {
 #[test]
 fn stretches_are_found_and_sorted() {
     let gap = f64::NAN;
-    let replay = replay(&[dimension(&[3.0, 1.0, 3.0, 4.0, gap, 3.0, 2.0], 2.0)]);
+    let replay = replay(&[dimension(&[3.0, 1.0, 3.0, 4.0, gap, 3.0, 2.0], 2.0)], DAY_H);
     let replay = replay.expect("there are points");
     assert_eq!((replay.points, replay.breaching_points), (6, 4));
     let lengths: Vec<i64> = replay
@@ -36,7 +36,7 @@ fn stretches_are_found_and_sorted() {
 fn a_slot_counts_once() {
     let cpu = dimension(&[3.0, 1.0], 2.0);
     let memory = ReplayDimension { name: "memory", ..dimension(&[3.0, 3.0], 2.0) };
-    let replay = replay(&[cpu, memory]).expect("there are points");
+    let replay = replay(&[cpu, memory], DAY_H).expect("there are points");
     assert_eq!((replay.points, replay.breaching_points), (2, 2));
 }
 
@@ -61,7 +61,7 @@ fn bounds_are_known_figures() {
 }
 
 /// Hourly slots over `days` days, breaching at noon of the listed days and seen in `seen` hours of each.
-fn hourly(days: usize, breaching: &[usize], seen: usize) -> Replay {
+fn hourly(days: usize, breaching: &[usize], seen: usize, cycle_h: u32) -> Replay {
     let slot = |hour: usize| {
         let hit = breaching.contains(&(hour / 24)) && hour % 24 == 12;
         let there = hour % 24 < seen || hit || hour + 1 == 24 * days;
@@ -70,7 +70,7 @@ fn hourly(days: usize, breaching: &[usize], seen: usize) -> Replay {
     };
     let demand = (0..24 * days).filter_map(slot).collect();
     let dimension = ReplayDimension { name: "cpu", step_s: 3_600, demand, capacity: 2.0 };
-    replay(&[dimension]).expect("there are points")
+    replay(&[dimension], cycle_h).expect("there are points")
 }
 
 #[test]
@@ -89,10 +89,55 @@ fn days_are_the_trials() {
         ((4, &[0, 1, 2, 3], 24), (4, 4, 1.0)),
     ];
     for ((days, breaching, seen), (counted, hits, bound)) in cases {
-        let found = hourly(days, breaching, seen);
+        let found = hourly(days, breaching, seen, DAY_H);
         assert_eq!((found.days, found.breaching_days), (counted, hits), "{days} {breaching:?}");
         let found = found.breach_upper_bound;
         assert!((found - bound).abs() < 1e-9, "{days} {breaching:?}: {found} is not {bound}");
+    }
+}
+
+#[test]
+fn cycles_are_the_trials_of_the_bound() {
+    // (days, breaching days, hours of the cycle) -> cycles counted, breaching, bound. By hand, one-sided at 95 %:
+    // 0 of n: 1 - 0.05^(1/n); 1 of 2: sqrt(0.95); 1 of 4: the root of (1-p)^4 + 4p(1-p)^3 = 0.05; n of n: 1.
+    type Case<'a> = ((usize, &'a [usize], u32), (u64, u64, f64));
+    let cases: [Case<'_>; 10] = [
+        ((28, &[], 168), (4, 0, 0.527_129)),
+        ((14, &[], 168), (2, 0, 0.776_393)),
+        // Two days of one week are one breaching week of four.
+        ((28, &[9, 12], 168), (4, 1, 0.751_395)),
+        ((28, &[0, 8, 15, 22], 168), (4, 4, 1.0)),
+        // The first two weeks of four: of 3 neighbours 2 agree and 1 does not, r = 1/3: 2 weeks, 1 breaching.
+        ((28, &[1, 8], 168), (4, 2, 0.974_679)),
+        // Three days more than a week are less than half of another, four are more.
+        ((10, &[], 168), (1, 0, 0.95)),
+        ((11, &[], 168), (2, 0, 0.776_393)),
+        // A breach counts however little of its week was seen.
+        ((8, &[0], 168), (2, 1, 0.974_679)),
+        // A month of 730 hours: sixty days are one and 710 hours of the next.
+        ((60, &[], 730), (2, 0, 0.776_393)),
+        // Nothing shorter than a day is a cycle.
+        ((14, &[], 12), (14, 0, 0.192_640)),
+    ];
+    for ((days, breaching, cycle_h), (cycles, hits, bound)) in cases {
+        let found = hourly(days, breaching, 24, cycle_h);
+        let name = format!("{breaching:?} of {days} days by {cycle_h} h");
+        assert_eq!((found.cycles, found.breaching_cycles), (cycles, hits), "{name}");
+        assert_eq!(found.cycle_h, cycle_h.max(24), "{name}");
+        assert_eq!((found.days, found.breaching_days), (days as u64, breaching.len() as u64));
+        let found = found.breach_upper_bound;
+        assert!((found - bound).abs() < 1e-5, "{name}: {found} is not {bound}");
+    }
+}
+
+#[test]
+fn the_cycle_is_the_longest_season_and_at_least_a_day() {
+    let cases: [(&[u32], u32); 5] =
+        [(&[], 24), (&[1, 12], 24), (&[24], 24), (&[24, 168], 168), (&[168, 730], 730)];
+    for (periods_h, expect) in cases {
+        let season = |period_h: &u32| SeasonSeen { period_h: *period_h, times_seen: 2 };
+        let seasons: Vec<SeasonSeen> = periods_h.iter().map(season).collect();
+        assert_eq!(cycle_h(&seasons), expect, "{periods_h:?}");
     }
 }
 
@@ -107,7 +152,7 @@ fn a_long_look_back_is_no_trouble() {
 
 #[test]
 fn what_is_no_number_does_not_breach_and_infinity_does() {
-    let found = replay(&[dimension(&[1.0, f64::INFINITY, -5.0], 2.0)]).expect("points");
+    let found = replay(&[dimension(&[1.0, f64::INFINITY, -5.0], 2.0)], DAY_H).expect("points");
     assert_eq!((found.points, found.breaching_points), (3, 1));
 }
 
@@ -132,6 +177,6 @@ proptest! {
 
 #[test]
 fn nothing_to_compare_is_no_replay() {
-    assert_eq!(replay(&[]), None);
-    assert_eq!(replay(&[dimension(&[], 1.0)]), None);
+    assert_eq!(replay(&[], DAY_H), None);
+    assert_eq!(replay(&[dimension(&[], 1.0)], DAY_H), None);
 }

@@ -12,12 +12,14 @@ use crate::{
     evidence::{Interval, coverage_ratio, series_evidence},
     metric::{Measure, Metric, Statistic},
     money::Usd,
+    outlook::Outlook,
     recommendation::{
-        Action, Dimension, Evidence, PriceBasis, Recommendation, Replay, SavingBasis, SeasonSeen,
+        Action, Dimension, Evidence, ForecastSeen, PriceBasis, Recommendation, Replay, SavingBasis,
+        SeasonSeen,
     },
-    replay::ReplayDimension,
+    replay::{ReplayDimension, cycle_h, replay},
     resource::Kind,
-    risk::{Demand, TOLERANCE_RATIO},
+    risk::{CYCLE_H, Demand, TOLERANCE_RATIO},
     series::Series,
     spec::Spec,
 };
@@ -45,6 +47,49 @@ pub(super) struct Case<'a> {
     seen: BTreeMap<Measure, Series>,
     /// When the resource ran, within the look-back.
     running: Vec<Interval>,
+    /// What was seen of its rhythm, and what is to come.
+    ahead: AheadSeen,
+}
+
+/// What the series that says most about a resource shows of its rhythm and its future.
+#[derive(Debug, Clone)]
+pub(super) struct AheadSeen {
+    /// Seasons found.
+    pub(super) seasons: Vec<SeasonSeen>,
+    /// The periods that were tested, hours.
+    pub(super) tested_h: Vec<u32>,
+    /// The forecast, or why there is none.
+    pub(super) forecast: Result<ForecastSeen, String>,
+}
+
+impl AheadSeen {
+    /// Nothing, and why.
+    pub(super) const fn unknown(reason: String) -> Self {
+        Self { seasons: Vec::new(), tested_h: Vec::new(), forecast: Err(reason) }
+    }
+}
+
+/// A stated risk, with what it speaks of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct StatedRisk {
+    /// Probability, 0–1.
+    pub(super) probability: f64,
+    /// Hours of the cycle ahead.
+    pub(super) cycle_h: u32,
+    /// Whether it is an upper bound, not an estimate.
+    pub(super) is_bound: bool,
+}
+
+impl StatedRisk {
+    /// A probability by the model of sizes, for a week.
+    pub(super) const fn modelled(probability: f64) -> Self {
+        Self { probability, cycle_h: CYCLE_H, is_bound: false }
+    }
+
+    /// An upper bound for the next cycle.
+    pub(super) const fn bound(probability: f64, cycle_h: u32) -> Self {
+        Self { probability, cycle_h, is_bound: true }
+    }
 }
 
 /// What a kind has to say beyond its series.
@@ -54,8 +99,10 @@ pub(super) struct Finding {
     pub(super) decisive: Vec<Measure>,
     pub(super) dimensions: Vec<Dimension>,
     pub(super) replay: Option<Replay>,
-    /// Probability that the proposed size is too small in the coming week; `None` where none is stated.
-    pub(super) risk: Option<f64>,
+    /// Probability that what is proposed is too little; `None` where none is stated.
+    pub(super) risk: Option<StatedRisk>,
+    /// What is known of what is to come without a forecast; told only where there is none.
+    pub(super) outlook: Option<Outlook>,
     pub(super) capacity_ratio: f64,
     pub(super) lowers_performance: bool,
     pub(super) keeps_every_limit: bool,
@@ -109,7 +156,27 @@ impl<'a> Case<'a> {
         };
         let seen: BTreeMap<Measure, Series> = input.series.iter().filter_map(windowed).collect();
         let running = running(input, lookback, &seen);
-        Self { input, settings, catalog, seen, running }
+        Self { input, settings, catalog, seen, running, ahead: AheadSeen::unknown(String::new()) }
+    }
+
+    /// The same with what is known of its rhythm and its future.
+    pub(super) fn with_ahead(self, ahead: AheadSeen) -> Self {
+        Self { ahead, ..self }
+    }
+
+    /// What is known of the rhythm and the future.
+    pub(super) const fn ahead(&self) -> &AheadSeen {
+        &self.ahead
+    }
+
+    /// The length of the resource's cycle, hours.
+    pub(super) fn cycle_h(&self) -> u32 {
+        cycle_h(&self.ahead.seasons)
+    }
+
+    /// The look-back against what is proposed, by the resource's cycle; `None` when there is nothing to compare.
+    pub(super) fn replay(&self, replayed: &[ReplayDimension]) -> Option<Replay> {
+        replay(replayed, self.cycle_h())
     }
 
     /// The region's name.
@@ -180,12 +247,7 @@ impl<'a> Case<'a> {
     }
 
     /// The recommendation.
-    pub(super) fn recommendation(
-        &self,
-        proposal: Proposal,
-        finding: Finding,
-        seasons: &[SeasonSeen],
-    ) -> Recommendation {
+    pub(super) fn recommendation(&self, proposal: Proposal, finding: Finding) -> Recommendation {
         let resource = self.input.resource;
         let discount = self.settings.discount_ratio;
         let net = discount > 0.0;
@@ -201,8 +263,8 @@ impl<'a> Case<'a> {
             desired: proposal.desired,
             alternates: proposal.alternates,
             reason: proposal.reason,
-            risk: finding.risk,
-            evidence: self.evidence(finding, seasons),
+            risk: finding.risk.map(|risk| risk.probability),
+            evidence: self.evidence(finding),
             saving: saving.and_then(|(today, proposed)| today.checked_sub(proposed)),
             cost_today,
             price_basis: proposal.costs.map(|costs| costs.basis),
@@ -210,7 +272,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn evidence(&self, finding: Finding, seasons: &[SeasonSeen]) -> Evidence {
+    fn evidence(&self, finding: Finding) -> Evidence {
         let series: Vec<_> = self
             .seen
             .iter()
@@ -222,14 +284,25 @@ impl<'a> Case<'a> {
         let decisive = || series.iter().filter(|one| one.decisive);
         let oldest = decisive().filter_map(|one| one.oldest_at).min();
         let newest = decisive().filter_map(|one| one.newest_at).max();
+        let (forecast, outlook) = match &self.ahead.forecast {
+            Ok(forecast) => (Some(forecast.clone()), None),
+            Err(reason) => {
+                let unknown = Outlook::Unknown { reason: reason.clone() };
+                (None, Some(finding.outlook.unwrap_or(unknown)))
+            }
+        };
         Evidence {
             from: self.input.from,
             until: self.input.until,
             days_seen: oldest.zip(newest).map_or(0.0, days_between),
             dimensions: finding.dimensions,
-            seasons: seasons.to_vec(),
-            forecast: None,
+            seasons: self.ahead.seasons.clone(),
+            seasons_tested_h: self.ahead.tested_h.clone(),
+            forecast,
+            outlook,
             replay: finding.replay,
+            risk_cycle_h: finding.risk.map_or(CYCLE_H, |risk| risk.cycle_h),
+            risk_is_bound: finding.risk.is_some_and(|risk| risk.is_bound),
             capacity_ratio: finding.capacity_ratio,
             lowers_performance: finding.lowers_performance,
             keeps_every_limit: finding.keeps_every_limit,
@@ -279,13 +352,13 @@ fn days_between((from, until): (Timestamp, Timestamp)) -> f64 {
 }
 
 /// The highest risk of the dimensions that their proposed capacity is too small in the coming week; `None` without any.
-pub(super) fn risk_of(replayed: &[ReplayDimension]) -> Option<f64> {
+pub(super) fn risk_of(replayed: &[ReplayDimension]) -> Option<StatedRisk> {
     let risk = |dimension: &ReplayDimension| {
         let points = dimension.demand.iter().map(|(time_s, demand)| (*time_s, *demand as f32));
         let demand = Demand::of_points(&points.collect::<Vec<_>>(), dimension.step_s)?;
         Some(demand.risk(dimension.capacity, TOLERANCE_RATIO))
     };
-    replayed.iter().filter_map(risk).max_by(f64::total_cmp)
+    replayed.iter().filter_map(risk).max_by(f64::total_cmp).map(StatedRisk::modelled)
 }
 
 /// When the resource ran within the look-back.

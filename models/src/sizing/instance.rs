@@ -9,7 +9,7 @@ use super::{
         Need, carries, compute_ratio, ebs_bytes_s, ebs_iops, generation, is_limited, is_open,
         network_bytes_s,
     },
-    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN},
+    case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, StatedRisk},
     credits::slowed,
     settings::RiskRule,
     usage::{CPU, MEMORY, Risk, Usage},
@@ -19,10 +19,9 @@ use crate::{
     class::{Borrowed, Lender},
     demand::{highest, mean},
     metric::Statistic,
-    recommendation::{Action, Dimension, Recommendation, SeasonSeen},
-    replay::replay,
+    recommendation::{Action, Dimension, Recommendation},
     resource::{Instance, InstanceState},
-    risk::{Demand, TOLERANCE_RATIO},
+    risk::{CYCLE_H, Demand, TOLERANCE_RATIO},
     spec::{PowerState, Spec},
 };
 
@@ -60,11 +59,7 @@ fn hourly(one: &InstanceType, price: Option<Price>) -> f64 {
 ///
 /// # Errors
 /// Why none is recommended.
-pub(super) fn resize(
-    case: &Case<'_>,
-    instance: &Instance,
-    seasons: &[SeasonSeen],
-) -> Result<Recommendation, String> {
+pub(super) fn resize(case: &Case<'_>, instance: &Instance) -> Result<Recommendation, String> {
     if let Some(reason) = reason_fixed(instance) {
         return Err(reason);
     }
@@ -97,7 +92,7 @@ pub(super) fn resize(
         costs: costs(case, price, best.price),
     };
     let finding = finding(case, today, best, &usage, &need);
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
 }
 
 /// Why the instance's type cannot be changed at all.
@@ -352,10 +347,14 @@ fn finding(
     decisive.extend(usage.memory.as_ref().map(|_| MEMORY));
     Finding {
         decisive,
-        // What a saturated instance lacks is unknown, and so is the risk that more is not enough.
-        risk: (!usage.is_saturated()).then(|| offer.worst().probability),
+        // What a saturated instance lacks is unknown, so that nothing bounds the risk that more is not enough.
+        risk: Some(if usage.is_saturated() {
+            StatedRisk::bound(1.0, CYCLE_H)
+        } else {
+            StatedRisk::modelled(offer.worst().probability)
+        }),
         dimensions: dimensions(case, today, target, usage, need),
-        replay: replay(&usage.replayed(today, target)),
+        replay: case.replay(&usage.replayed(today, target)),
         capacity_ratio: compute.min(memory),
         lowers_performance: compute.min(memory) < 1.0
             || (is_limited(target) && !is_limited(today))

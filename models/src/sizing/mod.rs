@@ -25,13 +25,13 @@ use crate::{
     class::Borrowed,
     demand,
     evidence::Interval,
-    forecast::{SeriesForecast, forecast},
+    forecast::{SeriesForecast, forecast, tested_h},
     metric::{Measure, Metric, Statistic},
     recommendation::{NotSized, Recommendation},
     resource::{Arn, Detail, Resource},
     series::Series,
 };
-use case::Case;
+use case::{AheadSeen, Case};
 use settings::SizingSettings;
 
 /// What a resource is sized by.
@@ -89,19 +89,18 @@ pub fn recommend(
 ) -> Findings {
     let case = Case::new(input, settings, catalog);
     let forecast = forecast_of(&case);
-    let seasons = forecast.as_ref().map(|one| one.forecast.seasons.clone()).unwrap_or_default();
+    let ahead = ahead_of(&case, &forecast);
+    let (case, forecast) = (case.with_ahead(ahead), forecast.ok());
     let result = match &input.resource.detail {
-        Detail::Instance(one) => idle::stop(&case, one, &seasons)
-            .map_or_else(|| instance::resize(&case, one, &seasons), Ok),
-        Detail::Volume(one) => volume::tune(&case, one, &seasons),
-        Detail::Function(one) => function::tune(&case, one, &seasons),
-        Detail::Group(one) => group::recommend(&case, one, &seasons),
+        Detail::Instance(one) => {
+            idle::stop(&case, one).map_or_else(|| instance::resize(&case, one), Ok)
+        }
+        Detail::Volume(one) => volume::tune(&case, one),
+        Detail::Function(one) => function::tune(&case, one),
+        Detail::Group(one) => group::recommend(&case, one),
     };
     let (recommendations, not_sized) = match result {
-        Ok(mut recommendation) => {
-            recommendation.evidence.forecast = forecast.as_ref().and_then(SeriesForecast::seen);
-            (vec![recommendation], None)
-        }
+        Ok(recommendation) => (vec![recommendation], None),
         Err(reason) => {
             let arn = input.resource.reference.arn.clone();
             (Vec::new(), Some(NotSized { arn, reason }))
@@ -113,16 +112,50 @@ pub fn recommend(
 /// The forecast of the one series that quiet hours and charts rest on.
 ///
 /// One a resource, because the fit is the dearest part of sizing.
-fn forecast_of(case: &Case<'_>) -> Option<SeriesForecast> {
+///
+/// # Errors
+/// Why there is none.
+fn forecast_of(case: &Case<'_>) -> Result<SeriesForecast, String> {
+    let measure = telling(case)?;
+    let series = case
+        .series(measure.metric, measure.statistic)
+        .ok_or_else(|| format!("{measure} was not seen"))?;
+    let forecast = forecast(series).ok_or_else(|| {
+        format!("a forecast needs {measure} over two days in steps that fit an hour")
+    })?;
+    Ok(SeriesForecast { measure, forecast })
+}
+
+/// The series that says most about the resource.
+///
+/// A volume that nothing is attached to has none: what it did before says nothing of what it is now.
+fn telling(case: &Case<'_>) -> Result<Measure, String> {
     let (metric, statistic) = match &case.input.resource.detail {
         Detail::Instance(_) => (Metric::InstanceCpu, Statistic::Average),
         Detail::Group(_) => (Metric::GroupCpu, Statistic::Average),
         Detail::Function(_) => (Metric::FunctionInvocations, Statistic::Sum),
-        Detail::Volume(_) => (busier_way(case)?, Statistic::Sum),
+        Detail::Volume(one) if one.state == "available" => {
+            return Err("it is attached to nothing".to_owned());
+        }
+        Detail::Volume(_) => {
+            (busier_way(case).ok_or("its operations were not seen")?, Statistic::Sum)
+        }
     };
-    let series = case.series(metric, statistic)?;
-    let forecast = forecast(series)?;
-    Some(SeriesForecast { measure: Measure { metric, statistic }, forecast })
+    Ok(Measure { metric, statistic })
+}
+
+/// What the forecast and the seasons tested for it show.
+fn ahead_of(case: &Case<'_>, forecast: &Result<SeriesForecast, String>) -> AheadSeen {
+    let found = match forecast {
+        Ok(found) => found,
+        Err(reason) => return AheadSeen::unknown(reason.clone()),
+    };
+    let series = case.series(found.measure.metric, found.measure.statistic);
+    AheadSeen {
+        seasons: found.forecast.seasons.clone(),
+        tested_h: series.map(tested_h).unwrap_or_default(),
+        forecast: found.seen().ok_or_else(|| "its times are out of range".to_owned()),
+    }
 }
 
 /// Reads or writes of a volume, whichever are more.

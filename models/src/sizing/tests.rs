@@ -1,5 +1,6 @@
 //! The sizers through their one entrance: tables of cases, and properties against brute force.
 
+mod evidence;
 mod fleet;
 mod functions;
 mod groups;

@@ -90,22 +90,10 @@ fn modify(volume_id: &str, spec: VolumeSpec) -> Operation {
 
 fn evidence(second: i64) -> Evidence {
     Evidence {
-        from: at(second - DAY_S),
-        until: at(second),
         days_seen: 30.0,
-        series: Vec::new(),
-        dimensions: Vec::new(),
-        seasons: Vec::new(),
-        forecast: None,
-        replay: None,
         capacity_ratio: 0.5,
         lowers_performance: true,
-        keeps_every_limit: false,
-        explores: false,
-        invocations: None,
-        invocation_days: None,
-        unseen: Vec::new(),
-        notes: Vec::new(),
+        ..Evidence::nothing(at(second - DAY_S), at(second))
     }
 }
 

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     catalog::{ApiWord, Architecture, FunctionUse},
     money::Usd,
-    recommendation::{Action, Dimension, PriceBasis, Recommendation, SeasonSeen},
-    replay::{ReplayDimension, replay},
+    recommendation::{Action, Dimension, PriceBasis, Recommendation},
+    replay::ReplayDimension,
     resource::Function,
     spec::Spec,
 };
@@ -73,11 +73,7 @@ enum Basis {
 ///
 /// # Errors
 /// Why none is recommended.
-pub(super) fn tune(
-    case: &Case<'_>,
-    function: &Function,
-    seasons: &[SeasonSeen],
-) -> Result<Recommendation, String> {
+pub(super) fn tune(case: &Case<'_>, function: &Function) -> Result<Recommendation, String> {
     if function.capacity_provider {
         return Err("a capacity provider runs it, which its memory does not pay for".to_owned());
     }
@@ -95,7 +91,7 @@ pub(super) fn tune(
         reason: trial.reason(choice),
         costs: trial.costs(choice.memory_mb),
     };
-    Ok(case.recommendation(proposal, trial.finding(choice), seasons))
+    Ok(case.recommendation(proposal, trial.finding(choice)))
 }
 
 impl Trial<'_> {
@@ -283,7 +279,7 @@ impl Trial<'_> {
                 capacity_proposed: new,
             }],
             risk: risk_of(&replayed),
-            replay: replay(&replayed),
+            replay: self.case.replay(&replayed),
             capacity_ratio: new / today.max(1.0),
             lowers_performance: new < today,
             explores: choice.basis == Basis::Try,

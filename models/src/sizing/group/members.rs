@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use super::{CPU, IN_SERVICE, Usage, costs_of};
 use crate::{
     metric::{Measure, Metric, Statistic},
-    recommendation::{Action, Recommendation, SeasonSeen},
+    recommendation::{Action, Recommendation},
     resource::{Group, LaunchTemplate, Resource},
     series::Series,
     sizing::{
         SizingInput,
-        case::{CHANGE_MIN, Case, Finding, Proposal},
+        case::{CHANGE_MIN, Case, Finding, Proposal, StatedRisk},
         instance,
     },
     spec::Spec,
@@ -31,7 +31,6 @@ pub(super) fn resize(
     case: &Case<'_>,
     group: &Group,
     (usage, scaled): (&Usage, bool),
-    seasons: &[SeasonSeen],
 ) -> Result<Recommendation, String> {
     let (resource, member_type) = observed_member(case, group)?;
     let found = as_instance(case, resource, usage, (group.desired_capacity, scaled))?;
@@ -63,14 +62,18 @@ pub(super) fn resize(
         decisive,
         dimensions: evidence.dimensions,
         replay: evidence.replay,
-        risk: found.risk,
+        risk: found.risk.map(|probability| StatedRisk {
+            probability,
+            cycle_h: evidence.risk_cycle_h,
+            is_bound: evidence.risk_is_bound,
+        }),
         capacity_ratio: evidence.capacity_ratio,
         lowers_performance: evidence.lowers_performance,
         unseen: evidence.unseen,
         notes,
         ..Finding::default()
     };
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
 }
 
 /// Why the type cannot be changed by a new version of the launch template and an instance refresh.
@@ -129,9 +132,10 @@ fn as_instance(
     let cpu = Series::of_points(points, usage.step_s).ok_or("no slot was seen")?;
     let series = BTreeMap::from([(MEMBER_CPU, cpu)]);
     let input = SizingInput { resource: member, series: &series, borrowed: None, ..*case.input };
-    let case = Case::new(&input, case.settings, case.catalog);
+    // The members have the group's rhythm.
+    let case = Case::new(&input, case.settings, case.catalog).with_ahead(case.ahead().clone());
     let instance = member.instance().ok_or("a member is no instance")?;
-    instance::resize(&case, instance, &[])
+    instance::resize(&case, instance)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::{
     demand::hourly_highest,
     metric::{Measure, Metric, Statistic},
     quantile::quantile,
-    recommendation::{Action, Dimension, Recommendation, SeasonSeen},
-    replay::{ReplayDimension, replay},
+    recommendation::{Action, Dimension, Recommendation},
+    replay::ReplayDimension,
     resource::{Group, InstanceState, Resource, scaled_by_others},
     spec::Spec,
 };
@@ -65,19 +65,15 @@ struct Bounds {
 ///
 /// # Errors
 /// Why none are recommended.
-pub(super) fn recommend(
-    case: &Case<'_>,
-    group: &Group,
-    seasons: &[SeasonSeen],
-) -> Result<Recommendation, String> {
+pub(super) fn recommend(case: &Case<'_>, group: &Group) -> Result<Recommendation, String> {
     if let Some(reason) = reason_left_alone(group) {
         return Err(reason);
     }
     let scaled = scaled_by_others(case.input.resource, group);
     let usage = usage(case, group, scaled)?;
     let today = bounds_of(group);
-    let tuned = tune(case, group, (&usage, today, scaled), seasons);
-    let resized = members::resize(case, group, (&usage, scaled), seasons);
+    let tuned = tune(case, group, (&usage, today, scaled));
+    let resized = members::resize(case, group, (&usage, scaled));
     match (tuned, resized) {
         // More members for a load that lacks them come before any saving.
         (Ok(tuned), Ok(resized)) => {
@@ -85,11 +81,9 @@ pub(super) fn recommend(
             Ok(if relieves || tuned.saving >= resized.saving { tuned } else { resized })
         }
         (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-        (Err(fits), Err(kept)) => {
-            rise::schedule(case, group, &usage, today, seasons).map_err(|reason| {
-                format!("{fits}; no other type of members: {kept}; no schedule: {reason}")
-            })
-        }
+        (Err(fits), Err(kept)) => rise::schedule(case, group, &usage, today).map_err(|reason| {
+            format!("{fits}; no other type of members: {kept}; no schedule: {reason}")
+        }),
     }
 }
 
@@ -98,7 +92,6 @@ fn tune(
     case: &Case<'_>,
     group: &Group,
     (usage, today, scaled): (&Usage, Bounds, bool),
-    seasons: &[SeasonSeen],
 ) -> Result<Recommendation, String> {
     if group.schedule.iter().any(|action| action.is_own()) {
         return Err("its floor follows the schedule that Trimtab set up".to_owned());
@@ -128,9 +121,9 @@ fn tune(
         reason: reason(case, today, bounds, scaled),
         costs: costs(case, group, old, new),
     };
-    let mut finding = finding(usage, today, bounds, scaled);
+    let mut finding = finding(case, usage, (today, bounds), scaled);
     finding.notes.extend(advice(case, group, usage));
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
 }
 
 fn reason_left_alone(group: &Group) -> Option<String> {
@@ -359,7 +352,12 @@ fn reason(case: &Case<'_>, today: Bounds, bounds: Bounds, scaled: bool) -> Strin
     )
 }
 
-fn finding(usage: &Usage, today: Bounds, bounds: Bounds, scaled: bool) -> Finding {
+fn finding(
+    case: &Case<'_>,
+    usage: &Usage,
+    (today, bounds): (Bounds, Bounds),
+    scaled: bool,
+) -> Finding {
     let (old, new) = if scaled && bounds.max == today.max {
         (today.min, bounds.min)
     } else if scaled {
@@ -390,7 +388,7 @@ fn finding(usage: &Usage, today: Bounds, bounds: Bounds, scaled: bool) -> Findin
             capacity_proposed: ceiling,
         }],
         risk: risk_of(&replayed),
-        replay: replay(&replayed),
+        replay: case.replay(&replayed),
         capacity_ratio: falls,
         lowers_performance: bounds.desired < today.desired || bounds.min < today.min,
         unseen: if usage.counted { Vec::new() } else { vec!["instances".to_owned()] },

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use super::{Bounds, CPU, IN_SERVICE, Slot, Usage, ahead::DAY_H, costs, whole};
 use crate::{
-    recommendation::{Action, Dimension, Recommendation, SeasonSeen},
+    recommendation::{Action, Dimension, Recommendation},
     recurrence::{Recurrence, weekday},
-    replay::{ReplayDimension, replay},
+    replay::ReplayDimension,
     resource::{Group, scaled_by_others},
     season::HOUR_S,
     sizing::case::{CHANGE_MIN, Case, Finding, Proposal, risk_of},
@@ -86,7 +86,6 @@ pub(super) fn schedule(
     group: &Group,
     usage: &Usage,
     today: Bounds,
-    seasons: &[SeasonSeen],
 ) -> Result<Recommendation, String> {
     if let Some(reason) = reason_not_scheduled(case, group, usage) {
         return Err(reason);
@@ -123,13 +122,13 @@ pub(super) fn schedule(
         reason: reason(&rises, &short, &room, today),
         costs: costs(case, group, old, new),
     };
-    let mut finding = finding(usage, &short, &room, &with)?;
+    let mut finding = finding(case, usage, (&short, &room), &with)?;
     finding.notes.push(format!(
         "in the look-back {relieved} of {} slots that went short would not have; {:.1} members on average instead of {old:.1}",
         short.len(),
         new
     ));
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
 }
 
 fn reason_not_scheduled(case: &Case<'_>, group: &Group, usage: &Usage) -> Option<String> {
@@ -282,9 +281,9 @@ fn reason(rises: &[Rise], short: &[Slot], room: &Room, today: Bounds) -> String 
 
 /// The look-back with the schedule, in shares of the members that leave the room.
 fn finding(
+    case: &Case<'_>,
     usage: &Usage,
-    short: &[Slot],
-    room: &Room,
+    (short, room): (&[Slot], &Room),
     with: &dyn Fn(&Slot) -> f64,
 ) -> Result<Finding, String> {
     let excess = |slot: &&Slot| room.least(slot) - slot.served;
@@ -314,7 +313,7 @@ fn finding(
             capacity_proposed: with(worst),
         }],
         risk: risk_of(&replayed),
-        replay: replay(&replayed),
+        replay: case.replay(&replayed),
         capacity_ratio,
         lowers_performance: false,
         ..Finding::default()

@@ -146,14 +146,14 @@ fn memory_is_risked_for_no_point_and_unseen_memory_not_at_all() {
 }
 
 #[test]
-fn the_saturated_grow_and_state_no_risk() {
+fn the_saturated_grow_and_nothing_bounds_their_risk() {
     let cpu = series((0..SLOTS).map(|slot| if slot % 20 == 0 { 100.0 } else { 60.0 }).collect());
     for preset in Preset::ALL {
         let all = usage(cpu.clone(), Some(50.0), 1e6);
         let found = one(size(&instance(plain_instance("c7i.xlarge")), &all, &by(preset)));
         let found = found.expect("it is saturated");
         assert!(type_of(&found).vcpu > 4 && !found.evidence.lowers_performance);
-        assert_eq!(found.risk, None);
+        assert_eq!((found.risk, found.evidence.risk_is_bound), (Some(1.0), true));
     }
 }
 

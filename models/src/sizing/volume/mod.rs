@@ -8,14 +8,17 @@
 mod credit;
 mod performance;
 
-use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, risk_of};
+use jiff::Timestamp;
+
+use super::case::{CHANGE_MIN, Case, Costs, Finding, Proposal, STEP_MIN, StatedRisk, risk_of};
 use crate::{
     catalog::{GP3_IOPS_INCLUDED, GP3_MIBPS_INCLUDED},
     demand::{highest, rates, total},
     metric::{Measure, Metric, Statistic},
     money::Usd,
-    recommendation::{Action, Dimension, Recommendation, SeasonSeen},
-    replay::{ReplayDimension, replay},
+    outlook::Outlook,
+    recommendation::{Action, Dimension, Recommendation, Replay},
+    replay::ReplayDimension,
     resource::{Arn, InstanceState, Resource, Volume},
     series::Series,
     spec::{Gone, Spec, VolumeSpec},
@@ -45,6 +48,11 @@ const KEEP_COST_MAX: f64 = 0.05;
 const IOPS_STEP: u32 = 100;
 const MIBPS_STEP: u32 = 5;
 
+/// What a volume that is to be deleted may become.
+const ATTACHED: &str = "attached";
+/// A day, seconds: by each of them it is known whether a volume was attached.
+const DAY_STEP_S: u32 = 86_400;
+
 /// What was used of a volume.
 struct Usage {
     ops: Series,
@@ -64,13 +72,9 @@ impl Usage {
 ///
 /// # Errors
 /// Why none is recommended.
-pub(super) fn tune(
-    case: &Case<'_>,
-    volume: &Volume,
-    seasons: &[SeasonSeen],
-) -> Result<Recommendation, String> {
+pub(super) fn tune(case: &Case<'_>, volume: &Volume) -> Result<Recommendation, String> {
     if volume.state == "available" {
-        return delete(case, volume, seasons);
+        return delete(case, volume);
     }
     if let Some(reason) = reason_left_alone(case, volume) {
         return Err(reason);
@@ -102,15 +106,11 @@ pub(super) fn tune(
         alternates: Vec::new(),
         costs: Some(costs),
     };
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
 }
 
 /// A volume that is attached to nothing.
-fn delete(
-    case: &Case<'_>,
-    volume: &Volume,
-    seasons: &[SeasonSeen],
-) -> Result<Recommendation, String> {
+fn delete(case: &Case<'_>, volume: &Volume) -> Result<Recommendation, String> {
     let since = volume
         .detached_since
         .ok_or("it is attached to nothing, but since when was not observed yet")?;
@@ -123,12 +123,33 @@ fn delete(
         reason: format!("nothing has been attached to it since {since}"),
         costs,
     };
+    let replay = unattached(case, since);
+    let bound = replay.breach_upper_bound;
     let finding = Finding {
+        risk: Some(StatedRisk::bound(bound, replay.cycle_h)),
+        outlook: Some(Outlook::event(ATTACHED, replay.cycle_h, bound)),
+        replay: Some(replay),
         lowers_performance: true,
         notes: vec!["a snapshot is kept, and costs too; a restored volume has a new id".to_owned()],
         ..Finding::default()
     };
-    Ok(case.recommendation(proposal, finding, seasons))
+    Ok(case.recommendation(proposal, finding))
+}
+
+/// The days since the volume was first seen detached, on none of which it was attached: attached, it would need to be there.
+///
+/// Whole days, each one trial; before the first is over nothing bounds that it is attached.
+fn unattached(case: &Case<'_>, since: Timestamp) -> Replay {
+    let until_s = case.input.until.as_second();
+    let days = (until_s - since.as_second()).max(0) / i64::from(DAY_STEP_S);
+    let ends = (1..=days).rev().map(|back| until_s - back * i64::from(DAY_STEP_S));
+    let never = ReplayDimension {
+        name: ATTACHED,
+        step_s: DAY_STEP_S,
+        demand: ends.map(|time_s| (time_s, 0.0)).collect(),
+        capacity: 0.0,
+    };
+    case.replay(&[never]).unwrap_or_else(|| Replay::of_nothing(case.cycle_h(), 1.0))
 }
 
 fn reason_left_alone(case: &Case<'_>, volume: &Volume) -> Option<String> {
@@ -328,12 +349,18 @@ fn finding(
     let measure = |metric| Measure { metric, statistic: Statistic::Sum };
     let kept = keeps_every_limit(&volume.spec, desired);
     let replayed = usage.zip(performance(desired)).map(|(usage, new)| replayed(usage, new));
+    // Without use there is nothing to compare; where every limit is kept, nothing that today's volume carries can breach.
+    let unseen = kept.then(|| Replay::of_nothing(case.cycle_h(), 0.0));
     Finding {
         decisive: usage.map_or_else(Vec::new, |_| metrics.map(measure).to_vec()),
         dimensions: rows.into_iter().flatten().collect(),
         // What keeps every limit carries whatever today's volume carries.
-        risk: if kept { Some(0.0) } else { replayed.as_ref().and_then(|of| risk_of(of)) },
-        replay: replayed.as_ref().and_then(|of| replay(of)),
+        risk: if kept {
+            Some(StatedRisk::modelled(0.0))
+        } else {
+            replayed.as_ref().and_then(|of| risk_of(of))
+        },
+        replay: replayed.as_ref().and_then(|of| case.replay(of)).or(unseen),
         capacity_ratio: iops.min(mibps),
         lowers_performance: iops < 1.0 || mibps < 1.0,
         keeps_every_limit: kept,
