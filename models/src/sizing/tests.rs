@@ -8,4 +8,5 @@ mod instances;
 mod judged;
 mod recorded;
 mod risks;
+mod version;
 mod volumes;

@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// The series of a resource.
+pub(super) type Measured = Vec<(Measure, Series)>;
+
 /// A Tuesday at midnight, UTC.
 pub(super) const START_S: i64 = 1_790_640_000;
 /// 14 days of 5-minute slots.

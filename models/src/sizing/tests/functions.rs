@@ -1,7 +1,8 @@
 //! Functions: smaller, larger, and not at all.
 
 use super::fleet::{
-    CATALOG, SLOTS, START_S, measure, one, resource, series, settings, size, size_after, steady,
+    CATALOG, Measured, SLOTS, START_S, measure, one, resource, series, settings, size, size_after,
+    steady,
 };
 use crate::{
     catalog::{Architecture, FunctionUse},
@@ -143,6 +144,17 @@ fn history(sizes: &[(u32, f32)], used_mb: f32) -> (Vec<SizeInForce>, Vec<(Measur
         (MEMORY, steady(used_mb, used_mb)),
     ];
     (in_force.collect(), all)
+}
+
+/// A function of each kind of finding, with its series and the sizes that it has had.
+pub(super) fn each() -> Vec<(Resource, Measured, Vec<SizeInForce>)> {
+    let (sizes, seen) = history(&[(512, 520.0), (1_024, 500.0)], 90.0);
+    vec![
+        (function(plain(1_024)), usage(Some(200.0), 200.0), Vec::new()),
+        (function(plain(512)), usage(Some(500.0), 200.0), Vec::new()),
+        (function(plain(512)), usage(None, 200.0), Vec::new()),
+        (function(plain(1_024)), seen, sizes),
+    ]
 }
 
 fn tried(

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::fleet::{
-    SLOTS, instance, measure, one, plain_instance, resource, series, settings, size, size_among,
-    steady,
+    Measured, SLOTS, instance, measure, one, plain_instance, resource, series, settings, size,
+    size_among, steady,
 };
 use crate::{
     metric::{Measure, Metric, Statistic},
@@ -214,6 +214,18 @@ fn template(version: &str) -> LaunchTemplate {
         number: Some(3),
         instance_type: Some("m5.2xlarge".to_owned()),
     }
+}
+
+/// A group of each kind of finding, with its series.
+pub(super) fn each() -> Vec<(Resource, Measured)> {
+    let calm = |percent, count| usage(steady(percent, percent + 2.0), Some(steady(count, count)));
+    vec![
+        (group(plain(2, 10, 10)), usage(daily(12.0, 50.0, 9, 11), Some(steady(10.0, 10.0)))),
+        (group(scaled(10, 20, 10)), usage(daily(15.0, 58.0, 12, 24), Some(steady(10.0, 10.0)))),
+        (group(scaled(4, 20, 4)), late_rise(true)),
+        (group(plain(5, 5, 5)), calm(58.0, 5.0)),
+        (group(oversized(Some(template("3")))), calm(20.0, 2.0)),
+    ]
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::fleet::{
-    CATALOG, SLOTS, START_S, at, instance, measure, one, plain_instance, resource, series,
-    settings, size, size_among, steady,
+    CATALOG, Measured, SLOTS, START_S, at, instance, measure, one, plain_instance, resource,
+    series, settings, size, size_among, steady,
 };
 use crate::{
     metric::{Measure, Metric, Statistic},
@@ -58,6 +58,24 @@ fn usage(iops: [f32; 2], mibps: [f32; 2]) -> Vec<(Measure, Series)> {
 fn desired(found: &Recommendation) -> VolumeSpec {
     let Spec::Volume(spec) = &found.desired else { panic!("{:?} is no volume", found.desired) };
     spec.clone()
+}
+
+/// A volume of each kind of finding, with its series.
+pub(super) fn each() -> Vec<(Resource, Measured)> {
+    let calm = || usage([10.0, 100.0], [1.0, 10.0]);
+    let busy = || usage([1_000.0, 2_000.0], [20.0, 100.0]);
+    let mut loose = attached(spec("gp3", 100, None, None));
+    (loose.state, loose.detached_since) = ("available".to_owned(), Some(at(START_S)));
+    loose.attachments.clear();
+    let of = |spec| volume(attached(spec));
+    vec![
+        (of(spec("gp2", 100, Some(300), None)), calm()),
+        (of(spec("gp2", 900, Some(2_700), None)), Vec::new()),
+        (of(spec("gp3", 500, Some(12_000), Some(500))), busy()),
+        (of(spec("io1", 500, Some(10_000), None)), busy()),
+        (of(spec("gp3", 100, Some(3_000), Some(125))), busy()),
+        (volume(loose), Vec::new()),
+    ]
 }
 
 #[test]
