@@ -16,6 +16,7 @@ use trimtab_policies::{
 };
 
 use crate::{
+    canary,
     ledger::{Ledger, LedgerError},
     ports::{self, Place, Ports},
     probe::place_of,
@@ -308,11 +309,21 @@ async fn see(ports: &Ports, change: &Change) -> Seen {
         }
         _ => None,
     };
+    let made = match kind {
+        Some(StepKind::PublishVersion { memory_mb, behind, .. }) => {
+            canary::published(&resource, behind, *memory_mb)
+        }
+        Some(StepKind::ShiftAlias { .. } | StepKind::AwaitCanary { .. }) => {
+            canary::made_before(change)
+        }
+        _ => made,
+    };
+    let canary = canary::see(ports, change).await;
     let targets = match kind.and_then(StepKind::as_registration) {
         Some(registration) => targets(ports, &place, &registration.group_arn).await,
         None => None,
     };
-    Seen { resource, status, made, targets }
+    Seen { resource, status, made, targets, canary }
 }
 
 /// The resource of a change as it is now.

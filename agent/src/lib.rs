@@ -9,6 +9,7 @@ pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod begin;
+mod canary;
 pub mod cli;
 pub mod clock;
 pub mod cycle;

@@ -15,7 +15,7 @@ use trimtab_models::{
     series::Series,
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission, Target},
+    facts::{Alarm, InstanceStatus, Permission, Runs, Target},
     operations::{Failure, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -56,6 +56,21 @@ pub enum Fetched {
     Partial(Series),
     /// The query failed, with CloudWatch's words.
     Failed(String),
+}
+
+/// The runs of versions that an alias shares its calls between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsQuery {
+    /// The function's name.
+    pub function_name: String,
+    /// The alias through which they are called.
+    pub alias: String,
+    /// The versions.
+    pub versions: Vec<String>,
+    /// From when, seconds since the epoch, a whole minute.
+    pub from_s: i64,
+    /// Until when (exclusive), seconds since the epoch, a whole minute.
+    pub until_s: i64,
 }
 
 /// The result of `Observe::series`: one entry per query, in the same order.
@@ -141,6 +156,13 @@ pub trait Observe: Send + Sync + std::fmt::Debug {
 
     /// The targets of one target group, with their health.
     async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure>;
+
+    /// What the runs of each version came to, by version; one without runs has none, which is not the same as unknown.
+    async fn runs(
+        &self,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure>;
 
     /// The account that the credentials belong to; it must be the one configured.
     async fn caller(&self, place: &Place) -> Result<String, Failure>;

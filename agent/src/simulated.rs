@@ -14,7 +14,7 @@ use trimtab_models::{
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission, Target},
+    facts::{Alarm, InstanceStatus, Permission, Runs, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -23,7 +23,7 @@ use trimtab_simulations::world::World;
 
 use crate::ports::{
     Act, Clock, Fetched, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection,
-    SeriesQuery,
+    RunsQuery, SeriesQuery,
 };
 
 /// A world that several tasks look at and write to.
@@ -198,6 +198,12 @@ impl Observe for Simulated {
     async fn targets(&self, _: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
         let now = self.clock.now();
         self.world().targets(group_arn, now)
+    }
+
+    async fn runs(&self, _: &Place, query: &RunsQuery) -> Result<BTreeMap<String, Runs>, Failure> {
+        let now = self.clock.now();
+        let span = (query.from_s, query.until_s);
+        self.world().runs(&query.function_name, &query.versions, span, now)
     }
 
     async fn caller(&self, _: &Place) -> Result<String, Failure> {

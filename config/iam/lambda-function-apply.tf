@@ -1,9 +1,11 @@
 data "aws_iam_policy_document" "trimtab_apply" {
   # lambda:UpdateFunctionConfiguration: sets the memory; IAM cannot limit it to that
+  # lambda:PublishVersion: makes a version of the new memory for callers of an alias
+  # lambda:UpdateAlias: gives that version a share of the alias's calls, then all; takes it back
   statement {
     sid       = "LambdaApply"
     effect    = "Allow"
-    actions   = ["lambda:UpdateFunctionConfiguration"]
+    actions   = ["lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionConfiguration"]
     resources = ["arn:aws:lambda:*:*:function:*"]
   }
 
@@ -11,7 +13,7 @@ data "aws_iam_policy_document" "trimtab_apply" {
   statement {
     sid       = "Excluded"
     effect    = "Deny"
-    actions   = ["lambda:UpdateFunctionConfiguration"]
+    actions   = ["lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionConfiguration"]
     resources = ["*"]
 
     condition {

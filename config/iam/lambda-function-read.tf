@@ -13,10 +13,11 @@ data "aws_iam_policy_document" "trimtab_read" {
   # lambda:ListAliases: whether calls go through an alias
   # lambda:ListVersionsByFunction: which versions an alias may serve
   # lambda:GetFunctionConfiguration: one function as it is now
+  # lambda:ListProvisionedConcurrencyConfigs: whether an alias keeps environments warm
   statement {
     sid       = "LambdaRead"
     effect    = "Allow"
-    actions   = ["lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListFunctions", "lambda:ListTags", "lambda:ListVersionsByFunction"]
+    actions   = ["lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListFunctions", "lambda:ListProvisionedConcurrencyConfigs", "lambda:ListTags", "lambda:ListVersionsByFunction"]
     resources = ["*"]
   }
 }

@@ -2,6 +2,7 @@
 //!
 //! Not here: what they are configured to be (`spec`) and what is recommended (`recommendation`).
 
+mod function;
 mod group;
 
 use std::{collections::BTreeMap, fmt};
@@ -9,6 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::function::{Alias, Function, Published};
 pub use self::group::{
     EXTERNAL_SCALER_TAGS, Group, LaunchTemplate, Member, Refresh, ScheduledAction, scaled_by_others,
 };
@@ -116,7 +118,7 @@ impl Resource {
                 },
             },
             Detail::Volume(volume) => Spec::Volume(volume.spec.clone()),
-            Detail::Function(function) => Spec::Function { memory_mb: function.memory_mb },
+            Detail::Function(function) => Spec::Function { memory_mb: function.served_memory_mb() },
             Detail::Group(group) => Spec::Group {
                 min_size: group.min_size,
                 max_size: group.max_size,
@@ -355,35 +357,4 @@ pub struct Volume {
     /// Since when *we* have seen it unattached, without a break.
     #[serde(default)]
     pub detached_since: Option<Timestamp>,
-}
-
-/// A Lambda function's unpublished version (`$LATEST`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Function {
-    /// Configured memory, MB.
-    pub memory_mb: u32,
-    /// Configured timeout, seconds.
-    pub timeout_s: u32,
-    /// `x86_64` or `arm64`.
-    pub architecture: String,
-    /// The runtime's name; `None` for container images.
-    #[serde(default)]
-    pub runtime: Option<String>,
-    /// `Active`, `Inactive`, `Pending` or `Failed`.
-    pub state: String,
-    /// `Successful`, `InProgress` or `Failed`.
-    pub last_update_status: String,
-    /// Changes with every update; makes the next one conditional.
-    #[serde(default)]
-    pub revision_id: Option<String>,
-    /// The code's SHA-256 as Lambda states it.
-    #[serde(default)]
-    pub code_sha256: Option<String>,
-    /// Names of aliases; a function served through one is not changed by changing `$LATEST`.
-    #[serde(default)]
-    pub aliases: Vec<String>,
-    /// How many versions are published.
-    pub published_versions: u32,
-    /// Whether a capacity provider (managed instances) runs it.
-    pub capacity_provider: bool,
 }

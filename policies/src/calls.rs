@@ -117,6 +117,11 @@ pub const TABLE: &[Call] = &[
     read("lambda:ListAliases", FUNCTIONS, "whether calls go through an alias"),
     read("lambda:ListVersionsByFunction", FUNCTIONS, "which versions an alias may serve"),
     read("lambda:GetFunctionConfiguration", FUNCTIONS, "one function as it is now"),
+    read(
+        "lambda:ListProvisionedConcurrencyConfigs",
+        FUNCTIONS,
+        "whether an alias keeps environments warm",
+    ),
     read("autoscaling:DescribeAutoScalingGroups", EC2_AND_GROUPS, "finds groups and members"),
     read("autoscaling:DescribePolicies", GROUPS, "whether somebody else scales the group"),
     read("autoscaling:DescribeScheduledActions", GROUPS, "what is scheduled already"),
@@ -192,6 +197,18 @@ pub const TABLE: &[Call] = &[
         FUNCTIONS,
         (Target::Function, Limit::Free),
         "sets the memory; IAM cannot limit it to that",
+    ),
+    apply(
+        "lambda:PublishVersion",
+        FUNCTIONS,
+        (Target::Function, Limit::Free),
+        "makes a version of the new memory for callers of an alias",
+    ),
+    apply(
+        "lambda:UpdateAlias",
+        FUNCTIONS,
+        (Target::Function, Limit::Free),
+        "gives that version a share of the alias's calls, then all; takes it back",
     ),
     apply(
         "autoscaling:UpdateAutoScalingGroup",

@@ -132,3 +132,22 @@ impl Facts {
         measure.to_string()
     }
 }
+
+/// What the runs of one version of a function came to in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Runs {
+    /// How many there were.
+    pub runs: f64,
+    /// How many of its calls failed or were throttled.
+    pub failed: f64,
+    /// The time that they took together, milliseconds.
+    pub total_ms: f64,
+}
+
+impl Runs {
+    /// The share of calls that failed; `None` without any.
+    #[must_use]
+    pub fn failed_share(&self) -> Option<f64> {
+        (self.runs >= 1.0).then(|| self.failed / self.runs)
+    }
+}

@@ -3,6 +3,7 @@
 //! Each test changes the one thing that it is about. Not here: any expectation.
 
 mod ahead;
+mod function;
 mod group;
 mod world;
 
@@ -37,6 +38,7 @@ use crate::{
 };
 
 pub(crate) use ahead::forecast;
+pub(crate) use function::{alias, aliased_function, published};
 pub(crate) use group::{at_version, group, put, refreshing, rise, scaled_group, templated_group};
 pub(crate) use world::{World, verdict};
 
@@ -218,6 +220,9 @@ pub(crate) fn function(id: &str) -> Resource {
         revision_id: Some("r1".to_owned()),
         code_sha256: None,
         aliases: Vec::new(),
+        served: None,
+        newest: None,
+        provisioned: None,
         published_versions: 0,
         capacity_provider: false,
     };

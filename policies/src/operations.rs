@@ -154,6 +154,37 @@ pub enum Operation {
         /// The group's name.
         group_name: String,
     },
+    /// Publish `$LATEST` as a version; Lambda answers with the version before where nothing has changed since.
+    PublishVersion {
+        /// The function's name.
+        function_name: String,
+        /// The code that `$LATEST` must have.
+        code_sha256: String,
+        /// Makes the call conditional on nobody having changed `$LATEST` since it was read.
+        revision_id: Option<String>,
+    },
+    /// Point an alias at a version, and share its calls with another where one is named.
+    SetAlias {
+        /// The function's name.
+        function_name: String,
+        /// The alias.
+        alias: String,
+        /// The version that it names.
+        version: String,
+        /// The version that gets a share of its calls.
+        canary: Option<Share>,
+        /// Makes the update conditional on nobody having moved the alias since it was read.
+        revision_id: Option<String>,
+    },
+}
+
+/// A share of an alias's calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The version that gets it.
+    pub version: String,
+    /// So many of a hundred.
+    pub percent: u32,
 }
 
 impl Operation {
@@ -177,6 +208,8 @@ impl Operation {
             Self::CreateTemplateVersion { .. } => "ec2:CreateLaunchTemplateVersion",
             Self::StartRefresh { .. } => "autoscaling:StartInstanceRefresh",
             Self::RollbackRefresh { .. } => "autoscaling:RollbackInstanceRefresh",
+            Self::PublishVersion { .. } => "lambda:PublishVersion",
+            Self::SetAlias { .. } => "lambda:UpdateAlias",
             Self::DeregisterTarget { .. } => "elasticloadbalancing:DeregisterTargets",
             Self::RegisterTarget { .. } => "elasticloadbalancing:RegisterTargets",
         }
@@ -186,7 +219,7 @@ impl Operation {
 /// What AWS answered to a write that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The id of what the call made (a snapshot or a volume).
+    /// The id of what the call made (a snapshot, a volume or a version).
     pub created_id: Option<String>,
 }
 

@@ -189,7 +189,7 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
             let attribute = [("ec2:Attribute", "InstanceType")];
             vec![right(&["ec2:ModifyInstanceAttribute"], instance, &attribute)]
         }
-        StepKind::AwaitStatusChecks { .. } => Vec::new(),
+        StepKind::AwaitStatusChecks { .. } | StepKind::AwaitCanary { .. } => Vec::new(),
         StepKind::ModifyVolume { volume_id, .. } => {
             vec![right(&["ec2:ModifyVolume"], [place.ec2("volume", volume_id)], &[])]
         }
@@ -236,6 +236,14 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
             vec![right(&["ec2:CreateLaunchTemplateVersion"], template, &[])]
         }
         StepKind::RefreshInstances { template_id, .. } => refresh(place, template_id),
+        StepKind::PublishVersion { .. } => {
+            vec![right(&["lambda:PublishVersion"], [place.arn.to_owned()], &[])]
+        }
+        // IAM names the function; the alias's own name is allowed beside it, and no other.
+        StepKind::ShiftAlias { behind, .. } => {
+            let alias = format!("{}:{}", place.arn, behind.alias);
+            vec![right(&["lambda:UpdateAlias"], [place.arn.to_owned(), alias], &[])]
+        }
     }
 }
 

@@ -2,24 +2,31 @@
 //!
 //! Not here: the order of events (`change`) and the calls themselves (`trimtab`).
 
+mod behind;
 mod build;
 mod sight;
 #[cfg(test)]
 mod tests;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     resource::Registration,
     spec::{ScheduledMin, VolumeSpec},
 };
 
+pub use behind::{Bake, Behind, Stage};
 pub(crate) use build::{
-    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S,
-    deregister_step, mark_step, register_step, resize_steps, unmark_step,
+    ATTRIBUTE_BUDGET_S, CANARY_BUDGET_S, CANARY_PERCENT, CANARY_RUNS_MIN, POWER_BUDGET_S,
+    STATUS_BUDGET_S, VOLUME_EXISTENCE_BUDGET_S, deregister_step, mark_step, register_step,
+    resize_steps, unmark_step,
 };
 pub use build::{reason_not_buildable, steps, watched_by};
-pub use sight::{Made, Reached, Seen, Sight, Sighting, sort};
+pub use sight::{CanarySeen, Made, Reached, Seen, Sight, Sighting, sort};
 pub(crate) use sight::{another_serves, same_schedule, same_volume};
+
+/// How long a describe may lag behind an accepted write; until then what looks as before may be a stale answer.
+pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(90);
 
 /// A group's bounds as a step writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +99,7 @@ pub enum StepKind {
         /// Type, size and performance.
         spec: VolumeSpec,
     },
-    /// Set the function's memory.
+    /// Set the memory of the function's unpublished version.
     SetFunctionMemory {
         /// The function's name.
         function_name: String,
@@ -100,6 +107,9 @@ pub enum StepKind {
         from_mb: u32,
         /// Memory to set, MB.
         to_mb: u32,
+        /// The version that callers get, where they come through an alias and `$LATEST` is to be published for them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<Behind>,
     },
     /// Set the group's bounds.
     SetGroupBounds {
@@ -187,6 +197,37 @@ pub enum StepKind {
         /// How it is rolled out.
         rollout: Rollout,
     },
+    /// Publish the function's `$LATEST` as a version, and wait until it can be called.
+    PublishVersion {
+        /// The function's name.
+        function_name: String,
+        /// Memory that the version has, MB.
+        memory_mb: u32,
+        /// The version that callers get until then.
+        behind: Behind,
+    },
+    /// Share the alias's calls between the version from before the change and the new one.
+    ShiftAlias {
+        /// The function's name.
+        function_name: String,
+        /// The version from before the change.
+        behind: Behind,
+        /// The new version; `None` for the one that this change publishes.
+        new_version: Option<String>,
+        /// The shares to set.
+        stage: Stage,
+    },
+    /// Watch the version that this change published while it gets its share of the alias's calls.
+    AwaitCanary {
+        /// The function's name.
+        function_name: String,
+        /// The version from before the change.
+        behind: Behind,
+        /// The new version's share, of a hundred.
+        percent: u32,
+        /// What is watched, and for how long.
+        bake: Bake,
+    },
 }
 
 /// How an instance refresh replaces members.
@@ -252,6 +293,15 @@ impl StepKind {
             return None;
         };
         Some((template_id, *from_version))
+    }
+
+    /// The function and its alias, of a step that watches a canary.
+    #[must_use]
+    pub fn as_canary(&self) -> Option<(&str, &Behind, &Bake)> {
+        let Self::AwaitCanary { function_name, behind, bake, .. } = self else {
+            return None;
+        };
+        Some((function_name, behind, bake))
     }
 
     /// The target group of a step that takes a target out or puts it back.

@@ -15,6 +15,7 @@ mod mode;
 mod once;
 mod opt_out;
 mod replan;
+mod shared;
 mod stop;
 mod story;
 mod target;
@@ -252,6 +253,7 @@ fn rules() -> Vec<Box<dyn Invariant>> {
         Box::new(once::Once::default()),
         Box::new(opt_out::OptOut),
         Box::new(replan::Replan),
+        Box::new(shared::Shared::default()),
         Box::new(stop::Stop),
         Box::new(target::Target),
         Box::new(telemetry::Telemetry),

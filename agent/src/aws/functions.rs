@@ -11,43 +11,34 @@ use jiff::Timestamp;
 use trimtab_models::resource::{Detail, Function, Kind, Resource};
 use trimtab_policies::operations::{Failure, FailureKind};
 
-use super::{Clients, count, pages, rate};
+use super::{
+    Clients, count, pages, rate,
+    versions::{self, LATEST, NOT_LISTED, Serving},
+};
 
 /// Functions that are looked at side by side; the budget of the control plane paces them.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The version that every change goes to.
-const LATEST: &str = "$LATEST";
-
-/// What stands for a state that `ListFunctions` does not give; only `describe` knows it.
-const NOT_LISTED: &str = "unknown";
-
 /// Every function. The list has neither state nor status of the last update: they are `unknown` until `describe`.
 ///
-/// One call a function reads its tags, a second its aliases if a version is published. When the tags of one cannot be
-/// read, the whole answer is that failure, by the function's name: without tags nobody knows who opted out.
+/// One call a function reads its tags, a second its aliases if a version is published, a third what is provisioned for an
+/// only alias. When the tags of one cannot be read, the whole answer is that failure, by the function's name: without tags nobody knows who opted out.
 pub(super) async fn discover(clients: &Clients, now: Timestamp) -> Result<Vec<Resource>, Failure> {
-    let mut published: BTreeMap<String, u32> = BTreeMap::new();
-    let mut latest = Vec::new();
-    for version in versions(clients).await? {
-        let name = version.function_name().unwrap_or_default().to_owned();
-        if version.version() == Some(LATEST) {
-            latest.push((name, version));
-        } else {
-            *published.entry(name).or_default() += 1;
-        }
+    let mut by_name: BTreeMap<String, Vec<FunctionConfiguration>> = BTreeMap::new();
+    for version in all_versions(clients).await? {
+        by_name
+            .entry(version.function_name().unwrap_or_default().to_owned())
+            .or_default()
+            .push(version);
     }
-    let resources = latest.into_iter().map(|(name, version)| {
-        let published = published.get(&name).copied().unwrap_or(0);
-        listed(clients, (name, version), published, now)
-    });
+    let resources = by_name.into_iter().map(|of| listed(clients, of, now));
     let resources = stream::iter(resources).buffered(SIDE_BY_SIDE);
     let resources: Vec<Option<Resource>> = resources.try_collect().await?;
     Ok(resources.into_iter().flatten().collect())
 }
 
-/// All versions of all functions: one list tells how many each has published.
-async fn versions(clients: &Clients) -> Result<Vec<FunctionConfiguration>, Failure> {
+/// All versions of all functions, in one list.
+async fn all_versions(clients: &Clients) -> Result<Vec<FunctionConfiguration>, Failure> {
     let api = &rate::LIST_FUNCTIONS;
     let fetch = async |marker: Option<String>| {
         let call = clients.lambda.list_functions();
@@ -63,13 +54,15 @@ async fn versions(clients: &Clients) -> Result<Vec<FunctionConfiguration>, Failu
 /// A function of the list; `None` when it has been deleted since.
 async fn listed(
     clients: &Clients,
-    (name, from): (String, FunctionConfiguration),
-    published_versions: u32,
+    (name, versions): (String, Vec<FunctionConfiguration>),
     now: Timestamp,
 ) -> Result<Option<Resource>, Failure> {
+    let Some(from) = versions.iter().find(|one| one.version() == Some(LATEST)) else {
+        return Ok(None);
+    };
     let arn = unqualified(from.function_arn().unwrap_or_default());
-    let beside = beside(clients, &name, &arn, published_versions).await;
-    let (tags, aliases) = match beside {
+    let beside = beside(clients, (&name, &arn), &versions).await;
+    let (tags, serving) = match beside {
         Ok(beside) => beside,
         Err(failure) if failure.kind == FailureKind::NotFound => return Ok(None),
         Err(failure) => return Err(failure),
@@ -85,8 +78,11 @@ async fn listed(
         last_update_status: word(from.last_update_status().map(|it| it.as_str())),
         revision_id: from.revision_id().map(str::to_owned),
         code_sha256: from.code_sha256().map(str::to_owned),
-        aliases,
-        published_versions,
+        aliases: serving.aliases,
+        published_versions: serving.published_versions,
+        served: serving.served,
+        newest: serving.newest,
+        provisioned: serving.provisioned,
         capacity_provider: from.capacity_provider_config().is_some(),
     };
     Ok(Some(resource(clients, (&name, arn), tags, function, now)))
@@ -102,17 +98,14 @@ pub(super) async fn describe(
     let call = clients.lambda.get_function_configuration().function_name(id);
     let from = clients.call(api, id, |watch| call.customize().interceptor(watch).send()).await?;
     let arn = unqualified(from.function_arn().unwrap_or_default());
-    let published = published(clients, id).await?;
-    let (tags, aliases) = beside(clients, id, &arn, published).await?;
-    let function = described(&from, aliases, published);
+    let versions = versions::versions(clients, id).await?;
+    let (tags, serving) = beside(clients, (id, &arn), &versions).await?;
+    let serving = versions::with_state(clients, id, serving).await?;
+    let function = described(&from, serving);
     Ok(resource(clients, (id, arn), tags, function, now))
 }
 
-fn described(
-    from: &GetFunctionConfigurationOutput,
-    aliases: Vec<String>,
-    published_versions: u32,
-) -> Function {
+fn described(from: &GetFunctionConfigurationOutput, serving: Serving) -> Function {
     let word = |text: Option<&str>| text.unwrap_or(NOT_LISTED).to_owned();
     let architecture = from.architectures().first().map(|it| it.as_str());
     Function {
@@ -124,8 +117,11 @@ fn described(
         last_update_status: word(from.last_update_status().map(|it| it.as_str())),
         revision_id: from.revision_id().map(str::to_owned),
         code_sha256: from.code_sha256().map(str::to_owned),
-        aliases,
-        published_versions,
+        aliases: serving.aliases,
+        published_versions: serving.published_versions,
+        served: serving.served,
+        newest: serving.newest,
+        provisioned: serving.provisioned,
         capacity_provider: from.capacity_provider_config().is_some(),
     }
 }
@@ -148,48 +144,17 @@ fn resource(
     }
 }
 
-/// Tags and aliases. Without a published version an alias can only stand for `$LATEST`, so none is asked for.
+/// Tags, and what is published.
 async fn beside(
     clients: &Clients,
-    name: &str,
-    arn: &str,
-    published_versions: u32,
-) -> Result<(BTreeMap<String, String>, Vec<String>), Failure> {
+    (name, arn): (&str, &str),
+    versions: &[FunctionConfiguration],
+) -> Result<(BTreeMap<String, String>, Serving), Failure> {
     let call = clients.lambda.list_tags().resource(arn);
     let tags =
         clients.call(&rate::LIST_TAGS, name, |watch| call.customize().interceptor(watch).send());
     let tags = tags.await?.tags.unwrap_or_default().into_iter().collect();
-    let aliases = match published_versions {
-        0 => Vec::new(),
-        _ => aliases(clients, name).await?,
-    };
-    Ok((tags, aliases))
-}
-
-async fn aliases(clients: &Clients, name: &str) -> Result<Vec<String>, Failure> {
-    let api = &rate::LIST_ALIASES;
-    let fetch = async |marker: Option<String>| {
-        let call = clients.lambda.list_aliases().function_name(name).set_marker(marker);
-        let page =
-            clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
-        Ok((page.aliases.unwrap_or_default(), page.next_marker))
-    };
-    let aliases = pages((api, name), fetch).await?;
-    Ok(aliases.into_iter().filter_map(|alias| alias.name).collect())
-}
-
-async fn published(clients: &Clients, name: &str) -> Result<u32, Failure> {
-    let api = &rate::LIST_VERSIONS;
-    let fetch = async |marker: Option<String>| {
-        let call = clients.lambda.list_versions_by_function();
-        let call = call.function_name(name).set_marker(marker);
-        let page =
-            clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
-        Ok((page.versions.unwrap_or_default(), page.next_marker))
-    };
-    let versions = pages((api, name), fetch).await?;
-    let published = versions.iter().filter(|version| version.version() != Some(LATEST));
-    Ok(u32::try_from(published.count()).unwrap_or(u32::MAX))
+    Ok((tags, versions::serving(clients, name, versions).await?))
 }
 
 /// A function's ARN without the version, which stands behind the seventh colon.

@@ -12,9 +12,9 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use trimtab_models::metric::MetricRow;
 use trimtab_models::series::Series;
-use trimtab_policies::operations::Failure;
+use trimtab_policies::operations::{Failure, FailureKind};
 
-use super::{Clients, memory, rate};
+use super::{Clients, error, memory, rate};
 use crate::ports::{Fetched, FetchedSeries, SeriesQuery};
 
 /// Queries in one GetMetricData call (its fixed limit).
@@ -106,6 +106,35 @@ pub(super) async fn series(
         billed_metrics: u64::try_from(billed).unwrap_or(u64::MAX),
         calls,
     })
+}
+
+/// The sum of each metric over a window, in the order given; without a point it is 0.
+///
+/// # Errors
+/// When any of them was not answered whole: what is missing must not be taken for 0.
+pub(super) async fn sums(
+    clients: &Clients,
+    metrics: Vec<Metric>,
+    (from_s, until_s, step_s): (i64, i64, u32),
+    now: Timestamp,
+) -> Result<Vec<f64>, Failure> {
+    let asks = metrics.into_iter().enumerate();
+    let asks =
+        asks.map(|(query, metric)| Ask { query, metric, statistic: "Sum", step_s }).collect();
+    let Batched { answers, failure, .. } =
+        fetch(clients, Batch { from_s, until_s, asks }, now).await;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let sum = |(_, answer): (usize, Answer)| match answer.status {
+        Status::Complete => Ok(answer.points.iter().map(|(_, value)| value).sum()),
+        Status::Unanswered | Status::Partial | Status::Failed(_) => {
+            let words = answer.failure().unwrap_or("CloudWatch answered in part").to_owned();
+            let call = rate::GET_METRIC_DATA.call;
+            Err(error::new(FailureKind::Uncertain, call, &clients.target, words))
+        }
+    };
+    answers.into_iter().map(sum).collect()
 }
 
 /// What to ask CloudWatch for, and the failure to list an agent's series, if that was needed and failed.

@@ -3,6 +3,7 @@
 //! One file per service; what they share stands here. Not here: decisions, and any repetition of a write.
 
 mod alarms;
+mod alias_writes;
 mod credentials;
 mod error;
 mod functions;
@@ -13,12 +14,15 @@ mod instance_types;
 mod instances;
 mod memory;
 mod metrics;
+mod pages;
 mod permission;
 mod quotas;
 mod rate;
+mod runs;
 mod sessions;
 mod targets;
 mod template;
+mod versions;
 mod volumes;
 mod writes;
 
@@ -35,16 +39,17 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 use trimtab_models::catalog::{Catalog, InstanceType, VcpuQuota};
 use trimtab_models::resource::{Arn, Kind, Registration, Resource, ResourceRef};
-use trimtab_policies::facts::{Alarm, InstanceStatus, Permission, Target};
+use trimtab_policies::facts::{Alarm, InstanceStatus, Permission, Runs, Target};
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
 use trimtab_policies::session::Session;
 use trimtab_policies::steps::Step;
 
 use crate::ports::{
-    Act, Clock, FetchedSeries, Made, MadeThing, Observe, Place, Protection, SeriesQuery,
+    Act, Clock, FetchedSeries, Made, MadeThing, Observe, Place, Protection, RunsQuery, SeriesQuery,
 };
 use credentials::Purpose;
 use error::Identity;
+use pages::pages;
 use rate::{Api, InFlight, Pacer, Watch};
 use sessions::Held;
 
@@ -306,34 +311,6 @@ fn target(place: &Place) -> String {
     format!("account {} in {}", place.account, place.region)
 }
 
-/// Fetches page after page until there is no further token.
-///
-/// The same token twice is an error: without it a confused endpoint would keep the agent asking for ever.
-async fn pages<T, F>(
-    what: (&Api, &str),
-    fetch: impl Fn(Option<String>) -> F,
-) -> Result<Vec<T>, Failure>
-where
-    F: Future<Output = Result<(Vec<T>, Option<String>), Failure>>,
-{
-    let mut all = Vec::new();
-    let mut token: Option<String> = None;
-    loop {
-        let (items, next) = fetch(token.clone()).await?;
-        all.extend(items);
-        let next = next.filter(|next| !next.is_empty());
-        if next.is_none() {
-            return Ok(all);
-        }
-        if next == token {
-            let (api, target) = what;
-            let what = "new page behind its own token";
-            return Err(error::incomplete(api.call, target, what));
-        }
-        token = next;
-    }
-}
-
 /// A time of the SDK's as one of ours; `None` outside the years 0–9999.
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
     let nanos = i32::try_from(time.subsec_nanos()).ok()?;
@@ -459,6 +436,14 @@ impl Observe for Reads {
 
     async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
         targets::targets(&*self.clients(place).await?, group_arn).await
+    }
+
+    async fn runs(
+        &self,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        runs::runs(&*self.clients(place).await?, query, self.0.clock.now()).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -58,7 +58,7 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetInstanceType { instance_id, from, ladder } => {
             type_questions(instance_id, ladder.iter().chain(std::iter::once(from)))
         }
-        StepKind::AwaitStatusChecks { .. } => Vec::new(),
+        StepKind::AwaitStatusChecks { .. } | StepKind::AwaitCanary { .. } => Vec::new(),
         StepKind::ModifyVolume { volume_id, from, to } => {
             let modify = |spec: &VolumeSpec| Operation::ModifyVolume {
                 volume_id: volume_id.clone(),
@@ -82,6 +82,10 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::SetFunctionMemory { .. } => {
             vec![Question::Role { operation: "lambda:UpdateFunctionConfiguration" }]
         }
+        StepKind::PublishVersion { .. } => {
+            vec![Question::Role { operation: "lambda:PublishVersion" }]
+        }
+        StepKind::ShiftAlias { .. } => vec![Question::Role { operation: "lambda:UpdateAlias" }],
         StepKind::DeregisterTarget { .. } => {
             vec![Question::Role { operation: "elasticloadbalancing:DeregisterTargets" }]
         }

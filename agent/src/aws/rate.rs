@@ -96,6 +96,9 @@ pub(super) const LIST_TAGS: Api = lambda("lambda:ListTags");
 pub(super) const LIST_ALIASES: Api = lambda("lambda:ListAliases");
 pub(super) const LIST_VERSIONS: Api = lambda("lambda:ListVersionsByFunction");
 pub(super) const GET_FUNCTION: Api = lambda("lambda:GetFunctionConfiguration");
+pub(super) const LIST_PROVISIONED: Api = lambda("lambda:ListProvisionedConcurrencyConfigs");
+pub(super) const PUBLISH_VERSION: Api = lambda("lambda:PublishVersion");
+pub(super) const UPDATE_ALIAS: Api = lambda("lambda:UpdateAlias");
 pub(super) const UPDATE_FUNCTION: Api = lambda("lambda:UpdateFunctionConfiguration");
 
 pub(super) const DESCRIBE_GROUPS: Api = autoscaling("autoscaling:DescribeAutoScalingGroups");

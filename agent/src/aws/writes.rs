@@ -11,7 +11,7 @@ use trimtab_models::spec::VolumeSpec;
 use trimtab_policies::mark::{CHANGE_TAG, Mark};
 use trimtab_policies::operations::{Failure, Operation, Receipt};
 
-use super::{Clients, group_writes, rate};
+use super::{Clients, alias_writes, group_writes, rate};
 
 /// Makes one call, once.
 pub(super) async fn perform(clients: &Clients, operation: &Operation) -> Result<Receipt, Failure> {
@@ -75,6 +75,15 @@ pub(super) async fn send(
         }
         Operation::RollbackRefresh { group_name } => {
             group_writes::roll_back(clients, group_name).await
+        }
+        Operation::PublishVersion { function_name, code_sha256, revision_id } => {
+            let of = (code_sha256.as_str(), revision_id.clone());
+            alias_writes::publish(clients, function_name, of).await
+        }
+        Operation::SetAlias { function_name, alias, version, canary, revision_id } => {
+            let (of, to) =
+                ((function_name.as_str(), alias.as_str()), (version.as_str(), canary.as_ref()));
+            alias_writes::set_alias(clients, of, to, revision_id.clone()).await
         }
     }
 }

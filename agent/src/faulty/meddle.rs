@@ -9,14 +9,14 @@ use trimtab_models::{
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission, Target},
+    facts::{Alarm, InstanceStatus, Permission, Runs, Target},
     operations::{Failure, Operation, Receipt},
     session::Session,
     steps::Step,
 };
 
 use crate::ports::{
-    Act, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, SeriesQuery,
+    Act, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, RunsQuery, SeriesQuery,
 };
 
 /// What is done otherwise; everything else goes through.
@@ -60,6 +60,16 @@ pub trait Meddle: fmt::Debug + Send + Sync {
         instance_id: &str,
     ) -> Result<Option<InstanceStatus>, Failure> {
         observe.instance_status(place, instance_id).await
+    }
+
+    /// In place of the runs of a canary.
+    async fn runs(
+        &self,
+        observe: &dyn Observe,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        observe.runs(place, query).await
     }
 
     /// What becomes of a discovery.
@@ -171,6 +181,14 @@ impl Observe for Meddled {
 
     async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
         self.observe.targets(place, group_arn).await
+    }
+
+    async fn runs(
+        &self,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        self.meddle.runs(self.observe.as_ref(), place, query).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

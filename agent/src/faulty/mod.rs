@@ -24,7 +24,7 @@ use trimtab_models::{
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission, Target},
+    facts::{Alarm, InstanceStatus, Permission, Runs, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -41,7 +41,8 @@ pub use meddle::{Meddle, meddled};
 
 use self::{memory::Memory, metrics::distort};
 use crate::ports::{
-    Act, Clock, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, SeriesQuery,
+    Act, Clock, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, RunsQuery,
+    SeriesQuery,
 };
 
 /// Ports that go wrong.
@@ -264,6 +265,15 @@ impl Observe for Faulty {
     async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
         self.before("elasticloadbalancing:DescribeTargetHealth", group_arn, false).await?;
         self.observe.targets(place, group_arn).await
+    }
+
+    async fn runs(
+        &self,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        self.before("cloudwatch:GetMetricData", &place.region, false).await?;
+        self.observe.runs(place, query).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

@@ -22,7 +22,7 @@ use trimtab_models::{
     resource::{Kind, Registration, Resource, ResourceRef},
 };
 use trimtab_policies::{
-    facts::{Alarm, InstanceStatus, Permission, Target},
+    facts::{Alarm, InstanceStatus, Permission, Runs, Target},
     operations::{Failure, FailureKind, Operation, Receipt},
     session::Session,
     steps::Step,
@@ -30,7 +30,7 @@ use trimtab_policies::{
 
 use super::{Ask, Hello, SentSeries};
 use crate::ports::{
-    Act, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, SeriesQuery,
+    Act, FetchedSeries, Made, MadeThing, Observe, Place, Ports, Protection, RunsQuery, SeriesQuery,
 };
 
 /// An account at the other end of a socket.
@@ -173,6 +173,14 @@ impl Observe for Remote {
 
     async fn targets(&self, place: &Place, group_arn: &str) -> Result<Vec<Target>, Failure> {
         self.ask(Ask::Targets(place.clone(), group_arn.to_owned())).await
+    }
+
+    async fn runs(
+        &self,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        self.ask(Ask::Runs(place.clone(), query.clone())).await
     }
 
     async fn caller(&self, place: &Place) -> Result<String, Failure> {

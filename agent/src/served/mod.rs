@@ -19,7 +19,7 @@ pub use server::{Account, run, serve};
 
 use crate::{
     clock::SharedClock,
-    ports::{Fetched, FetchedSeries, Made, Place, SeriesQuery},
+    ports::{Fetched, FetchedSeries, Made, Place, RunsQuery, SeriesQuery},
 };
 
 /// A question: one method of a port with its arguments.
@@ -40,6 +40,7 @@ enum Ask {
     Caller(Place),
     Registrations(Place),
     Targets(Place, String),
+    Runs(Place, RunsQuery),
     Perform(Place, Session, Operation),
     Permission(Place, Vec<Step>),
 }

@@ -109,6 +109,7 @@ async fn answer(account: &Account, ask: Ask) -> Result<Value, Failure> {
         Ask::InstanceTypes(place) => told(observe.instance_types(&place).await),
         Ask::Caller(place) => told(observe.caller(&place).await),
         Ask::Registrations(place) => told(observe.registrations(&place).await),
+        Ask::Runs(place, query) => told(observe.runs(&place, &query).await),
         Ask::Targets(place, group_arn) => told(observe.targets(&place, &group_arn).await),
         Ask::Perform(place, session, operation) => {
             told(act.perform(&place, &session, &operation).await)

@@ -48,10 +48,41 @@ volume-gp2 = 1
 volume-gp3-over = 1
 volume-unattached = 1
 function-oversized = 1
+function-aliased = 1
 group-fixed-over = 1
 group-daily-rise = 1
 group-type-over = 1
 "#;
+
+/// What is carried out: an action, and whether its function is behind an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) action: Action,
+    pub(crate) aliased: bool,
+}
+
+impl Case {
+    /// A function behind an alias gets another memory size.
+    pub(crate) const ALIASED: Self = Self { action: Action::TuneFunctionMemory, aliased: true };
+
+    /// Every action, and the one that goes two ways on both.
+    pub(crate) fn all() -> Vec<Self> {
+        Action::ALL.into_iter().map(Self::from).chain([Self::ALIASED]).collect()
+    }
+}
+
+impl From<Action> for Case {
+    fn from(action: Action) -> Self {
+        Self { action, aliased: false }
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let behind = if self.aliased { "-aliased" } else { "" };
+        f.pad(&format!("{}{behind}", self.action))
+    }
+}
 
 /// The account that every run starts from.
 pub(crate) fn account(seed: u64) -> (World, Timestamp) {
@@ -82,41 +113,41 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Opens a change for `action`; the process is away for `downtime` after each death.
+    /// Opens a change for a case; the process is away for `downtime` after each death.
     pub(crate) async fn open(
-        action: Action,
+        case: impl Into<Case>,
         seed: u64,
         deaths: Arc<Deaths>,
         downtime: SignedDuration,
     ) -> Self {
-        Self::open_prepared(action, seed, (deaths, downtime), |_, _| {}).await
+        Self::open_prepared(case, seed, (deaths, downtime), |_, _| {}).await
     }
 
     /// The same, under fault rules and with somebody in the way.
     pub(crate) async fn open_with(
-        action: Action,
+        case: impl Into<Case>,
         seed: u64,
         downtime: SignedDuration,
         rules: Vec<Rule>,
         meddle: Option<Arc<dyn Meddle>>,
     ) -> Self {
         let deaths = Deaths::of(&rules);
-        Self::open_on((action, seed), downtime, (deaths, rules, meddle), |_, _| {}).await
+        Self::open_on((case.into(), seed), downtime, (deaths, rules, meddle), |_, _| {}).await
     }
 
     /// The same on a resource that `prepare` makes another of first.
     pub(crate) async fn open_prepared(
-        action: Action,
+        case: impl Into<Case>,
         seed: u64,
         (deaths, downtime): (Arc<Deaths>, SignedDuration),
         prepare: impl FnOnce(&Simulated, &mut Resource),
     ) -> Self {
         let way = (deaths, Vec::new(), None);
-        Self::open_on((action, seed), downtime, way, prepare).await
+        Self::open_on((case.into(), seed), downtime, way, prepare).await
     }
 
     async fn open_on(
-        (action, seed): (Action, u64),
+        (case, seed): (Case, u64),
         downtime: SignedDuration,
         (deaths, rules, meddle): (Arc<Deaths>, Vec<Rule>, Option<Arc<dyn Meddle>>),
         prepare: impl FnOnce(&Simulated, &mut Resource),
@@ -125,9 +156,9 @@ impl Bench {
         let (world, start) = account(seed);
         let clock = ManualClock::new(start);
         let simulated = Simulated::new(world, Arc::new(clock.clone()));
-        let mut resource = resource_for(&simulated, action).await;
+        let mut resource = resource_for(&simulated, case).await;
         prepare(&simulated, &mut resource);
-        let recommendation = recommend(action, &resource);
+        let recommendation = recommend(case.action, &resource);
         let change = change_of(&recommendation, &resource, start);
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -373,7 +404,7 @@ fn kind_of(action: Action) -> Kind {
     }
 }
 
-async fn resource_for(simulated: &Simulated, action: Action) -> Resource {
+async fn resource_for(simulated: &Simulated, Case { action, aliased }: Case) -> Resource {
     let place = Place { account: "111122223333".to_owned(), region: "us-east-1".to_owned() };
     let all = simulated.discover(&place, kind_of(action)).await.expect("a quiet account");
     let fits = |resource: &Resource| match action {
@@ -401,7 +432,9 @@ async fn resource_for(simulated: &Simulated, action: Action) -> Resource {
         Action::StopIdleInstance => {
             resource.instance().is_some_and(|instance| instance.group.is_none())
         }
-        Action::TuneFunctionMemory => true,
+        Action::TuneFunctionMemory => {
+            resource.function().is_some_and(|function| function.aliases.is_empty() != aliased)
+        }
     };
     all.into_iter().find(fits).expect("the fleet has one for each action")
 }

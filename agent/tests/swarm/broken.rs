@@ -201,6 +201,12 @@ impl Meddle for Swallow {
             (Detail::Function(function), Some(Operation::SetFunctionMemory { memory_mb, .. })) => {
                 function.memory_mb = *memory_mb;
             }
+            (Detail::Function(function), Some(Operation::SetAlias { version, .. })) => {
+                let route = function.aliases.iter_mut().next().expect("it was moved");
+                route.version.clone_from(version);
+                route.weights.clear();
+                function.served.clone_from(&function.newest);
+            }
             _ => {}
         }
         Ok(fresh)
@@ -247,6 +253,12 @@ async fn a_start_that_never_happened_leaves_a_machine_off() {
 async fn a_write_that_never_happened_is_not_applied() {
     let meddle = Swallow::after(0, "lambda:UpdateFunctionConfiguration");
     breaks(&plan("function-oversized = 1", ""), between(meddle), "whole").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_keeps_its_share_is_seen() {
+    let meddle = Swallow::after(1, "lambda:UpdateAlias");
+    breaks(&plan("function-aliased = 1", ""), between(meddle), "shared").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,15 +8,16 @@ use trimtab_policies::change::State;
 
 use trimtab::faulty::Deaths;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Case};
 
 const SEED: u64 = 7;
 
-/// Carries `action` out and back; returns how many points there were.
-async fn there_and_back(action: Action, dies_at: Option<u64>, downtime: SignedDuration) -> u64 {
+/// Carries a case out and back; returns how many points there were.
+async fn there_and_back(case: Case, dies_at: Option<u64>, downtime: SignedDuration) -> u64 {
     let deaths = Deaths::at(dies_at);
-    let mut bench = Bench::open(action, SEED, deaths, downtime).await;
-    let told = format!("{action}, death at {dies_at:?}, away for {downtime:?}");
+    let action = case.action;
+    let mut bench = Bench::open(case, SEED, deaths, downtime).await;
+    let told = format!("{case}, death at {dies_at:?}, away for {downtime:?}");
     let state = bench.carry_on(|_, _| {}).await;
     if state == State::Undone {
         let tags = ["ec2:CreateTags", "ec2:DeleteTags"];
@@ -50,15 +51,16 @@ async fn there_and_back(action: Action, dies_at: Option<u64>, downtime: SignedDu
     bench.deaths.passed()
 }
 
-async fn matrix(action: Action) {
-    let points = there_and_back(action, None, SignedDuration::ZERO).await;
-    assert!(points > 4, "{action}: {points} points are too few for a way there and back");
+async fn matrix(case: impl Into<Case>) {
+    let case = case.into();
+    let points = there_and_back(case, None, SignedDuration::ZERO).await;
+    assert!(points > 4, "{case}: {points} points are too few for a way there and back");
     for point in 0..points {
         // A volume is polled for hours: there, every other death is followed by the long absence.
         let long = (points < 100 || point % 2 == 0).then_some(2);
         let short = (points < 100 || point % 2 == 1).then_some(0);
         for hours in long.into_iter().chain(short) {
-            there_and_back(action, Some(point), SignedDuration::from_hours(hours)).await;
+            there_and_back(case, Some(point), SignedDuration::from_hours(hours)).await;
         }
     }
 }
@@ -91,6 +93,11 @@ async fn a_deletion_survives_a_death_at_every_point() {
 #[tokio::test]
 async fn a_function_survives_a_death_at_every_point() {
     matrix(Action::TuneFunctionMemory).await;
+}
+
+#[tokio::test]
+async fn a_function_behind_an_alias_survives_a_death_at_every_point() {
+    matrix(Case::ALIASED).await;
 }
 
 #[tokio::test]

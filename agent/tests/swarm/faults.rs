@@ -17,12 +17,15 @@ use trimtab_simulations::world::{Faults, ForeignChange};
 
 use trimtab::faulty::Deaths;
 
-use crate::{bench::Bench, seeds};
+use crate::{
+    bench::{Bench, Case},
+    seeds,
+};
 
 /// Everything that a seed decides.
 #[derive(Debug)]
 struct Draw {
-    action: Action,
+    case: Case,
     faults: Faults,
     denied: Option<(&'static str, Timestamp, Timestamp)>,
     deaths: Vec<u64>,
@@ -30,7 +33,7 @@ struct Draw {
     undo: bool,
 }
 
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 16] = [
     "ec2:StopInstances",
     "ec2:StartInstances",
     "ec2:ModifyInstanceAttribute",
@@ -45,6 +48,8 @@ const CALLS: [&str; 14] = [
     "ec2:CreateLaunchTemplateVersion",
     "autoscaling:StartInstanceRefresh",
     "autoscaling:RollbackInstanceRefresh",
+    "lambda:PublishVersion",
+    "lambda:UpdateAlias",
 ];
 
 fn draw(random: &mut Pcg64Mcg, start: Timestamp) -> Draw {
@@ -67,8 +72,9 @@ fn draw(random: &mut Pcg64Mcg, start: Timestamp) -> Draw {
         // The resource is filled in once it is known.
         faults.foreign.push(ForeignChange { at: foreign_at, id: String::new(), spec: None });
     }
+    let cases = Case::all();
     Draw {
-        action: Action::ALL[random.random_range(0..Action::ALL.len())],
+        case: cases[random.random_range(0..cases.len())],
         faults,
         denied: random.random_bool(0.3).then(|| {
             (CALLS[random.random_range(0..CALLS.len())], denied_from, denied_from + denied_for)
@@ -91,7 +97,7 @@ fn foreign(live: &Spec, disappears: bool) -> Option<Spec> {
             throughput_mibps: Some(500),
             ..spec.clone()
         }),
-        Spec::Function { .. } => Spec::Function { memory_mb: 3_008 },
+        Spec::Function { .. } => Spec::Function { memory_mb: 2_944 },
         Spec::Group { .. } => Spec::Group { min_size: 1, max_size: 20, desired_capacity: 7 },
         Spec::Schedule { .. } => Spec::Schedule {
             scheduled: vec![ScheduledMin {
@@ -111,7 +117,7 @@ async fn run(seed: u64) {
     let (_, start) = crate::bench::account(seed);
     let mut drawn = draw(&mut random, start);
     let deaths = Deaths::at(drawn.deaths.iter().copied());
-    let mut bench = Bench::open(drawn.action, seed, deaths, drawn.downtime).await;
+    let mut bench = Bench::open(drawn.case, seed, deaths, drawn.downtime).await;
     let expected = bench.recommendation.expected.clone();
     for change in &mut drawn.faults.foreign {
         change.id.clone_from(&bench.recommendation.resource_id);
@@ -158,7 +164,7 @@ async fn run(seed: u64) {
 /// What must hold whenever the engine rests.
 fn judge(bench: &Bench, drawn: &Draw, state: State, told: &dyn Fn(&Bench) -> String) {
     let others = !drawn.faults.foreign.is_empty();
-    let stays_off = drawn.action == Action::StopIdleInstance
+    let stays_off = drawn.case.action == Action::StopIdleInstance
         && matches!(state, State::Watching | State::Stuck | State::Conflicted);
     let world = bench.simulated.world();
     let power = world.true_state(&bench.recommendation.resource_id, bench.clock.now());
@@ -171,7 +177,7 @@ fn judge(bench: &Bench, drawn: &Draw, state: State, told: &dyn Fn(&Bench) -> Str
             let reached = match (&live, &bench.recommendation.desired) {
                 (None, Spec::Gone { .. }) => true,
                 (Some(Spec::Instance { instance_type, .. }), Spec::Instance { .. }) => {
-                    drawn.action == Action::StopIdleInstance
+                    drawn.case.action == Action::StopIdleInstance
                         || ["m5.large", "m6i.large"].contains(&instance_type.as_str())
                 }
                 (live, desired) => live.as_ref() == Some(desired),
@@ -188,7 +194,7 @@ fn judge(bench: &Bench, drawn: &Draw, state: State, told: &dyn Fn(&Bench) -> Str
                 || drawn.denied.is_some()
                 || !drawn.faults.no_capacity.is_empty()
                 // A machine is not kept off until its type can be set back.
-                || drawn.action == Action::ResizeInstance && drawn.faults.lost_requests > 0.0,
+                || drawn.case.action == Action::ResizeInstance && drawn.faults.lost_requests > 0.0,
             "nothing stood in the way of the undo: {}",
             told(bench)
         ),

@@ -15,19 +15,21 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use trimtab::{
     faulty::{Deaths, Meddle},
-    ports::{Act, Observe, Place},
+    ports::{Act, Observe, Place, RunsQuery},
 };
-use trimtab_models::recommendation::Action;
 use trimtab_policies::{
     change::State,
-    facts::InstanceStatus,
+    facts::{InstanceStatus, Runs},
     operations::{Failure, FailureKind, Operation, Receipt},
     record::{Entry, Event, Record},
     session::Session,
 };
 use trimtab_simulations::fault::{Fault, Reached, Rule};
 
-use crate::{bench::Bench, tell};
+use crate::{
+    bench::{Bench, Case},
+    tell,
+};
 
 const SEED: u64 = 7;
 
@@ -82,7 +84,7 @@ enum How {
 /// Does it so many times, once it is armed.
 #[derive(Debug)]
 struct AtStep {
-    /// The call; `None` for the status checks.
+    /// The call; `None` for the status checks, or the runs of a canary.
     call: Option<&'static str>,
     /// Every write, whatever its call.
     every: bool,
@@ -148,14 +150,40 @@ impl Meddle for AtStep {
             }
         }
     }
+
+    async fn runs(
+        &self,
+        observe: &dyn Observe,
+        place: &Place,
+        query: &RunsQuery,
+    ) -> Result<BTreeMap<String, Runs>, Failure> {
+        let runs = observe.runs(place, query).await?;
+        if self.call.is_some() || self.every || !self.takes() {
+            return Ok(runs);
+        }
+        match self.how {
+            How::Refuse => Ok(failing(runs)),
+            How::LoseBefore | How::LoseAfter => {
+                Err(failure(FailureKind::Uncertain, "cloudwatch:GetMetricData"))
+            }
+        }
+    }
+}
+
+/// Every run of the new version fails.
+fn failing(mut runs: BTreeMap<String, Runs>) -> BTreeMap<String, Runs> {
+    if let Some(new) = runs.values_mut().next_back() {
+        *new = Runs { runs: 100.0, failed: 100.0, total_ms: 10_000.0 };
+    }
+    runs
 }
 
 /// The steps that a quiet way there and back takes.
-async fn steps_of(action: Action) -> Vec<Taken> {
-    let mut bench = Bench::open(action, SEED, Deaths::at([]), SignedDuration::ZERO).await;
-    assert_eq!(bench.carry_on(|_, _| {}).await, State::Watching, "{action}");
+async fn steps_of(case: Case) -> Vec<Taken> {
+    let mut bench = Bench::open(case, SEED, Deaths::at([]), SignedDuration::ZERO).await;
+    assert_eq!(bench.carry_on(|_, _| {}).await, State::Watching, "{case}");
     bench.undo();
-    assert_eq!(bench.carry_on(|_, _| {}).await, State::Undone, "{action}");
+    assert_eq!(bench.carry_on(|_, _| {}).await, State::Undone, "{case}");
     let mut taken: BTreeMap<(bool, String), Taken> = BTreeMap::new();
     let mut back = false;
     for (index, Record { entry, .. }) in (0_u64..).zip(bench.journal()) {
@@ -212,17 +240,14 @@ fn meddle(taken: &Taken, cell: Cell) -> (Arc<AtStep>, u32) {
 }
 
 /// Runs one cell; what must hold holds.
-async fn try_out(action: Action, taken: &Taken, cell: Cell) {
-    let told = format!(
-        "{action}: {} {}, {cell:?}",
-        if taken.back { "back" } else { "forward" },
-        taken.step
-    );
+async fn try_out(case: Case, taken: &Taken, cell: Cell) {
+    let told =
+        format!("{case}: {} {}, {cell:?}", if taken.back { "back" } else { "forward" }, taken.step);
     let (at_step, times) = meddle(taken, cell);
     let rules: Vec<Rule> = death(taken, cell).into_iter().collect();
     let away = SignedDuration::from_mins(10);
     let mut bench =
-        Bench::open_with(action, SEED, away, rules, Some(Arc::clone(&at_step) as _)).await;
+        Bench::open_with(case, SEED, away, rules, Some(Arc::clone(&at_step) as _)).await;
     let arm = |is: bool| at_step.left.store(if is { times } else { 0 }, Ordering::SeqCst);
     arm(!taken.back && cell != Cell::RepeatUndo);
     let mut state = bench.carry_on(|_, _| {}).await;
@@ -261,6 +286,9 @@ fn once(bench: &Bench, told: &str) {
         let most = if ["ec2:CreateSnapshot", "ec2:CreateVolume", "ec2:DeleteVolume"].contains(call)
         {
             1
+        } else if *call == "lambda:UpdateAlias" {
+            // The canary, every call, and the way back.
+            3
         } else {
             2
         };
@@ -280,18 +308,18 @@ fn once(bench: &Bench, told: &str) {
 async fn every_cell_of_the_saga_matrix_holds() {
     let mut table = String::new();
     let (mut cells, mut steps) = (0, 0);
-    for action in Action::ALL {
-        let all = steps_of(action).await;
-        assert!(all.iter().any(|taken| taken.back), "{action} has a way back");
+    for case in Case::all() {
+        let all = steps_of(case).await;
+        assert!(all.iter().any(|taken| taken.back), "{case} has a way back");
         for taken in all {
             let mut row = format!(
-                "{:<24} {:<8} {:<16}",
-                action.to_string(),
+                "{:<28} {:<8} {:<16}",
+                case.to_string(),
                 if taken.back { "back" } else { "forward" },
                 taken.step
             );
             for cell in CELLS {
-                try_out(action, &taken, cell).await;
+                try_out(case, &taken, cell).await;
                 row.push_str(&format!(" {cell:?}"));
                 cells += 1;
             }
@@ -301,8 +329,8 @@ async fn every_cell_of_the_saga_matrix_holds() {
         }
     }
     tell(&format!(
-        "{table}saga matrix: {} actions, {steps} steps, {cells} of {} cells hold",
-        Action::ALL.len(),
+        "{table}saga matrix: {} cases, {steps} steps, {cells} of {} cells hold",
+        Case::all().len(),
         steps * CELLS.len()
     ));
     assert_eq!(cells, steps * CELLS.len());

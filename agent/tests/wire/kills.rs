@@ -16,7 +16,7 @@ fn asked(scene: &Scene, operation: &str) -> usize {
 }
 
 /// Approves what is recommended for a resource; returns the recommendation.
-async fn approve(daemon: &Daemon, id: &str) -> Value {
+pub(crate) async fn approve(daemon: &Daemon, id: &str) -> Value {
     let shown = daemon
         .wait("it is recommended", async || {
             let all = daemon.get("recommendations").await;

@@ -4,6 +4,7 @@
 //! Not here: tests of rules and models, which need no wire. These tests need Python 3 and nothing else.
 
 mod adapters;
+mod aliases;
 mod bad_input;
 mod balancer;
 mod changes;

@@ -2,12 +2,12 @@
 //!
 //! Not here: whether the call is made now (`next`).
 
-use trimtab_models::resource::Group;
+use trimtab_models::resource::{Function, Group};
 
 use super::Change;
 use crate::{
-    operations::Operation,
-    steps::{Seen, Sighting, StepKind},
+    operations::{Operation, Share},
+    steps::{Seen, Sighting, Stage, StepKind},
 };
 
 /// The call of a step, with what only this moment knows (the rung, the revision, the snapshot).
@@ -35,7 +35,7 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             let resource_id = instance_id.clone();
             Operation::UntagResource { resource_id, mark: change.mark_of(kind)? }
         }
-        StepKind::AwaitStatusChecks { .. } => return None,
+        StepKind::AwaitStatusChecks { .. } | StepKind::AwaitCanary { .. } => return None,
         StepKind::ModifyVolume { volume_id, to, .. } => {
             Operation::ModifyVolume { volume_id, spec: to }
         }
@@ -78,7 +78,38 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
             Operation::CreateTemplateVersion { template_id, source_version, instance_type, mark }
         }
         StepKind::RefreshInstances { .. } => refresh(kind, seen)?,
+        StepKind::PublishVersion { .. } => publish(kind, seen)?,
+        StepKind::ShiftAlias { .. } => set_alias(kind, seen)?,
     })
+}
+
+/// Publishes `$LATEST`, if it is as it was seen.
+fn publish(kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    let StepKind::PublishVersion { function_name, behind, .. } = kind.clone() else {
+        return None;
+    };
+    let (code_sha256, revision_id) = (behind.code_sha256, revision_of(seen));
+    Some(Operation::PublishVersion { function_name, code_sha256, revision_id })
+}
+
+/// Points the alias where a stage says, if it is as it was seen.
+fn set_alias(kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    let StepKind::ShiftAlias { function_name, behind, new_version, stage } = kind.clone() else {
+        return None;
+    };
+    let new_version = new_version.or_else(|| seen.made_id().map(str::to_owned))?;
+    let mut aliases = function_of(seen).into_iter().flat_map(|function| &function.aliases);
+    let live = aliases.find(|alias| alias.name == behind.alias);
+    let revision_id = live.and_then(|alias| alias.revision_id.clone());
+    let (version, canary) = match stage {
+        Stage::Old => (behind.version, None),
+        Stage::Canary { percent } => {
+            (behind.version, Some(Share { version: new_version, percent }))
+        }
+        Stage::New => (new_version, None),
+    };
+    let alias = behind.alias;
+    Some(Operation::SetAlias { function_name, alias, version, canary, revision_id })
 }
 
 /// Rolls the running refresh of this change back, or starts one.
@@ -104,8 +135,12 @@ fn refresh(kind: &StepKind, seen: &Seen) -> Option<Operation> {
 }
 
 fn revision_of(seen: &Seen) -> Option<String> {
+    function_of(seen)?.revision_id.clone()
+}
+
+fn function_of(seen: &Seen) -> Option<&Function> {
     match &seen.resource {
-        Sighting::Present(resource) => resource.function()?.revision_id.clone(),
+        Sighting::Present(resource) => resource.function(),
         Sighting::Absent | Sighting::Unknown(_) => None,
     }
 }
@@ -132,7 +167,11 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
         | StepKind::CreateSnapshot { .. }
         | StepKind::RefreshInstances { .. } => 60,
         StepKind::DeleteVolume { .. } | StepKind::RestoreVolume { .. } => 10,
+        // A point of the metrics a minute, and eight series that AWS bills with every look.
+        StepKind::AwaitCanary { .. } => 120,
         StepKind::SetFunctionMemory { .. }
+        | StepKind::PublishVersion { .. }
+        | StepKind::ShiftAlias { .. }
         | StepKind::SetGroupBounds { .. }
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }

@@ -5,16 +5,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Change, Next, Progress, State, StepState,
-    call::operation,
-    next::{LAG, later},
-};
+use super::{Change, Next, Progress, State, StepState, call::operation, next::later};
 use crate::{
     mark::Mark,
     operations::FailureKind,
     record::Event,
-    steps::{Reached, Seen, Sight, StepKind, sort, unmark_step},
+    steps::{LAG, Reached, Seen, Sight, StepKind, sort, unmark_step},
 };
 
 /// Tries in quick succession: they outlast a hiccup, and describes that lag.

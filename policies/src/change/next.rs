@@ -17,11 +17,9 @@ use super::{
 use crate::{
     operations::{FailureKind, Operation},
     record::Event,
-    steps::{Reached, Seen, Sight, Sighting, StepKind, same_volume, sort},
+    steps::{LAG, Reached, Seen, Sight, Sighting, StepKind, same_volume, sort},
 };
 
-/// How long a describe may lag behind an accepted write; until then `Ready` may be a stale answer.
-pub(super) const LAG: SignedDuration = SignedDuration::from_secs(90);
 /// How long a stopped machine's state reason may still be the one from before our start.
 const REASON_LAG: SignedDuration = SignedDuration::from_secs(30);
 /// How often a call is made before its step is given up; a start that restores service is never given up.
@@ -82,6 +80,8 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         attempted_at: progress.attempted_at,
         mark: change.mark_of(kind),
         is_undo: change.undo_reason.is_some(),
+        entered_at: Some(entered(change)),
+        written_at: written_at(change),
     };
     match sort(&progress.step, seen, &reached) {
         Sight::Done if change.is_unwritten() && !kind.is_mark() => {
@@ -220,6 +220,12 @@ fn in_progress(change: &Change, progress: &Progress, now: Timestamp) -> Next {
 /// When the current step became current: the end of the one before it.
 fn entered(change: &Change) -> Timestamp {
     change.direction().iter().filter_map(|progress| progress.at).max().unwrap_or(change.opened_at)
+}
+
+/// When a call of this change was last journalled, in either direction.
+fn written_at(change: &Change) -> Option<Timestamp> {
+    let steps = change.steps.iter().chain(&change.undo_steps);
+    steps.filter_map(|progress| progress.attempted_at).max()
 }
 
 fn ready(change: &Change, progress: &Progress, seen: &Seen, now: Timestamp) -> Next {
@@ -437,9 +443,7 @@ fn lag_left(change: &Change, seen: &Seen, now: Timestamp) -> Option<SignedDurati
     if !ladder.contains(&instance.instance_type) {
         return None;
     }
-    let steps = change.steps.iter().chain(&change.undo_steps);
-    let written_at = steps.filter_map(|progress| progress.attempted_at).max()?;
-    let left = LAG - now.duration_since(written_at);
+    let left = LAG - now.duration_since(written_at(change)?);
     (change.owes_a_start() && left.is_positive()).then_some(left)
 }
 

@@ -1,5 +1,7 @@
 //! Tables of `next`: what follows from each sight, after each failure, forward and back.
 
+mod alias;
+
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{
     recommendation::Action,
@@ -140,6 +142,7 @@ fn seen(resource: Resource) -> Seen {
         status: None,
         made: Some(None),
         targets: None,
+        canary: None,
     }
 }
 
@@ -363,6 +366,7 @@ fn blind() -> Seen {
         status: None,
         made: None,
         targets: None,
+        canary: None,
     }
 }
 
@@ -454,12 +458,19 @@ fn what_has_no_way_back_is_refused_and_never_called_undone() {
         status: None,
         made: None,
         targets: None,
+        canary: None,
     });
     assert_eq!(run.change.state, State::Watching);
     let reason = reason_not_undoable(&run.change).expect("nobody knows where to make it again");
     assert!(reason.contains("delete-volume"), "{reason}");
     undo(&mut run);
-    run.settle(&Seen { resource: Sighting::Absent, status: None, made: Some(None), targets: None });
+    run.settle(&Seen {
+        resource: Sighting::Absent,
+        status: None,
+        made: Some(None),
+        targets: None,
+        canary: None,
+    });
     assert_eq!(run.ended().0, State::Stuck, "{}", run.ended().1);
 }
 
@@ -734,6 +745,7 @@ fn an_intent_that_wrote_nothing_for_an_hour_is_void() {
         status: None,
         made: None,
         targets: None,
+        canary: None,
     };
     assert!(run.wait(3_500).polls(&blind));
     run.wait(200).record(&running("m5.xlarge"));

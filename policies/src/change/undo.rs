@@ -6,8 +6,8 @@ use trimtab_models::spec::Spec;
 
 use super::{Change, Progress, State, StepState};
 use crate::steps::{
-    ATTRIBUTE_BUDGET_S, POWER_BUDGET_S, STATUS_BUDGET_S, Step, StepKind, VOLUME_EXISTENCE_BUDGET_S,
-    deregister_step, mark_step, register_step,
+    ATTRIBUTE_BUDGET_S, Behind, POWER_BUDGET_S, STATUS_BUDGET_S, Stage, Step, StepKind,
+    VOLUME_EXISTENCE_BUDGET_S, deregister_step, mark_step, register_step,
 };
 
 /// Why a person cannot undo the change now.
@@ -19,8 +19,8 @@ pub fn reason_not_undoable(change: &Change) -> Option<String> {
             let is_empty = undo_steps(change).is_empty();
             reason_no_way_back(change).or_else(|| is_empty.then(nothing))
         }
-        // A refresh runs for hours, and can be rolled back at any time.
-        State::Executing if is_refreshing(change) => None,
+        // A refresh and a canary run for hours, and can be taken back at any time.
+        State::Executing if is_rolling_out(change) => None,
         State::Queued | State::Executing => Some(format!(
             "change `{}` is still being carried out: wait until it is watched, then undo it",
             change.id
@@ -35,14 +35,17 @@ pub fn reason_not_undoable(change: &Change) -> Option<String> {
     }
 }
 
-fn is_refreshing(change: &Change) -> bool {
+fn is_rolling_out(change: &Change) -> bool {
     change.undo_reason.is_none()
         && change.current().is_some_and(|progress| {
-            progress.attempts > 0 && progress.step.kind.as_refresh().is_some()
+            let kind = &progress.step.kind;
+            kind.as_canary().is_some() || progress.attempts > 0 && kind.as_refresh().is_some()
         })
 }
 
 /// The inverse of everything that was done or attempted so far; empty when nothing was.
+///
+/// A published version of a function, like one of a launch template, is kept: nobody uses it, and it costs nothing.
 #[must_use]
 pub fn undo_steps(change: &Change) -> Vec<Step> {
     // A new rung resets the step that sets the type, but what the rungs before it wrote is still there.
@@ -52,6 +55,8 @@ pub fn undo_steps(change: &Change) -> Vec<Step> {
     let touched: Vec<&Progress> = change.steps.iter().filter(is_touched).collect();
     let mut back: Vec<Step> =
         touched.iter().rev().filter_map(|progress| inverse(change, progress)).collect();
+    // A canary and the shift after it are taken back by the same step.
+    back.dedup_by(|step, before| step.name == before.name);
     if let Some(mark) = mark_again(&touched, &back) {
         back.insert(0, mark);
     }
@@ -91,7 +96,9 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::UnmarkInstance { .. }
         | StepKind::AwaitStatusChecks { .. }
         | StepKind::CreateSnapshot { .. }
-        | StepKind::CreateTemplateVersion { .. } => true,
+        | StepKind::CreateTemplateVersion { .. }
+        | StepKind::PublishVersion { .. }
+        | StepKind::AwaitCanary { .. } => true,
         StepKind::StopInstance { .. }
         | StepKind::SetInstanceType { .. }
         | StepKind::StartInstance { .. }
@@ -104,6 +111,7 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::DeleteSchedule { .. }
         | StepKind::LowerFloor { .. }
         | StepKind::RefreshInstances { .. }
+        | StepKind::ShiftAlias { .. }
         | StepKind::DeregisterTarget { .. }
         | StepKind::RegisterTarget { .. } => false,
     };
@@ -163,10 +171,13 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
         StepKind::DeleteVolume { volume_id } => {
             ("restore-volume", restore(change, volume_id)?, VOLUME_EXISTENCE_BUDGET_S)
         }
-        StepKind::SetFunctionMemory { function_name, from_mb, to_mb } => {
-            let kind =
-                StepKind::SetFunctionMemory { function_name, from_mb: to_mb, to_mb: from_mb };
+        StepKind::SetFunctionMemory { function_name, from_mb, to_mb, .. } => {
+            let (from_mb, to_mb) = (to_mb, from_mb);
+            let kind = StepKind::SetFunctionMemory { function_name, from_mb, to_mb, behind: None };
             ("set-memory", kind, budget_s)
+        }
+        StepKind::ShiftAlias { function_name, behind, .. } => {
+            ("alias-back", alias_back(change, function_name, behind)?, budget_s)
         }
         StepKind::SetGroupBounds { group_name, from, to } => {
             ("set-bounds", StepKind::SetGroupBounds { group_name, from: to, to: from }, budget_s)
@@ -201,11 +212,19 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
         | StepKind::CreateTemplateVersion { .. }
         | StepKind::AwaitStatusChecks { .. }
         | StepKind::CreateSnapshot { .. }
+        | StepKind::PublishVersion { .. }
+        | StepKind::AwaitCanary { .. }
         | StepKind::RestoreVolume { .. }
         | StepKind::DeleteSchedule { .. }
         | StepKind::LowerFloor { .. } => return None,
     };
     Some(back(name, kind, budget_s))
+}
+
+/// Points the alias at the version from before the change again.
+fn alias_back(change: &Change, function_name: String, behind: Behind) -> Option<StepKind> {
+    let new_version = Some(change.created.get("publish")?.clone());
+    Some(StepKind::ShiftAlias { function_name, behind, new_version, stage: Stage::Old })
 }
 
 fn back(name: &str, kind: StepKind, budget_s: u32) -> Step {

@@ -2,6 +2,7 @@
 //!
 //! Unknown facts fail. Not here: what would be lost on the way (`data_loss`) and the limits of volumes (`volume_limits`).
 
+mod function;
 mod group;
 
 pub(super) use group::rights_of_refresh;
@@ -12,7 +13,7 @@ use trimtab_models::{
         UsageClass, Virtualization,
     },
     recommendation::Action,
-    resource::{Function, Instance},
+    resource::Instance,
     spec::Spec,
 };
 
@@ -310,25 +311,10 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
     match subject.resource() {
         Err(missing) => reasons.push(missing),
         Ok(resource) => {
-            reasons.extend(resource.function().into_iter().flat_map(reasons_of_serving))
+            let evidence = &subject.recommendation().evidence;
+            let serving = |one| function::reasons_of_serving(one, evidence);
+            reasons.extend(resource.function().into_iter().flat_map(serving));
         }
-    }
-    reasons
-}
-
-/// A change of `$LATEST` does not reach callers of a version or an alias.
-fn reasons_of_serving(function: &Function) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if !function.aliases.is_empty() {
-        let names = function.aliases.join(", ");
-        reasons.push(Reason::fail(format!("served through aliases: {names}")));
-    }
-    if function.published_versions > 0 {
-        let count = function.published_versions;
-        reasons.push(Reason::fail(format!("{count} versions are published")));
-    }
-    if function.capacity_provider {
-        reasons.push(Reason::fail("a capacity provider runs it"));
     }
     reasons
 }

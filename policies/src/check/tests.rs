@@ -4,7 +4,7 @@ use trimtab_models::{
     catalog::VcpuQuota,
     metric::Metric,
     recommendation::{PriceBasis, SeasonSeen},
-    resource::{Modification, ModificationState, Registration},
+    resource::{Function, Modification, ModificationState, Published, Registration},
     spec::{PowerState, Spec, VolumeSpec},
 };
 
@@ -791,6 +791,49 @@ fn a_larger_type_needs_room_in_its_quota() {
 }
 
 #[test]
+fn a_function_behind_an_alias_is_changed_only_where_publishing_ships_the_memory_alone() {
+    let check = |change: &dyn Fn(&mut Function), expect: &str| {
+        trial(Memory)
+            .resource(|r| {
+                r.detail = aliased_function(&r.id).detail;
+                change(function_mut(r));
+            })
+            .check(CheckName::Compatibility, expect);
+    };
+    let differs = |f: &mut Function| {
+        let parts = vec!["environment".to_owned(), "timeout".to_owned()];
+        f.served = Some(Published { differs: parts, ..published(7, 1_024) });
+    };
+    check(&|_| {}, "Pass");
+    check(
+        &|f| f.aliases = vec![alias("live", "7", &[("8", 0.1)])],
+        "Fail a deployment is under way",
+    );
+    let two = |version: &str| vec![alias("blue", version, &[]), alias("live", "7", &[])];
+    check(&|f| f.aliases = two("6"), "Fail different versions (blue -> 6, live -> 7)");
+    check(&|f| f.aliases = two("7"), "Fail several aliases of one version");
+    check(&|f| f.aliases = vec![alias("live", "$LATEST", &[])], "Fail which names $LATEST");
+    check(&|f| f.served = None, "Fail could not be read");
+    check(&|f| f.code_sha256 = Some("0ther".to_owned()), "Fail other code than version 7");
+    check(&|f| f.code_sha256 = None, "Fail cannot be compared");
+    check(&|f| f.memory_mb = 2_048, "Fail memory 2048 MB, not 1024");
+    check(&differs, "Fail differs from version 7, which callers get (environment, timeout)");
+    check(&|f| f.provisioned = None, "Fail is not known");
+    check(
+        &|f| f.provisioned = Some(vec!["live".to_owned()]),
+        "Fail provisioned concurrency is set on live",
+    );
+    let quiet = |calls| {
+        trial(Memory).resource(|r| r.detail = aliased_function(&r.id).detail).with(move |_, c| {
+            c.recommendation.evidence.invocations = Some(calls);
+            c.recommendation.evidence.days_seen = 30.0;
+        })
+    };
+    quiet(2_999).check(CheckName::Compatibility, "Fail 100 calls a day are too few");
+    quiet(3_000).check(CheckName::Compatibility, "Pass");
+}
+
+#[test]
 fn volumes_functions_and_groups_can_be_what_is_desired() {
     let name = CheckName::Compatibility;
     let memory = |memory_mb: u32| {
@@ -801,11 +844,8 @@ fn volumes_functions_and_groups_can_be_what_is_desired() {
     memory(10_240).check(name, "Pass");
     memory(10_241).check(name, "Fail 10241 MB");
     trial(Memory)
-        .resource(|r| function_mut(r).aliases = vec!["live".to_owned()])
-        .check(name, "Fail aliases: live");
-    trial(Memory)
         .resource(|r| function_mut(r).published_versions = 1)
-        .check(name, "Fail published");
+        .check(name, "Fail 1 versions are published and no alias");
     trial(Memory)
         .resource(|r| function_mut(r).capacity_provider = true)
         .check(name, "Fail capacity provider");

@@ -1,7 +1,9 @@
 //! Builds the steps of a recommendation, forward only; undoing reverses what was done (`change::undo`).
 
+mod function;
 mod group;
 
+pub(crate) use function::{CANARY_BUDGET_S, CANARY_PERCENT, CANARY_RUNS_MIN};
 pub use group::watched_by;
 
 use trimtab_models::{
@@ -39,7 +41,7 @@ pub fn steps(recommendation: &Recommendation, resource: &Resource) -> Vec<Step> 
         Action::StopIdleInstance => stop(recommendation),
         Action::MigrateVolumeType | Action::TuneVolume => modify(recommendation),
         Action::DeleteUnattachedVolume => delete(recommendation),
-        Action::TuneFunctionMemory => memory(recommendation),
+        Action::TuneFunctionMemory => function::memory(recommendation, resource),
         Action::TuneGroupCapacity => bounds(recommendation, resource),
         Action::ScheduleGroup => group::schedule(recommendation, resource),
         Action::ResizeGroupInstances => group::members(recommendation, resource),
@@ -243,24 +245,6 @@ fn delete(recommendation: &Recommendation) -> Vec<Step> {
                 "make the volume again from the snapshot, under a new id".to_owned(),
             ),
         ],
-        _ => Vec::new(),
-    }
-}
-
-fn memory(recommendation: &Recommendation) -> Vec<Step> {
-    match (&recommendation.expected, &recommendation.desired) {
-        (Spec::Function { memory_mb: from }, Spec::Function { memory_mb: to }) if from != to => {
-            vec![step(
-                "set-memory",
-                StepKind::SetFunctionMemory {
-                    function_name: recommendation.resource_id.clone(),
-                    from_mb: *from,
-                    to_mb: *to,
-                },
-                ATTRIBUTE_BUDGET_S,
-                format!("set the memory back to {from} MB"),
-            )]
-        }
         _ => Vec::new(),
     }
 }

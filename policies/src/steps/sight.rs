@@ -15,7 +15,7 @@ use trimtab_models::resource::{Instance, Resource, Volume};
 
 use super::{Step, StepKind};
 use crate::{
-    facts::{InstanceStatus, Targets},
+    facts::{Alarm, InstanceStatus, Runs, Targets},
     mark::Mark,
 };
 
@@ -43,6 +43,15 @@ pub struct Made {
     pub state: String,
 }
 
+/// What is seen of a canary: what could not be asked is `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CanarySeen {
+    /// Runs of the version from before the change and of the new one, since the canary began.
+    pub runs: Option<(Runs, Runs)>,
+    /// The alarms that the step names.
+    pub alarms: Option<Vec<Alarm>>,
+}
+
 /// Everything that was read for one decision about a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
@@ -55,12 +64,19 @@ pub struct Seen {
     /// The targets of every group that the change takes the instance out of or puts it back into, where the step is about
     /// one; `None` means that they could not be asked.
     pub targets: Option<Targets>,
+    /// How a canary does, where the step watches one.
+    pub canary: Option<CanarySeen>,
 }
 
 impl Seen {
+    /// The id of what this change made, as far as it is known.
+    pub(crate) fn made_id(&self) -> Option<&str> {
+        Some(self.made.as_ref()?.as_ref()?.id.as_str())
+    }
+
     /// The version of a launch template that this change made.
     pub(crate) fn made_version(&self) -> Option<u64> {
-        self.made.as_ref()?.as_ref()?.id.parse().ok()
+        self.made_id()?.parse().ok()
     }
 }
 
@@ -92,12 +108,16 @@ pub struct Reached {
     pub mark: Option<Mark>,
     /// Whether the change is being taken back.
     pub is_undo: bool,
+    /// When this step's turn came: the end of the one before it.
+    pub entered_at: Option<Timestamp>,
+    /// The time of the last journalled call of any step.
+    pub written_at: Option<Timestamp>,
 }
 
 /// Sorts `seen` by `step` of a change that has come as far as `reached`.
 #[must_use]
 pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
-    let Reached { rung, attempted_at, mark, is_undo } = reached;
+    let Reached { rung, attempted_at, mark, is_undo, .. } = reached;
     let (rung, attempted_at) = (*rung, *attempted_at);
     let resource = match &seen.resource {
         Sighting::Unknown(why) => return Sight::Unknown(why.clone()),
@@ -125,9 +145,10 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
         }
         StepKind::DeleteVolume { .. } => with_volume(resource, volume::delete),
         StepKind::RestoreVolume { .. } => with_volume(resource, volume::restore),
-        StepKind::SetFunctionMemory { from_mb, to_mb, .. } => {
-            function::memory(resource, *from_mb, *to_mb)
-        }
+        StepKind::SetFunctionMemory { .. }
+        | StepKind::PublishVersion { .. }
+        | StepKind::ShiftAlias { .. }
+        | StepKind::AwaitCanary { .. } => function::sort(&step.kind, resource, (seen, reached)),
         StepKind::SetGroupBounds { from, to, .. } => group::bounds(resource, from, to),
         StepKind::MarkInstance { instance_type, .. } => {
             mark::set(resource, instance_type, mark.as_ref())
@@ -195,6 +216,9 @@ fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sigh
         | StepKind::LowerFloor { .. }
         | StepKind::CreateTemplateVersion { .. }
         | StepKind::RefreshInstances { .. }
+        | StepKind::PublishVersion { .. }
+        | StepKind::ShiftAlias { .. }
+        | StepKind::AwaitCanary { .. }
         | StepKind::DeregisterTarget { .. }
         | StepKind::RegisterTarget { .. } => Sight::Foreign("the resource is gone".to_owned()),
     }

@@ -45,11 +45,12 @@ fn present(resource: Resource) -> Seen {
         status: None,
         made: None,
         targets: None,
+        canary: None,
     }
 }
 
 fn absent() -> Seen {
-    Seen { resource: Sighting::Absent, status: None, made: None, targets: None }
+    Seen { resource: Sighting::Absent, status: None, made: None, targets: None, canary: None }
 }
 
 fn step_of(kind: StepKind) -> Step {
@@ -65,7 +66,7 @@ fn check(kind: &StepKind, seen: &Seen, rung: usize, attempted: Option<Timestamp>
     let sight = sort(
         &step_of(kind.clone()),
         seen,
-        &Reached { rung, attempted_at: attempted, mark, is_undo: false },
+        &Reached { rung, attempted_at: attempted, mark, ..Reached::default() },
     );
     assert_eq!(is(&sight), expect, "{kind:?} at rung {rung} sees {seen:?}: {sight:?}");
 }
@@ -360,8 +361,12 @@ fn a_volume_is_deleted_and_restored() {
 
 #[test]
 fn a_functions_memory_is_set() {
-    let kind =
-        StepKind::SetFunctionMemory { function_name: "f".into(), from_mb: 1_024, to_mb: 512 };
+    let kind = StepKind::SetFunctionMemory {
+        function_name: "f".into(),
+        from_mb: 1_024,
+        to_mb: 512,
+        behind: None,
+    };
     for (memory_mb, status, expect) in [
         (1_024, "Successful", Is::Ready),
         (1_024, "Failed", Is::Ready),
@@ -560,6 +565,7 @@ fn what_cannot_be_read_or_is_of_another_kind_is_never_taken_for_an_effect() {
                 status: None,
                 made: None,
                 targets: None,
+                canary: None,
             };
             check(&step.kind, &unknown, 0, None, Is::Unknown);
             check(&step.kind, &present(wrong.clone()), 0, None, Is::Foreign);

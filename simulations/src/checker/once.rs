@@ -19,7 +19,8 @@ impl Invariant for Once {
 
     fn write(&mut self, done: &Done, _: View<'_>) -> Vec<String> {
         let Some(attempt) = &done.attempt else { return Vec::new() };
-        // Stops, starts and tags are idempotent, and the type is set anew on each rung of the ladder.
+        // Stops, starts and tags are idempotent, the type is set anew on each rung of the ladder, and what has not changed
+        // is never published twice.
         let repeatable = matches!(
             attempt.operation,
             Operation::StopInstance { .. }
@@ -29,6 +30,7 @@ impl Invariant for Once {
                 | Operation::UntagResource { .. }
                 | Operation::DeregisterTarget { .. }
                 | Operation::RegisterTarget { .. }
+                | Operation::PublishVersion { .. }
         );
         let effect = (attempt.change_id.clone(), attempt.step.clone(), attempt.back);
         let first = self.effects.insert(effect);

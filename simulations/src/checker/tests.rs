@@ -9,7 +9,7 @@ use trimtab_models::{
 use trimtab_policies::{
     approval::{Decision, Verdict},
     change::{Access, Change, Opening, State},
-    operations::{Failure, FailureKind, Operation},
+    operations::{Failure, FailureKind, Operation, Share},
     record::Event,
     steps::steps,
 };
@@ -33,6 +33,7 @@ opted-out = 1
 volume-gp3-over = 1
 volume-unattached = 1
 function-oversized = 6
+function-aliased = 1
 group-fixed-over = 1
 ";
 
@@ -577,6 +578,76 @@ fn a_machine_is_never_left_off() {
     let found = stage.verdict(700);
     assert!(found.iter().any(|text| text.contains("is off although")), "{found:?}");
     assert!(found.iter().any(|text| text.contains("no record opened it")), "{found:?}");
+}
+
+fn route(version: &str, share: Option<&str>) -> Operation {
+    let of = |version: &str| Share { version: version.to_owned(), percent: 10 };
+    Operation::SetAlias {
+        function_name: "checkout-1".to_owned(),
+        alias: "live".to_owned(),
+        version: version.to_owned(),
+        canary: share.map(of),
+        revision_id: None,
+    }
+}
+
+/// A change whose canary has its share, ten minutes after it began.
+fn canary(stage: &mut Stage) -> String {
+    let id = stage.open(
+        0,
+        "checkout-1",
+        Action::TuneFunctionMemory,
+        Spec::Function { memory_mb: 1_536 },
+    );
+    let function = stage.world.true_function("checkout-1", at(0)).expect("it is in the fleet");
+    let publish = Operation::PublishVersion {
+        function_name: "checkout-1".to_owned(),
+        code_sha256: function.code_sha256.expect("it has code"),
+        revision_id: None,
+    };
+    stage.act(10, &id, "set-memory", &memory("checkout-1", 1_536));
+    stage.act(100, &id, "publish", &publish);
+    stage.act(200, &id, "canary", &route("1", Some("2")));
+    stage.clean(600);
+    id
+}
+
+#[test]
+fn a_canary_keeps_its_share_only_while_somebody_is_about_it() {
+    for (end, left) in
+        [(State::Stuck, false), (State::Conflicted, true), (State::Inconclusive, true)]
+    {
+        let mut stage = Stage::new();
+        let id = canary(&mut stage);
+        stage.finish(700, &id, end);
+        let found = stage.verdict(800);
+        let named = found.iter().any(|text| text.contains("shares its calls although"));
+        assert_eq!(named, left, "{end}: {found:?}");
+    }
+}
+
+#[test]
+fn an_undo_brings_back_alias_and_memory() {
+    for (steps, expect) in [(0, "is Some"), (1, "is Some"), (2, "")] {
+        let mut stage = Stage::new();
+        let id = canary(&mut stage);
+        stage.act(2_000, &id, "shift", &route("2", None));
+        stage.event(2_100, &id, Event::Applied);
+        stage.clean(2_200);
+        let begun = Event::UndoBegun { reason: "asked".to_owned(), steps: Vec::new() };
+        stage.event(3_000, &id, begun);
+        let back = [("alias-back", route("1", None)), ("set-memory", memory("checkout-1", 3_008))];
+        for (index, (step, operation)) in back.iter().take(steps).enumerate() {
+            let second = 3_100 + 100 * i64::try_from(index).expect("two steps");
+            stage.act(second, &id, step, operation);
+        }
+        stage.finish(4_000, &id, State::Undone);
+        if expect.is_empty() {
+            stage.clean(4_100);
+        } else {
+            stage.fires(4_100, expect);
+        }
+    }
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl Invariant for Undo {
             return Vec::new();
         }
         let live = view.world.true_spec_like(&told.id, &told.expected, view.now);
-        let same = live.as_ref().is_some_and(|live| is_same(live, &told.expected));
+        let same = live.as_ref().is_some_and(|live| is_same(live, &told.expected))
+            && is_latest_back(view, &told.id);
         (!same)
             .then(|| {
                 format!(
@@ -42,6 +43,13 @@ impl Invariant for Undo {
             .into_iter()
             .collect()
     }
+}
+
+/// Whether `$LATEST` of a function has the memory that callers of its alias get again, so that whoever publishes next ships
+/// nothing of the change.
+fn is_latest_back(view: View<'_>, id: &str) -> bool {
+    let function = view.world.true_function(id, view.now);
+    function.is_none_or(|function| function.memory_mb == function.served_memory_mb())
 }
 
 /// Whether a live configuration is the one stated; a group's desired capacity is its scaler's.

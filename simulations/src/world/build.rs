@@ -321,17 +321,18 @@ impl Placing<'_> {
             last_update_status: "Successful".to_owned(),
             revision_id: Some(format!("{:016x}", mix(self.stream))),
             code_sha256: Some(format!("{:016x}", mix(self.stream ^ 5))),
-            aliases: aliased.then(|| "live".to_owned()).into_iter().collect(),
-            published_versions: u32::from(*aliased),
+            aliases: Vec::new(),
+            published_versions: 0,
+            served: None,
+            newest: None,
+            provisioned: None,
             capacity_provider: false,
         };
         let body = FunctionBody {
-            memory: Timeline::new(*memory_mb),
-            updating_until_s: 0,
-            revision: Timeline::new(mix(self.stream)),
             used_mb: *used_mb * (0.9 + 0.2 * unit(self.stream, 4)),
             insights: *insights,
             peak_invocations: *peak_invocations,
+            ..FunctionBody::new(*memory_mb, self.stream, *aliased)
         };
         (self.name.clone(), Detail::Function(function), Body::Function(body))
     }

@@ -118,7 +118,9 @@ impl World {
             | Operation::CreateSnapshot { volume_id, .. }
             | Operation::DeleteVolume { volume_id } => volume_id,
             Operation::CreateVolume { snapshot_id, .. } => snapshot_id,
-            Operation::SetFunctionMemory { function_name, .. } => function_name,
+            Operation::SetFunctionMemory { function_name, .. }
+            | Operation::PublishVersion { function_name, .. }
+            | Operation::SetAlias { function_name, .. } => function_name,
             Operation::SetGroupBounds { group_name, .. }
             | Operation::PutSchedule { group_name, .. }
             | Operation::DeleteSchedule { group_name, .. }
@@ -148,7 +150,9 @@ impl World {
             StepKind::StopInstance { .. } => Some("ec2:StopInstances"),
             StepKind::SetInstanceType { .. } => Some("ec2:ModifyInstanceAttribute"),
             StepKind::StartInstance { .. } => Some("ec2:StartInstances"),
-            StepKind::AwaitStatusChecks { .. } => None,
+            StepKind::AwaitStatusChecks { .. } | StepKind::AwaitCanary { .. } => None,
+            StepKind::PublishVersion { .. } => Some("lambda:PublishVersion"),
+            StepKind::ShiftAlias { .. } => Some("lambda:UpdateAlias"),
             StepKind::ModifyVolume { .. } => Some("ec2:ModifyVolume"),
             StepKind::CreateSnapshot { .. } => Some("ec2:CreateSnapshot"),
             StepKind::DeleteVolume { .. } => Some("ec2:DeleteVolume"),

@@ -16,7 +16,7 @@ use trimtab_policies::{
     operations::{Failure, FailureKind},
 };
 
-use super::{Body, Entity, FunctionBody, InstanceBody, VolumeBody, World};
+use super::{Body, Entity, InstanceBody, VolumeBody, World};
 use crate::noise::{mix, unit};
 
 /// The longest that a describe lags behind a write, seconds.
@@ -53,11 +53,7 @@ impl Entity {
                 }
             }
             (Detail::Function(function), Body::Function(body)) => {
-                function.memory_mb = *body.memory.at(second);
-                function.revision_id = Some(body.revision_id(second));
-                let updating = second < body.updating_until_s;
-                function.last_update_status =
-                    if updating { "InProgress" } else { "Successful" }.to_owned();
+                body.show(function, second);
             }
             (Detail::Group(group), Body::Group(body)) => {
                 (group.min_size, group.max_size, _) = body.bounds_at(second);
@@ -112,12 +108,6 @@ impl VolumeBody {
         };
         let started_at = Timestamp::from_second(newest.started_s).ok()?;
         Some(Modification { state, started_at, target: newest.target.clone() })
-    }
-}
-
-impl FunctionBody {
-    pub(crate) fn revision_id(&self, second: i64) -> String {
-        format!("{:016x}", self.revision.at(second))
     }
 }
 

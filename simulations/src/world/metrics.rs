@@ -13,7 +13,7 @@ use super::{Body, Entity, FunctionBody, GroupBody, InstanceBody, VolumeBody, Wor
 use crate::{noise::unit, workload::Demand};
 
 /// CloudWatch publishes a point about this long after its period, seconds.
-const PUBLISHED_AFTER_S: i64 = 120;
+pub(crate) const PUBLISHED_AFTER_S: i64 = 120;
 /// The share of its peak members at which a scaling policy keeps CPU.
 pub(crate) const POLICY_TARGET_RATIO: f64 = 0.6;
 
@@ -188,24 +188,29 @@ fn function_value(
     second: i64,
     step_s: f64,
 ) -> Option<f64> {
-    let memory = *body.memory.at(second);
+    let shares = body.shares(second);
+    let mean = |figure: &dyn Fn(u32) -> f64| -> f64 {
+        shares.iter().map(|(memory_mb, share)| share * figure(*memory_mb)).sum()
+    };
+    let most = |figure: &dyn Fn(u32) -> f64| -> f64 {
+        shares.iter().map(|(memory_mb, _)| figure(*memory_mb)).fold(0.0, f64::max)
+    };
     // The peak is a figure for five minutes.
     let invocations = (body.peak_invocations * demand.at(second) * step_s / 300.0).round();
-    let killed = body.used_mb > f64::from(memory);
+    let killed = |memory_mb| f64::from(u8::from(body.used_mb > f64::from(memory_mb)));
     match measure.metric {
         Metric::FunctionInvocations => Some(invocations),
-        Metric::FunctionErrors if killed => Some(invocations),
-        Metric::FunctionErrors | Metric::FunctionThrottles => Some(0.0),
+        Metric::FunctionErrors => Some((invocations * mean(&killed)).round()),
+        Metric::FunctionThrottles => Some(0.0),
         Metric::FunctionDuration => {
-            let mean = duration_ms(memory)
-                * (0.95 + 0.1 * unit(demand.stream ^ 0xD0, second.unsigned_abs()));
-            (invocations > 0.0).then_some(match measure.statistic {
-                Statistic::Average | Statistic::Sum => mean,
-                Statistic::Maximum => mean * 2.2,
+            let wobble = 0.95 + 0.1 * unit(demand.stream ^ 0xD0, second.unsigned_abs());
+            (invocations > 0.0).then(|| match measure.statistic {
+                Statistic::Average | Statistic::Sum => mean(&duration_ms) * wobble,
+                Statistic::Maximum => most(&duration_ms) * wobble * 2.2,
             })
         }
         Metric::FunctionMemory => (body.insights && invocations > 0.0)
-            .then(|| body.used_mb.min(f64::from(memory)).round()),
+            .then(|| most(&|memory_mb| body.used_mb.min(f64::from(memory_mb))).round()),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 
 mod build;
 mod faults;
+mod function;
 mod group;
 mod look;
 mod metrics;
@@ -113,7 +114,14 @@ pub(crate) struct VolumeBody {
 
 #[derive(Debug, Clone)]
 pub(crate) struct FunctionBody {
+    /// Memory of `$LATEST`.
     pub(crate) memory: Timeline<u32>,
+    /// The code of `$LATEST`.
+    pub(crate) code: Timeline<u64>,
+    /// Published versions, ascending.
+    pub(crate) versions: Vec<function::Version>,
+    /// Where the alias leads, if there is one.
+    pub(crate) route: Option<Timeline<function::Route>>,
     pub(crate) updating_until_s: i64,
     pub(crate) revision: Timeline<u64>,
     pub(crate) used_mb: f64,

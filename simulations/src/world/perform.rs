@@ -11,8 +11,7 @@ use trimtab_models::{
 use trimtab_policies::operations::{Failure, FailureKind, Operation, Receipt};
 
 use super::{
-    Body, Entity, ForeignChange, FunctionBody, InstanceBody, ModificationBody, Snapshot,
-    VolumeBody, World, Write,
+    Body, Entity, ForeignChange, InstanceBody, ModificationBody, Snapshot, VolumeBody, World, Write,
 };
 use crate::{
     noise::{mix, unit},
@@ -94,7 +93,8 @@ impl World {
                 self.create(&target, call, (zone, spec, mark), now_s)
             }
             Operation::SetFunctionMemory { memory_mb, revision_id, .. } => {
-                self.set_memory(&target, call, *memory_mb, revision_id.as_deref(), now_s, draw)
+                let revision = revision_id.as_deref();
+                self.set_memory((&target, call), *memory_mb, revision, (now_s, draw))
             }
             Operation::SetGroupBounds { min_size, max_size, desired_capacity, .. } => {
                 self.set_bounds(&target, call, (*min_size, *max_size, *desired_capacity), now_s)
@@ -120,6 +120,14 @@ impl World {
                 self.start_refresh(&target, call, (*version, rollout, *auto_rollback), now_s)
             }
             Operation::RollbackRefresh { .. } => self.roll_back(&target, call, now_s),
+            Operation::PublishVersion { code_sha256, revision_id, .. } => {
+                let of = (code_sha256.as_str(), revision_id.as_deref());
+                self.publish((&target, call), of, (now_s, draw))
+            }
+            Operation::SetAlias { alias, version, canary, revision_id, .. } => {
+                let to = (version.as_str(), canary.as_ref(), revision_id.as_deref());
+                self.set_alias((&target, call), alias, to, now_s)
+            }
         }
     }
 
@@ -256,43 +264,6 @@ impl World {
         Ok(Receipt { created_id: Some(id) })
     }
 
-    fn set_memory(
-        &mut self,
-        id: &str,
-        call: &str,
-        memory_mb: u32,
-        revision: Option<&str>,
-        now_s: i64,
-        draw: f64,
-    ) -> Result<Receipt, Failure> {
-        let Body::Function(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
-        if !(128..=10_240).contains(&memory_mb) {
-            let message =
-                format!("InvalidParameterValueException: {memory_mb} MB is not within 128–10240");
-            return Err(failure(FailureKind::Rejected, call, id, &message));
-        }
-        if now_s < body.updating_until_s {
-            return Err(failure(
-                FailureKind::Conflict,
-                call,
-                id,
-                "ResourceConflictException: an update is in progress",
-            ));
-        }
-        if revision.is_some_and(|revision| revision != body.revision_id(now_s)) {
-            return Err(failure(
-                FailureKind::Conflict,
-                call,
-                id,
-                "PreconditionFailedException: the revision is another",
-            ));
-        }
-        body.memory.set(now_s, memory_mb);
-        body.updating_until_s = now_s + 1 + (4.0 * draw) as i64;
-        body.revise(now_s);
-        Ok(Receipt::default())
-    }
-
     /// Does what somebody else does, without asking AWS's rules. Returns whether anything is another than before.
     pub(crate) fn force(&mut self, change: &ForeignChange) -> bool {
         let second = change.at.as_second();
@@ -310,8 +281,7 @@ impl World {
             }
             (Body::Volume(body), Some(Spec::Volume(spec))) => body.specs.set(second, spec.clone()),
             (Body::Function(body), Some(Spec::Function { memory_mb })) => {
-                body.memory.set(second, *memory_mb);
-                body.revise(second);
+                body.deploy(second, *memory_mb);
             }
             (Body::Group(body), Some(Spec::Group { min_size, max_size, desired_capacity })) => {
                 body.bounds.set(second, (*min_size, *max_size, *desired_capacity));
@@ -381,14 +351,6 @@ impl VolumeBody {
     fn reason_not_there(&self, id: &str, call: &str, now_s: i64) -> Option<Failure> {
         matches!(*self.states.at(now_s), "deleting" | "deleted")
             .then(|| failure(FailureKind::NotFound, call, id, "InvalidVolume.NotFound"))
-    }
-}
-
-impl FunctionBody {
-    /// Every change makes another revision.
-    fn revise(&mut self, second: i64) {
-        let revision = mix(*self.revision.at(second));
-        self.revision.set(second, revision);
     }
 }
 

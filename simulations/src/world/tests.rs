@@ -9,7 +9,7 @@ use trimtab_models::{
     spec::{PowerState, ScheduledMin, Spec},
 };
 use trimtab_policies::{
-    operations::{Failure, FailureKind},
+    operations::{Failure, FailureKind, Share},
     steps::Rollout,
 };
 
@@ -897,4 +897,68 @@ fn a_refresh_without_capacity_rolls_back_by_itself() {
     assert_eq!(outcome(&mut world, &refresh_to(&template_id, 2), 10), None);
     let (_, number, status) = rollout(&mut world, 2 * HOUR_S);
     assert_eq!((number, status.as_deref()), (1, Some("RollbackSuccessful")));
+}
+
+#[test]
+fn a_version_is_published_once_and_an_alias_leads_where_it_is_told() {
+    let scenario = "name = 'a'\ndescription = 'a'\nstart = '2026-03-02T00:00:00Z'\n[fleet]\nfunction-aliased = 1\n";
+    let scenario = Scenario::parse(scenario).expect("a scenario");
+    let mut world = World::new(&scenario, 7, Catalog::embedded());
+    let name = "checkout-1";
+    let shown = |world: &World, second| world.true_function(name, at(second)).expect("it is there");
+    let first = shown(&world, 0);
+    let code = first.code_sha256.clone().expect("it has code");
+    let publish = |code: &str, revision_id: Option<String>| Operation::PublishVersion {
+        function_name: name.to_owned(),
+        code_sha256: code.to_owned(),
+        revision_id,
+    };
+    let mut perform = |operation: &Operation, second| {
+        let done = world.perform("us-east-1", operation, at(second));
+        (done.map(|receipt| receipt.created_id).map_err(|failure| failure.kind), world.clone())
+    };
+    let version = |number: &str| Ok(Some(number.to_owned()));
+    assert_eq!(perform(&publish(&code, None), 0).0, version("1"), "nothing has changed");
+    let set = Operation::SetFunctionMemory {
+        function_name: name.to_owned(),
+        memory_mb: 1_024,
+        revision_id: None,
+    };
+    assert_eq!(perform(&set, 10).0, Ok(None));
+    assert_eq!(perform(&publish(&code, None), 10).0, Err(FailureKind::Conflict), "an update runs");
+    assert_eq!(perform(&publish("0ther", None), 60).0, Err(FailureKind::Rejected));
+    let stale = publish(&code, first.revision_id.clone());
+    assert_eq!(perform(&stale, 60).0, Err(FailureKind::Conflict));
+    assert_eq!(perform(&publish(&code, None), 60).0, version("2"));
+    let (again, after) = perform(&publish(&code, None), 90);
+    assert_eq!(again, version("2"));
+    let newest = shown(&after, 90).newest.expect("it is published");
+    assert_eq!((newest.version.as_str(), newest.memory_mb), ("2", 1_024));
+
+    let route = |version: &str, share: Option<(&str, u32)>, revision_id| Operation::SetAlias {
+        function_name: name.to_owned(),
+        alias: "live".to_owned(),
+        version: version.to_owned(),
+        canary: share.map(|(version, percent)| Share { version: version.to_owned(), percent }),
+        revision_id,
+    };
+    let revision = shown(&after, 90).aliases[0].revision_id.clone();
+    assert_eq!(perform(&route("9", None, None), 100).0, Err(FailureKind::NotFound));
+    assert_eq!(perform(&route("1", Some(("1", 10)), None), 100).0, Err(FailureKind::Rejected));
+    let (done, shared) = perform(&route("1", Some(("2", 10)), revision.clone()), 100);
+    assert_eq!(done, Ok(None));
+    let seen = shown(&shared, 100);
+    assert_eq!(seen.aliases[0].weights.get("2"), Some(&0.1));
+    assert_eq!((seen.served_memory_mb(), seen.memory_mb), (3_008, 1_024));
+    assert_eq!(perform(&route("2", None, revision), 200).0, Err(FailureKind::Conflict));
+    let (done, mut moved) = perform(&route("2", None, None), 3_700);
+    assert_eq!(done, Ok(None));
+    assert_eq!(shown(&moved, 3_700).served_memory_mb(), 1_024);
+
+    let versions = ["1", "2"].map(str::to_owned);
+    let span = (at(120).as_second(), at(3_600).as_second());
+    let runs = moved.runs(name, &versions, span, at(7_200)).expect("a quiet account");
+    let shares = runs["2"].runs / (runs["1"].runs + runs["2"].runs);
+    assert!((shares - 0.1).abs() < 1e-9 && runs["2"].failed == 0.0, "{runs:?}");
+    assert!(runs["2"].total_ms / runs["2"].runs > runs["1"].total_ms / runs["1"].runs);
 }

@@ -67,7 +67,7 @@ impl World {
                 Some(self.catalog.volume_price_monthly(region, body.specs.at(second))?.0)
             }
             Body::Function(body) => {
-                let memory_mb = *body.memory.at(second);
+                let memory_mb = body.served_mb(second);
                 let mean: f64 =
                     (0..168).map(|hour| entity.demand.at(demand_s - hour * 3600)).sum::<f64>()
                         / 168.0;
@@ -131,7 +131,10 @@ impl World {
                     .is_some_and(|most| body.peak_bytes_s * load > f64::from(most) * 1_048_576.0);
                 Some(iops || bytes)
             }
-            Body::Function(body) => Some(body.used_mb > f64::from(*body.memory.at(second))),
+            Body::Function(body) => {
+                let shares = body.shares(second);
+                Some(shares.iter().any(|(memory_mb, _)| body.used_mb > f64::from(*memory_mb)))
+            }
             Body::Group(body) => {
                 let speedup = self.speedup_of(body.type_at(second), &body.first_type);
                 let capacity = f64::from(body.desired(&entity.demand, second)) * speedup;
@@ -165,7 +168,11 @@ impl World {
         self.truly(id, now).map(|resource| resource.spec())
     }
 
-    fn truly(&self, id: &str, now: Timestamp) -> Option<trimtab_models::resource::Resource> {
+    pub(super) fn truly(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Option<trimtab_models::resource::Resource> {
         // A describe lags by a fixed time for each resource: look from exactly that much later.
         let entity = self.entities.get(id)?;
         let lag_s = now.as_second() - entity.visible_s(now.as_second());

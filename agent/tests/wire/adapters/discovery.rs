@@ -139,10 +139,17 @@ async fn functions_are_found_with_tags_versions_and_aliases() {
     assert_eq!(resize.reference.arn.0, arn);
     let version = |it: &Resource| {
         let it = it.function().expect("a function was asked for");
-        (it.published_versions, it.aliases.clone())
+        let names = it.aliases.iter().map(|alias| alias.name.clone());
+        (it.published_versions, names.collect::<Vec<_>>())
     };
     assert_eq!(version(resize), (0, Vec::new()));
     assert_eq!(version(served), (1, vec!["live".to_owned()]));
+    let of = served.function().expect("a function was asked for");
+    let version = of.served.as_ref().expect("the alias names one");
+    assert_eq!((version.version.as_str(), version.memory_mb), ("1", 512));
+    assert_eq!(version.differs, Vec::<String>::new());
+    assert_eq!((&version.code_sha256, of.newest.as_ref()), (&of.code_sha256, Some(version)));
+    assert_eq!(of.provisioned, Some(Vec::new()));
     assert_eq!(tagged.tag("trimtab:exclude"), Some(""));
     let alone = observe.describe(&served.reference, "served").await.expect("it is there");
     let alone = alone.function().cloned().expect("a function was asked for");

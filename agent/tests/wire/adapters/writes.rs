@@ -220,6 +220,7 @@ async fn permission_is_asked_for_steps_and_undo_and_changes_nothing() {
             function_name: "resize".to_owned(),
             from_mb: 512,
             to_mb: 256,
+            behind: None,
         },
         StepKind::SetGroupBounds { group_name: "web".to_owned(), from: bounds, to: bounds },
     ]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::rules::{Memory, Rules};
+use super::rules::{Memory, Rules, alias_of};
 use super::upstream::Forward;
 use super::xml::{self, Items};
 
@@ -186,6 +186,9 @@ fn with_revisions(call: &Call, answer: Answer, (rules, memory): (&Rules, &Memory
         for function in functions_of(&mut body) {
             function["RevisionId"] = memory.revision(call, function).into();
         }
+        for alias in aliases_of(&mut body) {
+            alias["RevisionId"] = memory.alias_revision(call, &alias_of(alias)).into();
+        }
     }
     if rules.fill_gaps && call.operation == "ListFunctions" {
         functions_of(&mut body).into_iter().for_each(forget_states);
@@ -209,6 +212,14 @@ fn forget_states(function: &mut Value) {
         members
             .retain(|name, _| !name.starts_with("State") && !name.starts_with("LastUpdateStatus"));
     }
+}
+
+/// Every alias of an answer.
+fn aliases_of(body: &mut Value) -> Vec<&mut Value> {
+    if body["AliasArn"].is_string() {
+        return vec![body];
+    }
+    body["Aliases"].as_array_mut().into_iter().flatten().collect()
 }
 
 /// Every function configuration of an answer, wherever its operation puts it.

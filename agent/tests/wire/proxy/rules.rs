@@ -91,6 +91,13 @@ impl Memory {
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
+    /// The revision of an alias, by function and name: another one after every write.
+    pub(crate) fn alias_revision(&self, call: &Call, alias: &str) -> String {
+        let key = (call.account.clone(), call.region.clone(), alias.to_owned());
+        let writes = self.revisions.get(&key).copied().unwrap_or_default();
+        format!("alias-{alias}-{writes}")
+    }
+
     /// Notes what a call that succeeded has changed.
     pub(crate) fn note(&mut self, call: &Call, answer: &Answer) {
         match (call.service.as_str(), call.operation.as_str()) {
@@ -115,9 +122,22 @@ impl Memory {
                     .entry((call.account.clone(), call.region.clone(), name))
                     .or_default() += 1;
             }
+            ("lambda", "UpdateAlias") => {
+                let body: serde_json::Value =
+                    serde_json::from_slice(&answer.body).unwrap_or_default();
+                let alias = alias_of(&body);
+                let key = (call.account.clone(), call.region.clone(), alias);
+                *self.revisions.entry(key).or_default() += 1;
+            }
             (_, _) => {}
         }
     }
+}
+
+/// Function and name of an alias, as its ARN ends.
+pub(crate) fn alias_of(alias: &serde_json::Value) -> String {
+    let arn = alias["AliasArn"].as_str().unwrap_or_default();
+    arn.split(':').skip(6).collect::<Vec<_>>().join(":")
 }
 
 #[expect(
@@ -159,6 +179,13 @@ pub(crate) async fn refuse(
         ("autoscaling", "UpdateAutoScalingGroup") if rules.ranges => {
             reason_bounds_cross(call, request, upstream).await
         }
+        ("lambda", "PublishVersion") if rules.revisions => {
+            match reason_other_code((call, request), upstream).await {
+                None => reason_other_revision(memory, (call, request), upstream).await,
+                refusal => refusal,
+            }
+        }
+        ("lambda", "UpdateAlias") if rules.revisions => reason_alias_moved(memory, call, request),
         ("lambda", "UpdateFunctionConfiguration" | "UpdateFunctionCode") => {
             match reason_memory_out_of_range(call).filter(|_| rules.ranges) {
                 None if rules.revisions => {
@@ -233,34 +260,62 @@ async fn reason_volume_shrinks(
     (wanted < size).then_some((400, "InvalidParameterValue", message))
 }
 
+/// Whether the alias was written since the caller read it.
+fn reason_alias_moved(
+    memory: &std::sync::Mutex<Memory>,
+    call: &Call,
+    request: &Forward,
+) -> Option<Refusal> {
+    let named = call.parameter("RevisionId")?;
+    let (function, alias) = request.path_and_query.split_once("/aliases/")?;
+    let (_, function) = function.rsplit_once('/')?;
+    let memory = memory.lock().expect("no test panics while it holds the lock");
+    let message = "The RevisionId provided does not match the latest RevisionId.".to_owned();
+    (named != memory.alias_revision(call, &format!("{function}:{alias}"))).then_some((
+        412,
+        "PreconditionFailedException",
+        message,
+    ))
+}
+
+/// The configuration of the function that a call to one of its parts is about.
+async fn configuration_of(request: &Forward, upstream: &Upstream) -> Option<serde_json::Value> {
+    let (function, _) = request.path_and_query.rsplit_once('/')?;
+    let question = Forward {
+        method: axum::http::Method::GET,
+        path_and_query: format!("{function}/configuration"),
+        body: axum::body::Bytes::new(),
+        ..request.clone()
+    };
+    let found = upstream.send(question).await;
+    serde_json::from_slice(&found.body).ok().filter(|_| found.is_success())
+}
+
+/// Whether the code is not the one that the caller means to publish.
+async fn reason_other_code(
+    (call, request): (&Call, &Forward),
+    upstream: &Upstream,
+) -> Option<Refusal> {
+    let named = call.parameter("CodeSha256")?;
+    let configuration = configuration_of(request, upstream).await?;
+    let message = format!("CodeSHA256 ({named}) is different from current CodeSHA256 in $LATEST.");
+    let is_same = configuration["CodeSha256"].as_str() == Some(named);
+    (!is_same).then_some((400, "InvalidParameterValueException", message))
+}
+
 async fn reason_other_revision(
     memory: &std::sync::Mutex<Memory>,
     (call, request): (&Call, &Forward),
     upstream: &Upstream,
 ) -> Option<Refusal> {
     let named = call.parameter("RevisionId")?;
-    let path = request
-        .path_and_query
-        .rsplit_once('/')
-        .map(|(function, _)| format!("{function}/configuration"))?;
-    let question = Forward {
-        method: axum::http::Method::GET,
-        path_and_query: path,
-        body: axum::body::Bytes::new(),
-        ..request.clone()
-    };
-    let found = upstream.send(question).await;
-    let configuration = serde_json::from_slice(&found.body).unwrap_or_default();
+    let configuration = configuration_of(request, upstream).await?;
     let current = memory
         .lock()
         .expect("no test panics while it holds the lock")
         .revision(call, &configuration);
     let message = "The RevisionId provided does not match the latest RevisionId.".to_owned();
-    (found.is_success() && named != current).then_some((
-        412,
-        "PreconditionFailedException",
-        message,
-    ))
+    (named != current).then_some((412, "PreconditionFailedException", message))
 }
 
 fn reason_memory_out_of_range(call: &Call) -> Option<Refusal> {

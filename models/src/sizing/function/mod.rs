@@ -2,7 +2,7 @@
 //!
 //! Lambda gives CPU in proportion to memory, so that less memory can mean longer runs. How much longer is fitted to the
 //! sizes at which runs were seen (`duration`); with one size only the next is a try, one bounded step away. Not here:
-//! functions whose used memory nobody publishes, and versions behind aliases (`trimtab-policies`).
+//! functions whose used memory nobody publishes, and how a size gets behind an alias (`trimtab-policies`).
 
 mod advice;
 mod duration;
@@ -81,7 +81,7 @@ pub(super) fn tune(case: &Case<'_>, function: &Function) -> Result<Recommendatio
     let law = DurationLaw::fit(&usage.sizes).ok_or("its runs took no time that was measured")?;
     let trial = Trial { case, function, usage, law };
     let choice = trial.choose()?;
-    if choice.memory_mb < function.memory_mb {
+    if choice.memory_mb < function.served_memory_mb() {
         case.refuse_unseen()?;
     }
     let proposal = Proposal {
@@ -97,7 +97,7 @@ pub(super) fn tune(case: &Case<'_>, function: &Function) -> Result<Recommendatio
 impl Trial<'_> {
     fn choose(&self) -> Result<Choice, String> {
         let now_mb = self.usage.memory_now_mb.unwrap_or(self.usage.memory_max_mb);
-        if now_mb >= f64::from(self.function.memory_mb) * MEMORY_FULL_RATIO {
+        if now_mb >= f64::from(self.function.served_memory_mb()) * MEMORY_FULL_RATIO {
             let memory_mb = self.relief()?;
             return Ok(Choice { memory_mb, basis: Basis::Relief });
         }
@@ -112,7 +112,7 @@ impl Trial<'_> {
             }
             FunctionObjective::Duration | FunctionObjective::Both => Err(format!(
                 "runs were seen at {} MB only: what memory does to their duration is not known",
-                self.function.memory_mb
+                self.function.served_memory_mb()
             )),
         }
     }
@@ -121,13 +121,14 @@ impl Trial<'_> {
     fn floor(&self) -> u32 {
         let settings = &self.case.settings.function;
         let roomy = self.usage.memory_max_mb / (1.0 - settings.memory_headroom_ratio);
-        let least = (f64::from(self.function.memory_mb) * STEP_MIN).max(roomy).ceil() as u32;
+        let least =
+            (f64::from(self.function.served_memory_mb()) * STEP_MIN).max(roomy).ceil() as u32;
         rounded(least.max(settings.min_memory_mb))
     }
 
     /// The size with room for a function whose memory is used up.
     fn relief(&self) -> Result<u32, String> {
-        let today = self.function.memory_mb;
+        let today = self.function.served_memory_mb();
         let size = self.floor().min(MEMORY_MB_MAX);
         (size > today).then_some(size).ok_or_else(|| {
             format!("{today} MB are used up, and Lambda has no more than {MEMORY_MB_MAX}")
@@ -139,7 +140,7 @@ impl Trial<'_> {
     /// What can go wrong is bounded by the interval: less than the floor is never tried, and a run whose every part
     /// waits for CPU costs about what it did, for as much longer as it has less CPU.
     fn next_try(&self) -> Result<u32, String> {
-        let today = self.function.memory_mb;
+        let today = self.function.served_memory_mb();
         let mut sizes = (self.floor()..today).step_by(MEMORY_MB_STEP as usize);
         let size = sizes.find(|size| self.reason_slow(*size).is_none()).ok_or_else(|| {
             format!(
@@ -163,7 +164,7 @@ impl Trial<'_> {
 
     /// The size within one step that serves the objective best, judged by the law, and certain not to cost more.
     fn best(&self, objective: FunctionObjective) -> Result<u32, String> {
-        let today = self.function.memory_mb;
+        let today = self.function.served_memory_mb();
         let most = today.saturating_mul(STEP_MAX).min(MEMORY_MB_MAX);
         let floor = self.floor();
         let seen = self.usage.sizes.iter().map(|one| one.memory_mb);
@@ -203,7 +204,7 @@ impl Trial<'_> {
             return Some(format!("runs at {memory_mb} MB may time out"));
         }
         let most = 1.0 + self.case.settings.function.max_latency_increase_ratio;
-        (memory_mb < self.function.memory_mb && slower > most)
+        (memory_mb < self.function.served_memory_mb() && slower > most)
             .then(|| format!("runs at {memory_mb} MB may take {slower:.1} times as long"))
     }
 
@@ -215,7 +216,7 @@ impl Trial<'_> {
     }
 
     fn cost_today(&self) -> f64 {
-        self.cost(self.function.memory_mb, self.usage.mean_ms)
+        self.cost(self.function.served_memory_mb(), self.usage.mean_ms)
     }
 
     fn price(&self, memory_mb: u32, mean_duration_ms: f64) -> Option<(Usd, PriceBasis)> {
@@ -228,19 +229,19 @@ impl Trial<'_> {
     /// What a run is expected to take; more memory is not taken to help before runs at several sizes say so.
     fn expected(&self, memory_mb: u32) -> Predicted {
         let found = self.law.at(memory_mb);
-        let unproven = self.law.distinct() == 1 && memory_mb > self.function.memory_mb;
+        let unproven = self.law.distinct() == 1 && memory_mb > self.function.served_memory_mb();
         Predicted { ms: if unproven { self.usage.mean_ms } else { found.ms }, ..found }
     }
 
     fn costs(&self, memory_mb: u32) -> Option<Costs> {
-        let today = self.price(self.function.memory_mb, self.usage.mean_ms + ROUNDING_MS);
+        let today = self.price(self.function.served_memory_mb(), self.usage.mean_ms + ROUNDING_MS);
         let proposed = self.price(memory_mb, self.expected(memory_mb).ms + ROUNDING_MS);
         let ((today, basis), (proposed, other)) = today.zip(proposed)?;
         Some(Costs { today, proposed, basis: basis.max(other) })
     }
 
     fn reason(&self, choice: Choice) -> String {
-        let (size, today) = (choice.memory_mb, self.function.memory_mb);
+        let (size, today) = (choice.memory_mb, self.function.served_memory_mb());
         let used = self.usage.memory_max_mb;
         let head = format!("{used:.0} MB of {today} MB were used at most");
         match choice.basis {
@@ -259,7 +260,8 @@ impl Trial<'_> {
     }
 
     fn finding(&self, choice: Choice) -> Finding {
-        let (today, new) = (f64::from(self.function.memory_mb), f64::from(choice.memory_mb));
+        let (today, new) =
+            (f64::from(self.function.served_memory_mb()), f64::from(choice.memory_mb));
         let usage = &self.usage;
         let room = 1.0 - self.case.settings.function.memory_headroom_ratio;
         let used = usage.memory.present();

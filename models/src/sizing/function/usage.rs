@@ -68,14 +68,14 @@ pub(super) fn usage<'a>(case: &'a Case<'_>, function: &Function) -> Result<Usage
     let durations = case
         .series(DURATION.metric, DURATION.statistic)
         .ok_or("the duration of its runs was not seen")?;
-    let stretches = stretches(case.input.sizes, function.memory_mb);
+    let stretches = stretches(case.input.sizes, function.served_memory_mb());
     let now = stretches
         .last()
         .copied()
         .ok_or("its memory was changed by somebody, at a time that is not known")?;
     let now_only = |series: &Series| series.window(now.from_s, now.until_s);
     let mean_ms = weighted_mean(&now_only(durations), calls).ok_or_else(|| {
-        format!("no duration belongs to an invocation at {} MB", function.memory_mb)
+        format!("no duration belongs to an invocation at {} MB", function.served_memory_mb())
     })?;
     let longest = case.series(DURATION.metric, Statistic::Maximum).unwrap_or(durations);
     let count: f64 = calls.present().map(|(_, count)| f64::from(count)).sum();

@@ -25,6 +25,9 @@ fn plain(memory_mb: u32) -> Function {
         revision_id: None,
         code_sha256: None,
         aliases: Vec::new(),
+        served: None,
+        newest: None,
+        provisioned: None,
         published_versions: 0,
         capacity_provider: false,
     }

@@ -91,12 +91,15 @@ fn checkpoints(members: u32) -> Vec<u32> {
     checkpoints
 }
 
-/// The steps with the alarms at which Auto Scaling rolls a refresh back.
+/// The steps with the alarms at which Auto Scaling rolls a refresh back, or a canary is taken back.
 #[must_use]
 pub fn watched_by(mut steps: Vec<Step>, alarms: &[String]) -> Vec<Step> {
     for step in &mut steps {
         if let StepKind::RefreshInstances { rollout, .. } = &mut step.kind {
             rollout.alarms = alarms.to_vec();
+        }
+        if let StepKind::AwaitCanary { bake, .. } = &mut step.kind {
+            bake.alarms = alarms.to_vec();
         }
     }
     steps
