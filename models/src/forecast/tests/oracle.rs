@@ -484,6 +484,8 @@ fn the_bank_is_that_of_the_definitions() {
     assert!(daily.seasons.iter().any(|season| season.period_h == 24), "{:?}", daily.seasons);
     // Three days are one trial only, and their correction widens.
     check("three days", &slots(900, 0, 72, |hour| 5.0 + wave(hour, 24.0) + noise()), 2e-3);
+    // Slots of a minute, whose quarters learn from five slots on either side.
+    check("minutes", &slots(60, 5, 72, |hour| 10.0 + wave(hour, 1.0) + noise()), 1e-3);
     // Hourly slots, below and above zero.
     check("around zero", &slots(3_600, 3, 24 * 15, |_| 4.0 * noise() - 2.0), 1e-4);
     // Skewed, with rare peaks, so that corrections are large.
