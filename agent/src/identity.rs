@@ -14,6 +14,9 @@ use thiserror::Error;
 /// Bytes of randomness: two agents of one account never draw the same, and the tag stays short.
 const ID_BYTES: usize = 8;
 
+/// The file in the state folder.
+const FILE: &str = "agent-id";
+
 /// Why the id is not known.
 #[derive(Debug, Error)]
 pub enum IdentityError {
@@ -51,7 +54,7 @@ pub enum IdentityError {
 /// # Errors
 /// [`IdentityError`]; a damaged file is never replaced, because marks in the account may name what it held.
 pub fn agent_id(state_dir: &Path) -> Result<String, IdentityError> {
-    let path = state_dir.join("agent-id");
+    let path = state_dir.join(FILE);
     match fs::read_to_string(&path) {
         Ok(text) => {
             let id = text.trim();
@@ -63,6 +66,14 @@ pub fn agent_id(state_dir: &Path) -> Result<String, IdentityError> {
         }
         Err(source) => Err(IdentityError::Unreadable { path, source }),
     }
+}
+
+/// Gives a new state folder a drawn id: a run that is repeated marks what it changes with the same one.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn draw_id(state_dir: &Path, drawn: u64) -> io::Result<()> {
+    fs::write(state_dir.join(FILE), format!("{drawn:016x}\n"))
 }
 
 /// Written beside it, synced, renamed, and the folder synced: only then may a mark name it.

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use trimtab_config::Settings;
 use trimtab_models::catalog::Catalog;
 use trimtab_policies::change::State;
-use trimtab_simulations::{fault::Fault, scenario::Approver, swarm::Plan};
+use trimtab_simulations::{fault::Fault, noise::mix, scenario::Approver, swarm::Plan};
 
 use super::{
     Tampering,
@@ -26,6 +26,7 @@ use crate::{
     decide::{resume, stop, undo},
     execute::{Advance, advance},
     faulty::{Deaths, Faulty, FaultyClock, FaultyDisk},
+    identity::draw_id,
     journal::media::Media,
     ports::{Clock, Ports},
     schedule::{Schedules, next_time, schedules},
@@ -75,6 +76,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let folder = crate::simulate::scratch().context("no temporary folder can be made")?;
         let settings = scenario_settings(&plan.scenario, folder.path(), None)?;
+        draw_id(folder.path(), mix(plan.seed) ^ u64::from(number))?;
         let simulated = simulated.of_agent(number);
         let watch = Watch::new(plan.bounds.clone(), number);
         let rules = Arc::new(plan.rules.clone());

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What fleets are made of: all that something is done with, and some that nothing must be done with.
-const ARCHETYPES: [&str; 18] = [
+const ARCHETYPES: [&str; 19] = [
     "web-oversized",
     "web-oversized",
     "idle",
@@ -36,6 +36,7 @@ const ARCHETYPES: [&str; 18] = [
     "volume-unattached",
     "function-oversized",
     "function-oversized",
+    "function-aliased",
     "group-fixed-over",
     "group-scaled-over",
     "group-daily-rise",
@@ -43,7 +44,7 @@ const ARCHETYPES: [&str; 18] = [
 ];
 
 /// The calls that a role may lack.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 20] = [
     "ec2:StopInstances",
     "ec2:StartInstances",
     "ec2:ModifyInstanceAttribute",
@@ -52,6 +53,8 @@ const CALLS: [&str; 18] = [
     "ec2:DeleteVolume",
     "ec2:CreateVolume",
     "lambda:UpdateFunctionConfiguration",
+    "lambda:PublishVersion",
+    "lambda:UpdateAlias",
     "autoscaling:UpdateAutoScalingGroup",
     "autoscaling:PutScheduledUpdateGroupAction",
     "autoscaling:StartInstanceRefresh",
