@@ -21,6 +21,7 @@ use trimtab_models::{
 use trimtab_policies::{change::Change, mode::Mode, watch::Usage};
 
 use crate::{
+    brief::{Briefs, Shelf},
     execute,
     journal::media::{Disk, Media},
     ledger::{Ledger, LedgerError, SELF},
@@ -116,6 +117,7 @@ pub struct Agent {
     pub ledger: Mutex<Ledger>,
     /// Derived state.
     pub store: Mutex<Store>,
+    shelf: Shelf,
     /// Points.
     pub series: RwLock<SeriesStore>,
     catalog: RwLock<Arc<Catalog>>,
@@ -182,6 +184,7 @@ impl Agent {
             ports: RwLock::new(ports),
             reached: Mutex::default(),
             ledger: Mutex::new(ledger),
+            shelf: store.shelf(),
             store: Mutex::new(store),
             series: RwLock::new(series),
             catalog: RwLock::new(Arc::new(catalog)),
@@ -328,6 +331,12 @@ impl Agent {
     /// The store, locked.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lists need of every recommendation; waits for no lock of the store's.
+    #[must_use]
+    pub fn briefs(&self) -> Arc<Briefs> {
+        self.shelf.all()
     }
 
     /// Usage before each watched change, by change id.

@@ -9,6 +9,7 @@ pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod begin;
+pub mod brief;
 mod canary;
 pub mod cli;
 pub mod clock;

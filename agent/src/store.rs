@@ -15,6 +15,7 @@ use thiserror::Error;
 use trimtab_models::resource::{Arn, Resource};
 
 use crate::{
+    brief::Shelf,
     sentinel::{Sentinel, SentinelError},
     view::RecommendationView,
 };
@@ -100,6 +101,7 @@ pub struct Store {
     path: PathBuf,
     sentinel_path: PathBuf,
     suspicion: Option<String>,
+    shelf: Shelf,
 }
 
 impl Store {
@@ -111,7 +113,7 @@ impl Store {
         let path = state_dir.join("store");
         let sentinel_path = state_dir.join(SENTINEL);
         let db = open_or_mend(&path, cache_bytes)?;
-        let mut store = Self { db, path, sentinel_path, suspicion: None };
+        let mut store = Self { db, path, sentinel_path, suspicion: None, shelf: Shelf::default() };
         store.suspicion = store.compare_with_sentinel(journal_seq);
         if let Some(reason) = store.suspicion.clone() {
             tracing::error!(
@@ -120,7 +122,18 @@ impl Store {
             );
             store.clear()?;
         }
+        // What cannot be read stands in the way of the next cycle, which says so, but not of a change that is open.
+        match store.recommendations() {
+            Ok(views) => store.shelf.replace(views.values()),
+            Err(error) => tracing::error!(%error, "the recommendations cannot be listed"),
+        }
         Ok(store)
+    }
+
+    /// The briefs of its recommendations, as last written.
+    #[must_use]
+    pub fn shelf(&self) -> Shelf {
+        self.shelf.clone()
     }
 
     /// Why the store was not believed when it was opened; nothing is changed until a whole cycle has rebuilt it.
@@ -250,6 +263,7 @@ impl Store {
         self.tree("recommendations")?
             .insert(&id, encoded)
             .map_err(|source| self.failed("writing", source))?;
+        self.shelf.put(&view);
         Ok(view)
     }
 
@@ -264,7 +278,9 @@ impl Store {
         self.replace(
             "recommendations",
             recommendations.iter().map(|(id, view)| (id.as_str(), view)),
-        )
+        )?;
+        self.shelf.replace(recommendations.values());
+        Ok(())
     }
 
     /// How far each resource's series were collected.

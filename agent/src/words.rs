@@ -11,6 +11,7 @@ use trimtab_models::{
     recommendation::{
         Action, Evidence, ForecastSeen, PriceBasis, Recommendation, Replay, SavingBasis,
     },
+    resource::ResourceRef,
     saving::Realized,
     spec::Spec,
 };
@@ -57,6 +58,13 @@ pub fn from_to(expected: &Spec, desired: &Spec) -> (String, String) {
         from.extend(old.iter().filter_map(|(key, value)| property(key, value)));
     }
     (from.join(", "), to.join(", "))
+}
+
+/// A resource as people know it: by its name tag, with the id that AWS gives it.
+#[must_use]
+pub fn name(resource: &ResourceRef, id: &str) -> String {
+    let named = resource.tags.get("Name").filter(|name| *name != id);
+    named.map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
 }
 
 /// A spec with all its properties.

@@ -36,9 +36,8 @@ pub use views::{
     RecommendationsBody, StatusView, explain, status,
 };
 
-pub(crate) use actions::{approve, cycle, reject, resume, stop, undo};
+pub(crate) use actions::{approve, cycle, given_reason, reject, resume, stop, undo};
 pub(crate) use guard::{COOKIE, require_own_origin, require_page, session_id};
-pub(crate) use queries::recommendation_views;
 
 /// The largest body: an approval is a few hundred bytes.
 const BODY_MAX: usize = 64 << 10;

@@ -145,7 +145,7 @@ pub(super) async fn inventory(State(state): State<ApiState>) -> Json<InventoryBo
 }
 
 pub(super) async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, Problem> {
-    Ok(Json(off_thread(move || views::status(&state.agent)).await??))
+    Ok(Json(off_thread(move || views::status(&state.agent)).await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,10 +201,7 @@ pub(super) async fn ready(State(state): State<ApiState>) -> Response {
 
 /// Prometheus's text format, version 0.0.4. Counts only: no name of anything in the accounts.
 pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
-    let text = off_thread(move || {
-        views::status(&state.agent).map(|status| metrics_text(&state.agent, &status))
-    })
-    .await??;
+    let text = off_thread(move || metrics_text(&state.agent, &views::status(&state.agent))).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 

@@ -22,7 +22,6 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
-    store::StoreError,
     view::{ChangeView, CycleView, RecommendationView},
 };
 
@@ -102,14 +101,12 @@ pub struct StatusView {
 }
 
 /// The status now.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn status(agent: &Agent) -> Result<StatusView, StoreError> {
+#[must_use]
+pub fn status(agent: &Agent) -> StatusView {
     let settings = agent.settings();
-    let views = agent.store().recommendations()?;
-    let open = || views.values().filter(|view| view.state.is_open());
-    Ok(StatusView {
+    let briefs = agent.briefs();
+    let open = || briefs.values().filter(|brief| brief.state.is_open());
+    StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: agent.ports().clock.now(),
         cloud: match &settings.cloud {
@@ -120,16 +117,16 @@ pub fn status(agent: &Agent) -> Result<StatusView, StoreError> {
         modes: ModesView {
             default: settings.policy.modes.default,
             rules: settings.policy.modes.rules.len() as u64,
-            open_recommendations: count(open().map(|view| view.entry.mode.to_string())),
+            open_recommendations: count(open().map(|brief| brief.mode.to_string())),
         },
         stopped: agent.stopped(),
-        recommendations: count(views.values().map(|view| view.state.as_str().to_owned())),
-        open_saving_usd_monthly: open().filter_map(|view| view.entry.recommendation.saving).sum(),
+        recommendations: count(briefs.values().map(|brief| brief.state.as_str().to_owned())),
+        open_saving_usd_monthly: open().filter_map(|brief| brief.saving).sum(),
         changes: count(
             agent.ledger().book().changes().values().map(|change| change.state.to_string()),
         ),
         last_cycle: agent.last_cycle().map(|cycle| (*cycle).clone()),
-    })
+    }
 }
 
 pub(super) fn count(keys: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
@@ -229,12 +226,13 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
 
 /// What is counted together with the open recommendations of a resource, by action.
 fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, Scope> {
-    let Ok(views) = agent.store().recommendations() else { return BTreeMap::new() };
-    views
-        .into_values()
-        .map(|view| (view.state.is_open(), view.entry.recommendation))
-        .filter(|(open, one)| *open && one.resource.arn == resource.reference.arn)
-        .map(|(_, one)| (one.action, Scope::of(&one)))
+    let briefs = agent.briefs();
+    let its = briefs
+        .values()
+        .filter(|brief| brief.state.is_open() && brief.resource.arn == resource.reference.arn);
+    its.filter_map(|brief| agent.store().recommendation(&brief.id).ok()?)
+        .map(|view| view.entry.recommendation)
+        .map(|one| (one.action, Scope::of(&one)))
         .collect()
 }
 

@@ -1,85 +1,23 @@
-//! What the page's templates show: every figure already in words.
+//! How recommendations and changes read on their pages: every figure already in words.
 //!
 //! Not here: layout (`templates/`).
 
-use trimtab_models::recommendation::{Action, Evidence, Replay};
+use trimtab_models::{
+    money::Usd,
+    recommendation::{Action, Evidence, Recommendation, Replay},
+};
 use trimtab_policies::{
-    change::{Change, Progress, StepState, reason_not_undoable},
-    plan::CheckVerdict,
+    change::{Change, Progress, StepState},
+    mode::Disruption,
+    plan::{CheckResult, CheckVerdict},
 };
 
 use crate::{
-    api::StatusView,
     view::{RecommendationState, RecommendationView, check_name},
     words,
 };
 
-/// The head of each page.
-#[derive(Debug)]
-pub(crate) struct Header {
-    pub(crate) version: String,
-    pub(crate) now: String,
-    pub(crate) simulated: bool,
-    pub(crate) default_mode: String,
-    pub(crate) rules: u64,
-    pub(crate) modes: Vec<(String, u64)>,
-    pub(crate) stopped: Option<String>,
-    pub(crate) saving: String,
-    pub(crate) cycle: Option<CycleRow>,
-    pub(crate) open_page: bool,
-}
-
-/// The last cycle.
-#[derive(Debug)]
-pub(crate) struct CycleRow {
-    pub(crate) ended_at: String,
-    pub(crate) resources: u64,
-    pub(crate) kinds: String,
-    pub(crate) points: u64,
-    pub(crate) not_sized: usize,
-    pub(crate) failures: Vec<String>,
-}
-
-impl Header {
-    pub(crate) fn new(status: &StatusView, open_page: bool) -> Self {
-        let cycle = status.last_cycle.as_ref().map(|cycle| CycleRow {
-            ended_at: words::time(cycle.ended_at),
-            resources: cycle.resources.values().sum(),
-            kinds: cycle
-                .resources
-                .iter()
-                .map(|(kind, count)| format!("{count} {kind}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-            points: cycle.points_received,
-            not_sized: cycle.not_sized.len(),
-            failures: cycle
-                .failures
-                .iter()
-                .map(|failure| {
-                    format!(
-                        "{} {} {}: {}",
-                        failure.account, failure.region, failure.service, failure.error
-                    )
-                })
-                .collect(),
-        });
-        Self {
-            version: status.version.clone(),
-            now: words::time(status.now),
-            simulated: status.cloud == "simulated",
-            default_mode: status.modes.default.to_string(),
-            rules: status.modes.rules,
-            modes: status.modes.open_recommendations.clone().into_iter().collect(),
-            stopped: status.stopped.clone(),
-            saving: status.open_saving_usd_monthly.to_string(),
-            cycle,
-            open_page,
-        }
-    }
-}
-
-/// A recommendation in the table.
+/// The head of a recommendation's page.
 #[derive(Debug)]
 pub(crate) struct RecommendationRow {
     pub(crate) id: String,
@@ -100,12 +38,11 @@ pub(crate) struct RecommendationRow {
     pub(crate) state: &'static str,
     pub(crate) state_words: String,
     pub(crate) decided: Option<String>,
-    pub(crate) until: Option<String>,
     pub(crate) begins: Option<String>,
     pub(crate) recurring: Option<String>,
     pub(crate) awaits: bool,
+    pub(crate) is_open: bool,
     pub(crate) change_id: Option<String>,
-    pub(crate) held: Vec<CheckRow>,
 }
 
 /// A check's verdict.
@@ -126,14 +63,7 @@ impl RecommendationRow {
         Self {
             id: entry.id.clone(),
             digest: entry.digest.clone(),
-            name: resource
-                .tags
-                .get("Name")
-                .filter(|name| **name != recommendation.resource_id)
-                .map_or_else(
-                    || recommendation.resource_id.clone(),
-                    |name| format!("{name} ({})", recommendation.resource_id),
-                ),
+            name: words::name(resource, &recommendation.resource_id),
             arn: resource.arn.0.clone(),
             place: format!("{} · {} · {}", resource.kind, resource.account, resource.region),
             action: recommendation.action.to_string(),
@@ -149,27 +79,28 @@ impl RecommendationRow {
             state: view.state.as_str(),
             state_words: view.state.as_str().replace('_', " "),
             decided: view.decided.clone(),
-            until: entry.until.map(words::time),
             begins: words::begins(view),
             recurring: words::recurring(view),
             awaits: view.state == RecommendationState::AwaitingApproval,
+            is_open: view.state.is_open(),
             change_id: view.change_id.clone(),
-            held: check_rows(view).filter(|row| row.verdict != "pass").collect(),
         }
     }
 }
 
-fn check_rows(view: &RecommendationView) -> impl Iterator<Item = CheckRow> {
-    view.entry.checks.iter().map(|result| CheckRow {
-        name: check_name(result.check),
-        verdict: match result.verdict {
-            CheckVerdict::Pass => "pass",
-            CheckVerdict::Wait => "wait",
-            CheckVerdict::Fail => "fail",
-        },
-        until: result.until.map(words::time),
-        reason: result.reason.clone(),
-    })
+impl CheckRow {
+    pub(crate) fn new(result: &CheckResult) -> Self {
+        Self {
+            name: check_name(result.check),
+            verdict: match result.verdict {
+                CheckVerdict::Pass => "pass",
+                CheckVerdict::Wait => "wait",
+                CheckVerdict::Fail => "fail",
+            },
+            until: result.until.map(words::time),
+            reason: result.reason.clone(),
+        }
+    }
 }
 
 /// Everything that one recommendation rests on.
@@ -177,6 +108,8 @@ fn check_rows(view: &RecommendationView) -> impl Iterator<Item = CheckRow> {
 pub(crate) struct DetailView {
     pub(crate) mode_reason: String,
     pub(crate) cost_today: String,
+    pub(crate) cost_after: String,
+    pub(crate) reversible: &'static str,
     pub(crate) expected: String,
     pub(crate) desired: String,
     pub(crate) alternates: String,
@@ -238,6 +171,14 @@ impl DetailView {
         Self {
             mode_reason: view.entry.mode_reason.clone(),
             cost_today: words::saving(recommendation.cost_today),
+            cost_after: words::saving(cost_after(recommendation)),
+            reversible: match Disruption::of(recommendation.action) {
+                Disruption::None
+                | Disruption::Brief
+                | Disruption::Restart
+                | Disruption::Rolling => "can be undone: see the steps",
+                Disruption::Destructive => "undone only from a snapshot, under a new id",
+            },
             expected: words::spec(&recommendation.expected),
             desired: words::spec(&recommendation.desired),
             alternates: recommendation.alternates.join(", "),
@@ -256,12 +197,16 @@ impl DetailView {
             dimensions: dimensions(evidence),
             series: series(evidence),
             replay: evidence.replay.as_ref().map(|one| replay(recommendation.action, one)),
-            checks: check_rows(view).collect(),
+            checks: view.entry.checks.iter().map(CheckRow::new).collect(),
             steps: steps(view),
             first_seen: words::time(view.first_seen_at),
             confirmed: words::time(view.confirmed_at),
         }
     }
+}
+
+fn cost_after(recommendation: &Recommendation) -> Option<Usd> {
+    Some(recommendation.cost_today?.saturating_sub(recommendation.saving?))
 }
 
 fn dimensions(evidence: &Evidence) -> Vec<DimensionRow> {
@@ -340,6 +285,7 @@ pub(crate) struct ChangeRow {
     pub(crate) id: String,
     pub(crate) recommendation_id: String,
     pub(crate) name: String,
+    pub(crate) arn: String,
     pub(crate) action: String,
     pub(crate) from: String,
     pub(crate) to: String,
@@ -348,13 +294,13 @@ pub(crate) struct ChangeRow {
     pub(crate) approver: Option<String>,
     pub(crate) opened_at: String,
     pub(crate) state: String,
+    pub(crate) current: Option<String>,
     pub(crate) steps: Vec<StepRow>,
     pub(crate) undo_steps: Vec<StepRow>,
     pub(crate) undo_reason: Option<String>,
     pub(crate) undo_wanted: Option<String>,
     pub(crate) realized: Option<String>,
     pub(crate) outcome: Option<String>,
-    pub(crate) undoable: bool,
 }
 
 /// A step of a change.
@@ -373,7 +319,8 @@ impl ChangeRow {
         Self {
             id: change.id.clone(),
             recommendation_id: change.recommendation_id.clone(),
-            name: recommendation.resource_id.clone(),
+            name: words::name(&recommendation.resource, &recommendation.resource_id),
+            arn: recommendation.resource.arn.0.clone(),
             action: recommendation.action.to_string(),
             from,
             to,
@@ -382,6 +329,10 @@ impl ChangeRow {
             approver: change.approver.clone(),
             opened_at: words::time(change.opened_at),
             state: change.state.to_string(),
+            current: change
+                .current()
+                .filter(|_| change.state.is_open())
+                .map(|progress| progress.step.name.clone()),
             steps: change.steps.iter().map(step_row).collect(),
             undo_steps: change.undo_steps.iter().map(step_row).collect(),
             undo_reason: change.undo_reason.clone(),
@@ -391,7 +342,6 @@ impl ChangeRow {
                 let provisional = if outcome.provisional { " (provisional)" } else { "" };
                 format!("{}{provisional}: {}", outcome.state, outcome.reason)
             }),
-            undoable: reason_not_undoable(change).is_none(),
         }
     }
 }

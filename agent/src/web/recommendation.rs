@@ -1,0 +1,146 @@
+//! One recommendation in full: what, why, what it rests on, what it would do, and what has been decided.
+//!
+//! Not here: how its figures read (`rows`, `plot`) and what an answer does (`forms`).
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use trimtab_policies::{
+    change::Change,
+    ownership::{owners, patch},
+};
+
+use super::{
+    frame::{Frame, Here},
+    plot::{Figure, usages},
+    rows::{ChangeRow, DetailView, RecommendationRow},
+    shown,
+};
+use crate::{
+    agent::Agent,
+    api::{ApiState, Problem},
+    follow::forecast_now,
+    view::RecommendationView,
+    words,
+};
+
+/// Earlier proposals that are listed; older ones are in the audit log.
+const EARLIER_MAX: usize = 10;
+
+#[derive(Debug, Template)]
+#[template(path = "recommendation.html")]
+struct RecommendationPage {
+    frame: Frame,
+    row: RecommendationRow,
+    detail: DetailView,
+    figures: Vec<Figure>,
+    changes: Vec<ChangeRow>,
+    earlier: Vec<Earlier>,
+    patches: Vec<Patch>,
+    owners: Vec<String>,
+}
+
+/// Another proposal for the same resource.
+#[derive(Debug)]
+struct Earlier {
+    id: String,
+    action: String,
+    from: String,
+    to: String,
+    state: String,
+    decided: String,
+    seen: String,
+}
+
+/// What the owner of the resource would change in their own description of it.
+#[derive(Debug)]
+struct Patch {
+    spelling: &'static str,
+    lines: Vec<String>,
+}
+
+pub(super) async fn recommendation(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Response {
+    shown(move || page(&state, &id)).await
+}
+
+fn page(state: &ApiState, id: &str) -> Result<RecommendationPage, Problem> {
+    let agent = &state.agent;
+    let view = agent.store().recommendation(id)?.ok_or_else(|| {
+        Problem::not_found(format!(
+            "there is no recommendation `{id}`: it may have been made more than 90 days ago"
+        ))
+    })?;
+    let recommendation = &view.entry.recommendation;
+    let ahead = forecast_now(agent, recommendation);
+    let (owners, patches) = code(agent, &view);
+    Ok(RecommendationPage {
+        frame: Frame::new(state, Here::Recommendations),
+        row: RecommendationRow::new(&view),
+        figures: usages(agent, recommendation, ahead.as_ref()),
+        changes: changes(agent, &view).iter().map(ChangeRow::new).collect(),
+        earlier: earlier(agent, &view),
+        detail: DetailView::new(&view),
+        patches,
+        owners,
+    })
+}
+
+/// Every change of the resource, newest first.
+fn changes(agent: &Agent, view: &RecommendationView) -> Vec<Change> {
+    let arn = &view.entry.recommendation.resource.arn;
+    let ledger = agent.ledger();
+    let all = ledger.book().changes().values();
+    let mut its: Vec<_> =
+        all.filter(|change| change.recommendation.resource.arn == *arn).cloned().collect();
+    its.sort_by_key(|change| std::cmp::Reverse(change.opened_at));
+    its
+}
+
+/// What else was proposed for the resource, newest first.
+fn earlier(agent: &Agent, view: &RecommendationView) -> Vec<Earlier> {
+    let arn = &view.entry.recommendation.resource.arn;
+    let briefs = agent.briefs();
+    let mut others: Vec<_> = briefs
+        .values()
+        .filter(|brief| brief.resource.arn == *arn && brief.id != view.entry.id)
+        .collect();
+    others.sort_by_key(|brief| std::cmp::Reverse(brief.confirmed_at));
+    let told = others.into_iter().take(EARLIER_MAX).map(|brief| Earlier {
+        id: brief.id.clone(),
+        action: brief.action.to_string(),
+        from: brief.from_to.0.clone(),
+        to: brief.from_to.1.clone(),
+        state: brief.state.as_str().replace('_', " "),
+        decided: brief.decided.clone().unwrap_or_else(|| "nobody decided".to_owned()),
+        seen: format!(
+            "{} to {}",
+            words::time(brief.first_seen_at),
+            words::time(brief.confirmed_at)
+        ),
+    });
+    told.collect()
+}
+
+/// Who owns the resource beside us, and what they would change instead.
+fn code(agent: &Agent, view: &RecommendationView) -> (Vec<String>, Vec<Patch>) {
+    let recommendation = &view.entry.recommendation;
+    let inventory = agent.inventory();
+    let resource = inventory.get(&recommendation.resource.arn);
+    let rules = &agent.settings().policy.ownership;
+    let found = resource.map_or_else(Vec::new, |resource| owners(resource, &inventory, rules));
+    let told = found.iter().map(|owner| {
+        let delegated = if owner.delegated { ", who delegated it" } else { "" };
+        format!("{} (by {}){delegated}", owner.name, owner.via)
+    });
+    let patches = [("CloudFormation", "cloudformation"), ("Terraform", "terraform")];
+    let patches = patches.map(|(spelling, kind)| Patch {
+        spelling,
+        lines: patch(recommendation, kind).iter().map(ToString::to_string).collect(),
+    });
+    (told.collect(), patches.into_iter().filter(|patch| !patch.lines.is_empty()).collect())
+}
