@@ -25,8 +25,50 @@ use crate::{
     words,
 };
 
-/// Every brief, by id.
-pub type Briefs = BTreeMap<String, Arc<Brief>>;
+/// Every brief, found by what pages ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Briefs {
+    by_id: BTreeMap<String, Arc<Brief>>,
+    by_arn: BTreeMap<Arn, Vec<Arc<Brief>>>,
+    queue: Vec<Arc<Brief>>,
+    awaiting: usize,
+}
+
+impl Briefs {
+    fn new(by_id: BTreeMap<String, Arc<Brief>>) -> Self {
+        let mut queue: Vec<Arc<Brief>> = by_id.values().cloned().collect();
+        queue.sort_by(|one, other| one.order().cmp(&other.order()));
+        let mut by_arn: BTreeMap<Arn, Vec<Arc<Brief>>> = BTreeMap::new();
+        for brief in &queue {
+            by_arn.entry(brief.resource.arn.clone()).or_default().push(Arc::clone(brief));
+        }
+        let is_asked = |state| state == RecommendationState::AwaitingApproval;
+        let awaiting = queue.iter().filter(|brief| is_asked(brief.state)).count();
+        Self { by_id, by_arn, queue, awaiting }
+    }
+
+    /// All, in the order of the queue.
+    pub fn queue(&self) -> impl Iterator<Item = &Brief> {
+        self.queue.iter().map(AsRef::as_ref)
+    }
+
+    /// Those of a resource, in the order of the queue.
+    pub fn of(&self, arn: &Arn) -> impl Iterator<Item = &Brief> {
+        self.by_arn.get(arn).into_iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many wait for an approver.
+    #[must_use]
+    pub const fn awaiting(&self) -> usize {
+        self.awaiting
+    }
+}
 
 /// What lists show of a recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +119,8 @@ pub struct Brief {
     pub held: Vec<CheckResult>,
     /// What could not be seen.
     pub unseen: Vec<String>,
+    /// What a search looks through, in lower case: id, ARN, what it would be, and the tags' values.
+    pub sought_in: String,
 }
 
 impl Brief {
@@ -86,13 +130,18 @@ impl Brief {
         let entry = &view.entry;
         let recommendation = &entry.recommendation;
         let passes = |result: &&CheckResult| result.verdict != CheckVerdict::Pass;
+        let from_to = words::from_to(&recommendation.expected, &recommendation.desired);
+        let resource = &recommendation.resource;
+        let told = [entry.id.as_str(), &resource.arn.0, &from_to.1];
+        let told = told.into_iter().chain(resource.tags.values().map(String::as_str));
+        let sought_in = told.collect::<Vec<_>>().join("\n").to_lowercase();
         Self {
             id: entry.id.clone(),
             digest: entry.digest.clone(),
             resource: recommendation.resource.clone(),
             resource_id: recommendation.resource_id.clone(),
             action: recommendation.action,
-            from_to: words::from_to(&recommendation.expected, &recommendation.desired),
+            from_to,
             saving: recommendation.saving,
             cost: recommendation.cost_today,
             saving_basis: words::saving_basis(recommendation),
@@ -110,6 +159,7 @@ impl Brief {
             confirmed_at: view.confirmed_at,
             held: entry.checks.iter().filter(passes).cloned().collect(),
             unseen: recommendation.evidence.unseen.clone(),
+            sought_in,
         }
     }
 
@@ -158,17 +208,87 @@ impl Shelf {
         let briefs = views.map(|view| {
             let brief = Brief::of(view);
             // What did not change keeps its place in memory.
-            let known = before.get(&brief.id).filter(|known| ***known == brief);
+            let known = before.by_id.get(&brief.id).filter(|known| ***known == brief);
             (brief.id.clone(), known.cloned().unwrap_or_else(|| Arc::new(brief)))
         });
-        let briefs = Arc::new(briefs.collect());
+        let briefs = Arc::new(Briefs::new(briefs.collect()));
         *self.briefs.write().unwrap_or_else(PoisonError::into_inner) = briefs;
     }
 
     /// Puts one anew.
     pub(crate) fn put(&self, view: &RecommendationView) {
-        let brief = Brief::of(view);
+        let brief = Arc::new(Brief::of(view));
         let mut briefs = self.briefs.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut briefs).insert(brief.id.clone(), Arc::new(brief));
+        let mut by_id = briefs.by_id.clone();
+        by_id.insert(brief.id.clone(), brief);
+        *briefs = Arc::new(Briefs::new(by_id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trimtab_models::{catalog::Catalog, resource::Kind};
+    use trimtab_simulations::{scenario::Scenario, world::World};
+
+    use super::*;
+
+    fn brief(saving: Option<f64>, risk: Option<f64>) -> Brief {
+        let text = r#"
+            name = "one"
+            description = "One."
+            start = "2026-03-02T00:00:00Z"
+            [fleet]
+            idle = 1
+        "#;
+        let scenario = Scenario::parse(text).expect("a scenario that is read");
+        let mut world = World::new(&scenario, 1, Catalog::embedded());
+        let machines = world.discover("us-east-1", Kind::Instance, scenario.start);
+        let machine = machines.expect("a quiet account").remove(0);
+        Brief {
+            id: "a".to_owned(),
+            digest: String::new(),
+            resource: machine.reference,
+            resource_id: machine.id,
+            action: Action::ResizeInstance,
+            from_to: (String::new(), String::new()),
+            saving: saving.and_then(Usd::from_dollars),
+            cost: None,
+            saving_basis: String::new(),
+            risk,
+            disruption: Disruption::Restart,
+            mode: Mode::Copilot,
+            decision: Disposition::AwaitApproval,
+            state: RecommendationState::AwaitingApproval,
+            decided: None,
+            begins: None,
+            recurring: None,
+            until: None,
+            change_id: None,
+            first_seen_at: scenario.start,
+            confirmed_at: scenario.start,
+            held: Vec::new(),
+            unseen: Vec::new(),
+            sought_in: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_queue_begins_with_what_is_left_after_the_risk() {
+        for (saving, risk, rank) in [
+            (Some(100.0), Some(0.0), 100_000_000),
+            (Some(100.0), Some(0.25), 75_000_000),
+            (Some(100.0), Some(1.0), 0),
+            (Some(100.0), None, 50_000_000),
+            (Some(-8.0), Some(0.9), -8_000_000),
+            (Some(-8.0), None, -8_000_000),
+            (Some(100.0), Some(7.0), 0),
+            (None, Some(0.0), i64::MIN),
+        ] {
+            assert_eq!(brief(saving, risk).rank(), rank, "{saving:?} {risk:?}");
+        }
+        let closed =
+            Brief { state: RecommendationState::Rejected, ..brief(Some(900.0), Some(0.0)) };
+        let (small, large) = (brief(Some(1.0), Some(0.0)), brief(Some(2.0), Some(0.0)));
+        assert!(large.order() < small.order() && small.order() < closed.order());
     }
 }

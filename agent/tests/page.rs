@@ -8,6 +8,7 @@ mod door;
 use door::{Door, form_post, header, runtime, send};
 use reqwest::{Method, Response, StatusCode};
 use trimtab::view::{RecommendationState, RecommendationView};
+use trimtab_models::resource::{Arn, Attachment, Detail, Kind, Resource, ResourceRef};
 
 /// What a page may weigh.
 const PAGE_BYTES_MAX: usize = 200_000;
@@ -172,7 +173,7 @@ fn a_recommendation_shows_everything_that_it_rests_on() {
 fn ten_thousand_are_filtered_ranked_and_paged() {
     runtime().block_on(async {
         let door = Door::open(false, true).await;
-        let before = door.agent.briefs().len();
+        let before = door.agent.briefs().count();
         copies(&door, 10_000, |index, view| {
             view.entry.recommendation.saving =
                 trimtab_models::money::Usd::from_dollars(index as f64);
@@ -291,6 +292,48 @@ fn the_inventory_shows_what_hangs_together() {
         }
         let missing = send(door.operator(Method::GET, "/inventory/resource?arn=arn:none")).await;
         assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn a_group_leads_to_its_members_and_they_to_their_volumes() {
+    runtime().block_on(async {
+        let door = Door::open(false, true).await;
+        let mut inventory = (*door.agent.inventory()).clone();
+        let arns = |kind| {
+            let of_kind = inventory.values().filter(move |one| one.reference.kind == kind);
+            of_kind.map(|one| one.reference.arn.clone()).next().expect("the fleet has some")
+        };
+        let (machine, disk) = (arns(Kind::Instance), arns(Kind::Volume));
+        let one = inventory.get_mut(&machine).expect("it is there");
+        let Detail::Instance(instance) = &mut one.detail else { panic!("it is a machine") };
+        instance.group = Some("web".to_owned());
+        let (machine_id, sibling) = (one.id.clone(), one.clone());
+        let one = inventory.get_mut(&disk).expect("it is there");
+        let Detail::Volume(volume) = &mut one.detail else { panic!("it is a volume") };
+        volume.attachments = vec![Attachment {
+            instance_id: machine_id.clone(),
+            device: "/dev/xvda".to_owned(),
+            delete_on_termination: true,
+        }];
+        let disk_id = one.id.clone();
+        let elsewhere = Resource {
+            reference: ResourceRef {
+                arn: Arn("arn:aws:ec2:eu-west-1:1:instance/i-other".to_owned()),
+                region: "eu-west-1".to_owned(),
+                ..sibling.reference.clone()
+            },
+            id: "i-other".to_owned(),
+            ..sibling
+        };
+        inventory.insert(elsewhere.reference.arn.clone(), elsewhere);
+        door.agent.set_inventory(inventory.into());
+        let of = |arn: &Arn| format!("/inventory/resource?arn={}", arn.0);
+        let html = page(&door, &of(&machine)).await;
+        told(&html, &["Relations", "Volumes", &format!("({disk_id})")]);
+        let html = page(&door, &of(&disk)).await;
+        told(&html, &["Attached to", &machine_id]);
+        assert!(!html.contains("i-other"), "another region's machine is another one");
     });
 }
 

@@ -105,7 +105,7 @@ pub struct StatusView {
 pub fn status(agent: &Agent) -> StatusView {
     let settings = agent.settings();
     let briefs = agent.briefs();
-    let open = || briefs.values().filter(|brief| brief.state.is_open());
+    let open = || briefs.queue().filter(|brief| brief.state.is_open());
     StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: agent.ports().clock.now(),
@@ -120,7 +120,7 @@ pub fn status(agent: &Agent) -> StatusView {
             open_recommendations: count(open().map(|brief| brief.mode.to_string())),
         },
         stopped: agent.stopped(),
-        recommendations: count(briefs.values().map(|brief| brief.state.as_str().to_owned())),
+        recommendations: count(briefs.queue().map(|brief| brief.state.as_str().to_owned())),
         open_saving_usd_monthly: open().filter_map(|brief| brief.saving).sum(),
         changes: count(
             agent.ledger().book().changes().values().map(|change| change.state.to_string()),
@@ -227,9 +227,7 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
 /// What is counted together with the open recommendations of a resource, by action.
 fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, Scope> {
     let briefs = agent.briefs();
-    let its = briefs
-        .values()
-        .filter(|brief| brief.state.is_open() && brief.resource.arn == resource.reference.arn);
+    let its = briefs.of(&resource.reference.arn).filter(|brief| brief.state.is_open());
     its.filter_map(|brief| agent.store().recommendation(&brief.id).ok()?)
         .map(|view| view.entry.recommendation)
         .map(|one| (one.action, Scope::of(&one)))

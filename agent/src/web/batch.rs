@@ -80,8 +80,8 @@ struct ReviewRow {
     risk: String,
     disruption: String,
     begins: String,
-    steps: Vec<String>,
-    undo: String,
+    /// The steps, each with its undo.
+    steps: Vec<(String, String)>,
 }
 
 #[derive(Debug, Template)]
@@ -147,7 +147,6 @@ fn reason_left_out(view: &RecommendationView, approves: bool) -> Option<String> 
 fn review_row(view: &RecommendationView) -> ReviewRow {
     let recommendation = &view.entry.recommendation;
     let (from, to) = words::from_to(&recommendation.expected, &recommendation.desired);
-    let undo = view.entry.steps.iter().map(|step| step.undo.as_str()).find(|undo| !undo.is_empty());
     ReviewRow {
         id: view.entry.id.clone(),
         digest: view.entry.digest.clone(),
@@ -159,8 +158,7 @@ fn review_row(view: &RecommendationView) -> ReviewRow {
         risk: words::risk(recommendation),
         disruption: words::disruption(recommendation),
         begins: words::begins(view).unwrap_or_else(|| "when nothing holds it back".to_owned()),
-        steps: view.entry.steps.iter().map(|step| step.name.clone()).collect(),
-        undo: undo.unwrap_or("there is none").to_owned(),
+        steps: view.entry.steps.iter().map(|step| (step.name.clone(), step.undo.clone())).collect(),
     }
 }
 

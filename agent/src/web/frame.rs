@@ -2,7 +2,7 @@
 //!
 //! Not here: the pages themselves.
 
-use crate::{api::ApiState, view::RecommendationState, words};
+use crate::{api::ApiState, words};
 use trimtab_config::Cloud;
 
 /// A page of the navigation.
@@ -47,16 +47,12 @@ const PAGES: [(Here, &str, &str); 5] = [
 impl Frame {
     pub(crate) fn new(state: &ApiState, here: Here) -> Self {
         let agent = &state.agent;
-        let awaiting = || {
-            let briefs = agent.briefs();
-            let is_asked = |state| state == RecommendationState::AwaitingApproval;
-            briefs.values().filter(|brief| is_asked(brief.state)).count()
-        };
+        let awaiting = agent.briefs().awaiting();
         let link = |(page, path, name): (Here, &'static str, &'static str)| Link {
             path,
             name,
             is_here: page == here,
-            waiting: (page == Here::Recommendations).then(awaiting).filter(|count| *count > 0),
+            waiting: (page == Here::Recommendations && awaiting > 0).then_some(awaiting),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),

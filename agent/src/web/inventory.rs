@@ -94,10 +94,7 @@ fn mentions(resource: &Resource, sought: &str) -> bool {
 }
 
 fn rows<'a>(agent: &Agent, resources: impl Iterator<Item = &'a Resource>) -> Vec<ResourceRow> {
-    let mut open: BTreeMap<String, usize> = BTreeMap::new();
-    for brief in agent.briefs().values().filter(|brief| brief.state.is_open()) {
-        *open.entry(brief.resource.arn.0.clone()).or_default() += 1;
-    }
+    let briefs = agent.briefs();
     let row = |resource: &Resource| {
         let reference = &resource.reference;
         ResourceRow {
@@ -105,7 +102,7 @@ fn rows<'a>(agent: &Agent, resources: impl Iterator<Item = &'a Resource>) -> Vec
             name: words::name(reference, &resource.id),
             place: format!("{} · {} · {}", reference.kind, reference.account, reference.region),
             spec: words::spec(&resource.spec()),
-            open: open.get(&reference.arn.0).copied().unwrap_or(0),
+            open: briefs.of(&reference.arn).filter(|brief| brief.state.is_open()).count(),
         }
     };
     resources.map(row).collect()
@@ -166,8 +163,6 @@ fn resource_page(state: &ApiState, arn: &str) -> Result<ResourcePage, Problem> {
     let owner =
         |owner: &trimtab_policies::ownership::Owner| format!("{} (by {})", owner.name, owner.via);
     let briefs = agent.briefs();
-    let mut its: Vec<_> = briefs.values().filter(|one| one.resource.arn.0 == arn).collect();
-    its.sort_by(|one, other| one.order().cmp(&other.order()));
     Ok(ResourcePage {
         frame: Frame::new(state, Here::Inventory),
         row: rows(agent, std::iter::once(resource)).remove(0),
@@ -177,7 +172,7 @@ fn resource_page(state: &ApiState, arn: &str) -> Result<ResourcePage, Problem> {
         owners: owners(resource, &inventory, rules).iter().map(owner).collect(),
         modes: modes(agent, arn),
         relations: relations(agent, resource, &inventory),
-        recommendations: its.into_iter().map(|brief| ListRow::new(brief)).collect(),
+        recommendations: briefs.of(&resource.reference.arn).map(ListRow::new).collect(),
         changes: changes(agent, arn),
     })
 }

@@ -59,7 +59,7 @@ impl Filter {
             && is(&self.action, brief.action.as_str())
             && (self.mode.is_empty() || self.mode == brief.mode.to_string())
             && has_tag(&self.tag, &brief.resource.tags)
-            && (sought.is_empty() || mentions(brief, sought))
+            && (sought.is_empty() || brief.sought_in.contains(sought))
     }
 }
 
@@ -70,14 +70,6 @@ fn has_tag(wanted: &str, tags: &std::collections::BTreeMap<String, String>) -> b
         Some((key, value)) => tags.get(key.trim()).is_some_and(|found| found == value.trim()),
         None => tags.contains_key(wanted.trim()),
     }
-}
-
-fn mentions(brief: &Brief, sought: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(sought);
-    has(&brief.resource.arn.0)
-        || has(&brief.id)
-        || has(&brief.from_to.1)
-        || brief.resource.tags.values().any(|value| has(value))
 }
 
 /// A row of the list.
@@ -196,8 +188,7 @@ pub(super) async fn list(
 fn page(state: &ApiState, filter: Filter) -> ListPage {
     let briefs = state.agent.briefs();
     let sought = filter.q.trim().to_lowercase();
-    let mut found: Vec<&Brief> =
-        briefs.values().map(AsRef::as_ref).filter(|one| filter.takes(one, &sought)).collect();
+    let mut found: Vec<&Brief> = briefs.queue().filter(|one| filter.takes(one, &sought)).collect();
     let saving: Usd = found.iter().filter_map(|brief| brief.saving).sum();
     let pages = Pages::of(filter.page, found.len());
     let rows = ranked(&mut found, &filter.sort, pages.skipped());
@@ -211,20 +202,21 @@ fn page(state: &ApiState, filter: Filter) -> ListPage {
     }
 }
 
-/// The rows of one page in their order: everything before them is only known to be before them, and is not sorted.
+/// The rows of one page in their order; those found come in the order of the queue. In another order everything before
+/// them is only known to be before them, and is not sorted.
 fn ranked<'a, 'b>(found: &'a mut [&'b Brief], sort: &str, skipped: usize) -> &'a [&'b Brief] {
     let compare = |one: &&Brief, other: &&Brief| {
-        let newest = || other.first_seen_at.cmp(&one.first_seen_at);
-        let riskless = || one.risk.unwrap_or(1.0).total_cmp(&other.risk.unwrap_or(1.0));
         let first = match sort {
             "saving" => other.saving.cmp(&one.saving),
-            "risk" => riskless(),
-            "newest" => newest(),
-            _ => std::cmp::Ordering::Equal,
+            "risk" => one.risk.unwrap_or(1.0).total_cmp(&other.risk.unwrap_or(1.0)),
+            _ => other.first_seen_at.cmp(&one.first_seen_at),
         };
         first.then_with(|| one.order().cmp(&other.order()))
     };
     let end = found.len().min(skipped + ROWS);
+    if !["saving", "risk", "newest"].contains(&sort) {
+        return &found[skipped.min(end)..end];
+    }
     if end < found.len() {
         found.select_nth_unstable_by(end, compare);
     }

@@ -120,7 +120,7 @@ fn page(state: &ApiState, refresh_s: Option<u32>) -> Result<OverviewPage, Proble
     let agent = &state.agent;
     let briefs = agent.briefs();
     let now = agent.ports().clock.now();
-    let open = || briefs.values().filter(|brief| brief.state.is_open());
+    let open = || briefs.queue().filter(|brief| brief.state.is_open());
     let (cost, unpriced) = fleet_cost(agent, &briefs);
     let (own_cost, own_cost_note) = own_cost(agent);
     let saved = {
@@ -154,7 +154,7 @@ fn page(state: &ApiState, refresh_s: Option<u32>) -> Result<OverviewPage, Proble
 fn fleet_cost(agent: &Agent, briefs: &Briefs) -> (Usd, usize) {
     let (catalog, inventory) = (agent.catalog(), agent.inventory());
     let told: BTreeMap<&str, Usd> = briefs
-        .values()
+        .queue()
         .filter(|brief| brief.state.is_open())
         .filter_map(|brief| Some((brief.resource.arn.0.as_str(), brief.cost?)))
         .collect();
@@ -233,7 +233,7 @@ impl OfChanges {
             |change: &&&Change| change.undo_wanted.as_ref().is_some_and(|one| !one.automatic);
         Self {
             savings: Savings {
-                potential: briefs.values().filter_map(|brief| potential(brief)).collect(),
+                potential: briefs.queue().filter_map(potential).collect(),
                 promised: changes.iter().filter_map(|one| promised(one)).collect(),
                 measured: changes.iter().filter_map(|one| measured(one)).collect(),
             },
@@ -282,7 +282,7 @@ fn measured(change: &Change) -> Option<Spell> {
 
 fn waiting(briefs: &Briefs, changes: &OfChanges) -> Vec<Waiting> {
     let of = |takes: fn(&Brief) -> bool| {
-        let found = || briefs.values().filter(move |brief| takes(brief));
+        let found = || briefs.queue().filter(move |brief| takes(brief));
         let saving: Usd = found().filter_map(|brief| brief.saving).sum();
         (found().count(), Some(saving.to_string()))
     };
@@ -341,7 +341,7 @@ fn waiting(briefs: &Briefs, changes: &OfChanges) -> Vec<Waiting> {
 
 fn modes(briefs: &Briefs) -> Vec<ModesRow> {
     let mut rows: BTreeMap<(&str, &str), [usize; 3]> = BTreeMap::new();
-    for brief in briefs.values().filter(|brief| brief.state.is_open()) {
+    for brief in briefs.queue().filter(|brief| brief.state.is_open()) {
         let key = (brief.resource.account.as_str(), brief.resource.kind.as_str());
         let counts = rows.entry(key).or_default();
         counts[match brief.mode {
@@ -361,7 +361,7 @@ fn modes(briefs: &Briefs) -> Vec<ModesRow> {
 
 fn quality(agent: &Agent, briefs: &Briefs) -> Quality {
     let (mut held, mut unseen) = (BTreeMap::new(), BTreeMap::new());
-    for brief in briefs.values().filter(|brief| brief.state.is_open()) {
+    for brief in briefs.queue().filter(|brief| brief.state.is_open()) {
         for result in &brief.held {
             *held.entry(check_name(result.check)).or_insert(0) += 1;
         }

@@ -105,10 +105,7 @@ fn changes(agent: &Agent, view: &RecommendationView) -> Vec<Change> {
 fn earlier(agent: &Agent, view: &RecommendationView) -> Vec<Earlier> {
     let arn = &view.entry.recommendation.resource.arn;
     let briefs = agent.briefs();
-    let mut others: Vec<_> = briefs
-        .values()
-        .filter(|brief| brief.resource.arn == *arn && brief.id != view.entry.id)
-        .collect();
+    let mut others: Vec<_> = briefs.of(arn).filter(|brief| brief.id != view.entry.id).collect();
     others.sort_by_key(|brief| std::cmp::Reverse(brief.confirmed_at));
     let told = others.into_iter().take(EARLIER_MAX).map(|brief| Earlier {
         id: brief.id.clone(),

@@ -73,6 +73,42 @@ impl Browser {
         self.post(&format!("element/{element}/click"), json!({})).await;
     }
 
+    /// Types into the first element that matches.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector).await;
+        self.post(&format!("element/{element}/value"), json!({"text": text})).await;
+    }
+
+    /// Clicks the first element that matches.
+    pub(crate) async fn press(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.click(&element).await;
+    }
+
+    /// Shows pages in the `light` or the `dark` theme, as the system would ask for it.
+    pub(crate) async fn theme(&self, theme: &str) {
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": media});
+        self.post("goog/cdp/execute", command).await;
+    }
+
+    /// What a script hands to its last argument.
+    pub(crate) async fn evaluate_later(&self, script: &str) -> Value {
+        self.post("execute/async", json!({"script": script, "args": []})).await
+    }
+
+    /// The words of the page's main part.
+    pub(crate) async fn text(&self) -> String {
+        let text = self.evaluate("return document.querySelector('main').innerText").await;
+        text.as_str().expect("a page has text").to_owned()
+    }
+
+    /// The path and the query of the page.
+    pub(crate) async fn path(&self) -> String {
+        let path = self.evaluate("return location.pathname + location.search").await;
+        path.as_str().expect("a path is text").to_owned()
+    }
+
     /// An attribute of the first element that matches.
     pub(crate) async fn attribute(&self, selector: &str, name: &str) -> String {
         let element = self.find(selector).await;

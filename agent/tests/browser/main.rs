@@ -1,29 +1,29 @@
-//! The page in a real browser: the demo's, in headless Chromium, where a person approves with a click.
+//! The page in a real browser, headless Chromium: a person signs in, reads, approves, watches, takes back and stops.
 //!
 //! Needs `chromium` and `chromedriver`; without them it is skipped, except in continuous integration. Screenshots go to
-//! `target/tmp`. Not here: what the page says in each state (`web`'s own tests) and who may use it (`tests/api.rs`).
+//! `target/tmp`. Not here: what the page says in each state (`tests/page.rs`) and who may use it (`tests/api.rs`).
 
+mod daemon;
 mod driver;
+mod looks;
 mod process;
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
-use reqwest::Client;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
+use daemon::{Api, Daemon, SPEED};
 use driver::Browser;
+use looks::{WIDTHS, axe, look};
 use process::Running;
 
-/// A desk and a telephone, CSS pixels.
-const WIDTHS: [u32; 2] = [1280, 390];
-/// Simulated seconds in a real one. Slower than by default: in a build without optimization on a busy machine a cycle takes
-/// seconds, and at an hour a second its points would be stale before anybody can approve what rests on them.
-const SPEED: &str = "120";
-/// The demo proposes and changes within two minutes; a busy machine is given twice that.
-const PATIENCE: Duration = Duration::from_secs(240);
-/// Time passes fast in the demo: a proposal may be replaced between a look and a click.
+/// Time passes fast here: a proposal may be replaced between a look and a click.
 const CLICKS_MAX: usize = 5;
+
+/// Daemons and browsers together are much for a small machine: one test at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// What is missing, unless everything is there.
 fn reason_not_runnable() -> Option<String> {
@@ -41,121 +41,174 @@ fn is_continuous_integration() -> bool {
 
 #[expect(clippy::print_stderr, reason = "a skipped test must not look like one that passed")]
 fn skip(reason: &str) {
-    eprintln!("SKIPPED: the page is not tried in a browser: {reason}");
+    eprintln!("SKIPPED: {reason}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_is_approved_with_a_click_and_fits_a_telephone() {
-    if let Some(reason) = reason_not_runnable() {
+/// Whether there is a browser; without one the test is skipped.
+fn is_runnable() -> bool {
+    let reason = reason_not_runnable();
+    if let Some(reason) = &reason {
         assert!(!is_continuous_integration(), "{reason}");
-        return skip(&reason);
+        skip(&format!("the page is not tried in a browser: {reason}"));
     }
-    let arguments = ["demo", "--seed", "7", "--port", "0", "--speed", SPEED];
-    let mut demo = Running::start(env!("CARGO_BIN_EXE_trimtab"), &arguments);
-    let page = demo.wait_for_line(|line| line.strip_prefix("page: ").map(str::to_owned));
+    reason.is_none()
+}
+
+/// Opens a browser for `visit` and closes it whatever that finds.
+async fn with_browser(visit: impl AsyncFnOnce(&Browser)) {
     let mut chromedriver = Running::start("chromedriver", &["--port=0"]);
     let port = chromedriver.wait_for_line(driver::port);
     let browser = Browser::open(&port).await;
-    // The browser is closed whatever the test finds.
-    let tried = AssertUnwindSafe(visit(&browser, &page)).catch_unwind().await;
+    browser.resize(WIDTHS[0]).await;
+    let tried = AssertUnwindSafe(visit(&browser)).catch_unwind().await;
     browser.close().await;
     if let Err(panic) = tried {
         std::panic::resume_unwind(panic);
     }
 }
 
-async fn visit(browser: &Browser, page: &str) {
-    let api = Api::new(page);
-    api.wait_for("recommendations", |one| one["state"] == "awaiting_approval").await;
-    approve(browser, page, &api).await;
-    // By itself the demo changes something, too: both sections are then full.
-    api.wait_for("changes", |one| one["state"] == "watching" || one["state"] == "kept").await;
-    for width in WIDTHS {
-        browser.resize(width).await;
-        browser.go(page).await;
-        fits(browser, width, "index").await;
-        let first = browser.find("#recommendations tbody tr td a").await;
-        browser.click(&first).await;
-        let path = browser.evaluate("return location.pathname").await;
-        let path = path.as_str().expect("a path is text");
-        assert!(path.starts_with("/recommendations/"), "the link leads to {path}");
-        fits(browser, width, "detail").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_is_approved_with_a_click() {
+    let _turn = TURN.lock().await;
+    if !is_runnable() {
+        return;
     }
-    let complaints = browser.complaints().await;
-    assert!(complaints.is_empty(), "the browser complains: {complaints:#?}");
+    let arguments = ["demo", "--seed", "7", "--port", "0", "--speed", SPEED];
+    let mut demo = Running::start(env!("CARGO_BIN_EXE_trimtab"), &arguments);
+    let page = demo.wait_for_line(|line| line.strip_prefix("page: ").map(str::to_owned));
+    with_browser(async |browser| {
+        let api = Api::new(&page, None);
+        api.wait_for("recommendations", is_asked).await;
+        approve(browser, &page, &api).await;
+        let complaints = browser.complaints().await;
+        assert!(complaints.is_empty(), "the browser complains: {complaints:#?}");
+    })
+    .await;
 }
 
-/// Clicks the first Approve button; the API must then tell of the approval.
-async fn approve(browser: &Browser, page: &str, api: &Api) {
-    let button = "form[action$='/approve'] button.primary";
-    browser.resize(WIDTHS[0]).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_approved_watched_taken_back_and_everything_stopped() {
+    let _turn = TURN.lock().await;
+    if !is_runnable() {
+        return;
+    }
+    let daemon = Daemon::start().await;
+    with_browser(async |browser| {
+        let (page, api) = (&daemon.page, Api::new(&daemon.page, Some(&daemon.token)));
+        sign_in(browser, &daemon).await;
+        api.wait_for("recommendations", is_asked).await;
+        let id = approve(browser, page, &api).await;
+        let change = carried_out(browser, page, &api, &id).await;
+        look_everywhere(browser, page, &api, (&id, &change)).await;
+        taken_back(browser, page, &api, &change).await;
+        stopped(browser, page, &api).await;
+        browser.press("form[action='/logout'] button").await;
+        assert_eq!(browser.path().await, "/login", "signed out");
+        browser.go(&format!("{page}/recommendations")).await;
+        assert_eq!(browser.path().await, "/login", "and out it is");
+        let complaints = browser.complaints().await;
+        assert!(complaints.is_empty(), "the browser complains: {complaints:#?}");
+    })
+    .await;
+}
+
+fn is_asked(one: &Value) -> bool {
+    one["state"] == "awaiting_approval" && one["action"] == "resize-instance"
+}
+
+async fn sign_in(browser: &Browser, daemon: &Daemon) {
+    browser.go(&daemon.page).await;
+    assert_eq!(browser.path().await, "/login", "a stranger is shown the way in");
+    look(browser, ("login", &format!("{}/login", daemon.page)), axe().as_deref()).await;
+    browser.fill("input[name=token]", &daemon.token).await;
+    browser.press("main button").await;
+    assert_eq!(browser.path().await, "/", "signed in");
+}
+
+/// From the list to a machine's page to the button; the API must then tell of the approval. Its id.
+async fn approve(browser: &Browser, page: &str, api: &Api) -> String {
     let mut seen = Vec::new();
     for _ in 0..CLICKS_MAX {
-        browser.go(page).await;
-        let action = browser.attribute("form[action$='/approve']", "action").await;
-        let id = action.split('/').nth(2).expect("the form's action names the recommendation");
-        let first = browser.find(button).await;
-        browser.click(&first).await;
-        let state = api.state_of(id).await;
-        if state == "approved" || state == "changed" {
-            let path = browser.evaluate("return location.pathname").await;
-            assert_eq!(path, "/", "after an approval the page is shown again");
-            return;
+        let list = "recommendations?state=awaiting_approval&action=resize-instance";
+        browser.go(&format!("{page}/{list}")).await;
+        browser.press("table.queue tbody a").await;
+        let path = browser.path().await;
+        let id = path.strip_prefix("/recommendations/").expect("the link leads to one").to_owned();
+        let text = browser.text().await;
+        for part in ["CPU over the look-back", "Checks", "Steps and their undo", "Not seen"] {
+            assert!(text.contains(part), "the page does not tell of `{part}`: {text}");
         }
-        let answer = browser.evaluate("return document.querySelector('main').innerText").await;
-        seen.push(format!("{id}: {state}: {answer}"));
+        browser.fill("form[action$='/approve'] input[name=reason]", "seen in the browser").await;
+        browser.press("form[action$='/approve'] input[name=now]").await;
+        browser.press("form[action$='/approve'] button.primary").await;
+        let state = api.state_of(&id).await;
+        if state == "approved" || state == "changed" {
+            assert_eq!(browser.path().await, path, "after an approval its page is shown again");
+            return id;
+        }
+        seen.push(format!("{id}: {state}: {}", browser.text().await));
     }
     panic!("no click approved anything: {seen:#?}");
 }
 
-/// Nothing of the page is wider than the screen.
-async fn fits(browser: &Browser, width: u32, name: &str) {
-    let widest = browser.evaluate("return document.documentElement.scrollWidth").await;
-    let widest = widest.as_u64().expect("a width is whole");
-    let screenshot = browser.screenshot(&format!("{name}-{width}.png")).await;
-    assert!(
-        widest <= u64::from(width),
-        "{name} is {widest} px wide on a screen of {width} px: see {}",
-        screenshot.display()
-    );
+/// Waits until the change is watched, and finds it so on its page. Its id.
+async fn carried_out(browser: &Browser, page: &str, api: &Api, id: &str) -> String {
+    let is_its = |one: &Value| one["recommendation_id"] == id && one["state"] == "watching";
+    let change = api.wait_for("changes", is_its).await;
+    browser.go(&format!("{page}/changes?state=watching")).await;
+    browser.press(&format!("a[href='/changes/{change}']")).await;
+    let text = browser.text().await;
+    for part in ["set-type", "done", "since the change", "Undo this change", "operator"] {
+        assert!(text.contains(part), "the change's page does not tell of `{part}`: {text}");
+    }
+    change
 }
 
-/// The demo's API, which is open to this machine.
-struct Api {
-    page: String,
-    http: Client,
+async fn taken_back(browser: &Browser, page: &str, api: &Api, change: &str) {
+    browser.go(&format!("{page}/changes/{change}")).await;
+    browser.press("form[action$='/undo'] button").await;
+    assert_eq!(browser.path().await, format!("/changes/{change}"), "its page is shown again");
+    api.wait_for("changes", |one| one["id"] == change && one["state"] == "undone").await;
+    browser.go(&format!("{page}/changes/{change}?refresh=5")).await;
+    let text = browser.text().await;
+    assert!(text.contains("undone") && text.contains("asked for by operator"), "{text}");
+    browser.go(&format!("{page}/audit?q=asked+for+by")).await;
+    let text = browser.text().await;
+    assert!(text.contains(change) && text.contains("it is taken back"), "{text}");
 }
 
-impl Api {
-    fn new(page: &str) -> Self {
-        let http = Client::builder().no_proxy().build().expect("a plain client");
-        Self { page: page.trim_end_matches('/').to_owned(), http }
-    }
+async fn stopped(browser: &Browser, page: &str, api: &Api) {
+    browser.go(page).await;
+    browser.fill("form[action='/stop'] input[name=reason]", "end of the test").await;
+    browser.press("form[action='/stop'] button").await;
+    let said = "stopped by operator: end of the test";
+    assert_eq!(api.get("status").await["stopped"], said);
+    let alert = browser.evaluate("return document.querySelector('[role=alert]').innerText").await;
+    assert!(alert.as_str().is_some_and(|alert| alert.contains(said)), "{alert}");
+    browser.press("form[action='/resume'] button").await;
+    assert_eq!(api.get("status").await["stopped"], Value::Null);
+}
 
-    async fn list(&self, name: &str) -> Vec<Value> {
-        let url = format!("{}/api/v1/{name}", self.page);
-        let answer = self.http.get(url).send().await.expect("the demo answers");
-        assert!(answer.status().is_success(), "{name}: {}", answer.status());
-        let body: Value = answer.json().await.expect("the API speaks JSON");
-        body[name].as_array().expect("a list under its own name").clone()
+/// Every page, at a desk and on a telephone, by day and by night.
+async fn look_everywhere(browser: &Browser, page: &str, api: &Api, (id, change): (&str, &str)) {
+    let one = api.get(&format!("recommendations/{id}")).await;
+    let arn = one["resource"]["arn"].as_str().expect("it has an ARN").to_owned();
+    let asked = api.wait_for("recommendations", |one| one["state"] == "awaiting_approval").await;
+    let axe = axe();
+    for (name, path) in [
+        ("overview", "/".to_owned()),
+        ("list", "/recommendations?state=all".to_owned()),
+        ("recommendation", format!("/recommendations/{asked}")),
+        ("approve", format!("/recommendations/review?verdict=approve&id={asked}")),
+        ("reject", format!("/recommendations/review?verdict=reject&id={asked}")),
+        ("changes", "/changes".to_owned()),
+        ("change", format!("/changes/{change}")),
+        ("inventory", "/inventory".to_owned()),
+        ("resource", format!("/inventory/resource?arn={arn}")),
+        ("audit", "/audit".to_owned()),
+    ] {
+        look(browser, (name, &format!("{page}{path}")), axe.as_deref()).await;
     }
-
-    async fn wait_for(&self, name: &str, wanted: impl Fn(&Value) -> bool) {
-        let seen = tokio::time::timeout(PATIENCE, async {
-            while !self.list(name).await.iter().any(&wanted) {
-                tokio::time::sleep(Duration::from_millis(250)).await;
-            }
-        });
-        if seen.await.is_err() {
-            let states: Vec<_> =
-                self.list(name).await.iter().map(|one| one["state"].clone()).collect();
-            panic!("the {name} never became what the page is to show: {states:?}");
-        }
-    }
-
-    async fn state_of(&self, id: &str) -> String {
-        let all = self.list("recommendations").await;
-        let one = all.iter().find(|one| one["id"] == id);
-        one.and_then(|one| one["state"].as_str()).unwrap_or("gone").to_owned()
-    }
+    browser.theme("light").await;
+    browser.resize(WIDTHS[0]).await;
 }

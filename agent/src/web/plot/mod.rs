@@ -142,14 +142,14 @@ struct Size {
     name: &'static str,
     width: u32,
     height: u32,
-    /// Columns of thinned points: one for every two pixels of the plot.
+    /// Columns of thinned points: one for every three pixels of the plot.
     columns: usize,
     ticks: i64,
 }
 
 const SIZES: [Size; 2] = [
-    Size { name: "wide", width: 920, height: 300, columns: 400, ticks: 8 },
-    Size { name: "narrow", width: 340, height: 260, columns: 130, ticks: 3 },
+    Size { name: "wide", width: 920, height: 300, columns: 280, ticks: 8 },
+    Size { name: "narrow", width: 340, height: 260, columns: 90, ticks: 3 },
 ];
 
 impl Chart {
@@ -276,6 +276,7 @@ fn draw(
             plots.push(Plot::Line(if *is_dashed { drawn.with_dashed() } else { drawn }));
             layout
         }
+        Layer::Level(value) if !value.is_finite() => layout,
         Layer::Level(value) => layout.with_reference_line(
             ReferenceLine::horizontal(*value)
                 .with_color(colour)

@@ -1,3 +1,5 @@
+//! Plots on five weeks of points, and on what is none.
+
 use super::*;
 
 fn chart(layers: Vec<Layer>) -> Chart {
