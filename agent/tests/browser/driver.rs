@@ -109,14 +109,6 @@ impl Browser {
         path.as_str().expect("a path is text").to_owned()
     }
 
-    /// An attribute of the first element that matches.
-    pub(crate) async fn attribute(&self, selector: &str, name: &str) -> String {
-        let element = self.find(selector).await;
-        let url = format!("{}/element/{element}/attribute/{name}", self.session);
-        let value = ask(&self.http, Method::GET, &url, &Value::Null).await;
-        value.as_str().expect("the element has that attribute").to_owned()
-    }
-
     /// What a script returns.
     pub(crate) async fn evaluate(&self, script: &str) -> Value {
         self.post("execute/sync", json!({"script": script, "args": []})).await

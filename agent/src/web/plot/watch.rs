@@ -28,7 +28,7 @@ const WATCH_S: i64 = 8 * DAY_S;
 const fn watched_measure(kind: Kind) -> (Measure, &'static str, &'static str) {
     let (metric, statistic, title, unit) = match kind {
         Kind::Instance => {
-            (Metric::InstanceCpu, Statistic::Average, "CPU", "percent of the capacity")
+            (Metric::InstanceCpu, Statistic::Average, "CPU", "percent of the capacity then")
         }
         Kind::Volume => (Metric::VolumeReadOps, Statistic::Sum, "Reads", "operations in a period"),
         Kind::Function => {
