@@ -80,7 +80,7 @@ pub(crate) enum Layer {
     Band(Vec<(i64, f64, f64)>),
     /// A line; each value holds until the next where it is a staircase.
     Line { points: Vec<(i64, f64)>, is_step: bool, is_dashed: bool },
-    /// The same value all the time.
+    /// The same value all the time; a proposed one is dashed, so that today's shows through where they are equal.
     Level(f64),
     /// Stretches of time.
     Spans(Vec<(i64, i64)>),
@@ -164,6 +164,7 @@ impl Chart {
 fn key_row(named: &Named) -> KeyRow {
     let mark = match &named.layer {
         Layer::Points { .. } | Layer::Band(_) => "area",
+        Layer::Level(_) if named.tone == Tone::Proposed => "dashed",
         Layer::Line { is_dashed: false, .. } | Layer::Level(_) => "line",
         Layer::Line { is_dashed: true, .. } | Layer::At(_) => "dashed",
         Layer::Spans(_) => "block",
@@ -281,7 +282,7 @@ fn draw(
             ReferenceLine::horizontal(*value)
                 .with_color(colour)
                 .with_stroke_width(2.0)
-                .with_dasharray("none"),
+                .with_dasharray(if named.tone == Tone::Proposed { "9 6" } else { "none" }),
         ),
         Layer::Spans(spans) => spans.iter().fold(layout, |layout, (from_s, until_s)| {
             // At least a pixel and a half, or a breach of five minutes in five weeks could not be seen.
