@@ -93,6 +93,8 @@ pub struct Brief {
     pub saving_basis: String,
     /// Probability that the proposed size is too small in the coming week; `None` where it is not modelled.
     pub risk: Option<f64>,
+    /// The same in words.
+    pub risk_told: String,
     /// How much service it takes away.
     pub disruption: Disruption,
     /// The mode of this resource and action.
@@ -146,6 +148,7 @@ impl Brief {
             cost: recommendation.cost_today,
             saving_basis: words::saving_basis(recommendation),
             risk: recommendation.risk,
+            risk_told: words::risk(recommendation),
             disruption: Disruption::of(recommendation.action),
             mode: entry.mode,
             decision: entry.decision,
@@ -255,6 +258,7 @@ mod tests {
             cost: None,
             saving_basis: String::new(),
             risk,
+            risk_told: String::new(),
             disruption: Disruption::Restart,
             mode: Mode::Copilot,
             decision: Disposition::AwaitApproval,

@@ -110,7 +110,7 @@ impl ListRow {
             to: brief.from_to.1.clone(),
             saving: words::saving(brief.saving),
             basis: brief.saving_basis.clone(),
-            risk: brief.risk.map_or_else(|| "not modelled".to_owned(), words::percent),
+            risk: brief.risk_told.clone(),
             disruption: brief.disruption.to_string(),
             state: brief.state.as_str(),
             state_words: brief.state.as_str().replace('_', " "),
