@@ -2,13 +2,16 @@
 //!
 //! Not here: any expectation about the page.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 /// The key under which WebDriver wraps the id of an element (W3C WebDriver, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A page of ours is there in a fraction of a second; a busy machine is given more.
+const LOAD_MAX: Duration = Duration::from_secs(60);
 
 /// The port in the line by which chromedriver says that it has started.
 pub(crate) fn port(line: &str) -> Option<String> {
@@ -85,6 +88,24 @@ impl Browser {
         self.click(&element).await;
     }
 
+    /// Clicks the first element that matches and waits for the page that it leads to: a click may return before its page
+    /// has begun to load.
+    pub(crate) async fn follow(&self, selector: &str) {
+        self.evaluate("window.isLeft = true").await;
+        self.press(selector).await;
+        let url = format!("{}/execute/sync", self.session);
+        let script = "return !window.isLeft && document.readyState === 'complete'";
+        let question = json!({"script": script, "args": []});
+        let loaded = tokio::time::timeout(LOAD_MAX, async {
+            // Between two pages there is nobody to answer, which is no answer either.
+            while answer(&self.http, Method::POST, &url, &question).await.ok() != Some(true.into())
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        loaded.await.unwrap_or_else(|_| panic!("`{selector}` led to no other page"));
+    }
+
     /// Shows pages in the `light` or the `dark` theme, as the system would ask for it.
     pub(crate) async fn theme(&self, theme: &str) {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
@@ -146,6 +167,12 @@ impl Browser {
 }
 
 async fn ask(http: &Client, method: Method, url: &str, body: &Value) -> Value {
+    let answered = answer(http, method, url, body).await;
+    answered.unwrap_or_else(|message| panic!("{url}: {body}: {message}"))
+}
+
+/// The driver's value, or why it has none.
+async fn answer(http: &Client, method: Method, url: &str, body: &Value) -> Result<Value, Value> {
     let mut request = http.request(method, url);
     if !body.is_null() {
         request = request.json(body);
@@ -153,8 +180,11 @@ async fn ask(http: &Client, method: Method, url: &str, body: &Value) -> Value {
     let answer = request.send().await.expect("chromedriver answers");
     let status = answer.status();
     let mut answer: Value = answer.json().await.expect("chromedriver speaks JSON");
-    assert!(status.is_success(), "{url}: {body}: {}", answer["value"]["message"]);
-    answer["value"].take()
+    if status.is_success() {
+        Ok(answer["value"].take())
+    } else {
+        Err(answer["value"]["message"].take())
+    }
 }
 
 /// Decodes base64 (RFC 4648, section 4).

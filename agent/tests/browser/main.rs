@@ -102,7 +102,7 @@ async fn a_change_is_approved_watched_taken_back_and_everything_stopped() {
         look_everywhere(browser, page, &api, (&id, &change)).await;
         taken_back(browser, page, &api, &change).await;
         stopped(browser, page, &api).await;
-        browser.press("form[action='/logout'] button").await;
+        browser.follow("form[action='/logout'] button").await;
         assert_eq!(browser.path().await, "/login", "signed out");
         browser.go(&format!("{page}/recommendations")).await;
         assert_eq!(browser.path().await, "/login", "and out it is");
@@ -121,7 +121,7 @@ async fn sign_in(browser: &Browser, daemon: &Daemon) {
     assert_eq!(browser.path().await, "/login", "a stranger is shown the way in");
     look(browser, ("login", &format!("{}/login", daemon.page)), axe().as_deref()).await;
     browser.fill("input[name=token]", &daemon.token).await;
-    browser.press("main button").await;
+    browser.follow("main button").await;
     assert_eq!(browser.path().await, "/", "signed in");
 }
 
@@ -131,7 +131,7 @@ async fn approve(browser: &Browser, page: &str, api: &Api) -> String {
     for _ in 0..CLICKS_MAX {
         let list = "recommendations?state=awaiting_approval&action=resize-instance";
         browser.go(&format!("{page}/{list}")).await;
-        browser.press("table.queue tbody a").await;
+        browser.follow("table.queue tbody a").await;
         let path = browser.path().await;
         let id = path.strip_prefix("/recommendations/").expect("the link leads to one").to_owned();
         let text = browser.text().await;
@@ -140,7 +140,7 @@ async fn approve(browser: &Browser, page: &str, api: &Api) -> String {
         }
         browser.fill("form[action$='/approve'] input[name=reason]", "seen in the browser").await;
         browser.press("form[action$='/approve'] input[name=now]").await;
-        browser.press("form[action$='/approve'] button.primary").await;
+        browser.follow("form[action$='/approve'] button.primary").await;
         let state = api.state_of(&id).await;
         if state == "approved" || state == "changed" {
             assert_eq!(browser.path().await, path, "after an approval its page is shown again");
@@ -156,7 +156,7 @@ async fn carried_out(browser: &Browser, page: &str, api: &Api, id: &str) -> Stri
     let is_its = |one: &Value| one["recommendation_id"] == id && one["state"] == "watching";
     let change = api.wait_for("changes", is_its).await;
     browser.go(&format!("{page}/changes?state=watching")).await;
-    browser.press(&format!("a[href='/changes/{change}']")).await;
+    browser.follow(&format!("a[href='/changes/{change}']")).await;
     let text = browser.text().await;
     for part in ["set-type", "done", "since the change", "Undo this change", "operator"] {
         assert!(text.contains(part), "the change's page does not tell of `{part}`: {text}");
@@ -166,7 +166,7 @@ async fn carried_out(browser: &Browser, page: &str, api: &Api, id: &str) -> Stri
 
 async fn taken_back(browser: &Browser, page: &str, api: &Api, change: &str) {
     browser.go(&format!("{page}/changes/{change}")).await;
-    browser.press("form[action$='/undo'] button").await;
+    browser.follow("form[action$='/undo'] button").await;
     assert_eq!(browser.path().await, format!("/changes/{change}"), "its page is shown again");
     api.wait_for("changes", |one| one["id"] == change && one["state"] == "undone").await;
     browser.go(&format!("{page}/changes/{change}?refresh=5")).await;
@@ -180,12 +180,12 @@ async fn taken_back(browser: &Browser, page: &str, api: &Api, change: &str) {
 async fn stopped(browser: &Browser, page: &str, api: &Api) {
     browser.go(page).await;
     browser.fill("form[action='/stop'] input[name=reason]", "end of the test").await;
-    browser.press("form[action='/stop'] button").await;
+    browser.follow("form[action='/stop'] button").await;
     let said = "stopped by operator: end of the test";
     assert_eq!(api.get("status").await["stopped"], said);
     let alert = browser.evaluate("return document.querySelector('[role=alert]').innerText").await;
     assert!(alert.as_str().is_some_and(|alert| alert.contains(said)), "{alert}");
-    browser.press("form[action='/resume'] button").await;
+    browser.follow("form[action='/resume'] button").await;
     assert_eq!(api.get("status").await["stopped"], Value::Null);
 }
 
