@@ -165,7 +165,7 @@ async fn until_done(flow: &Flow, change: &str, step: &str) {
         if state == trimtab_policies::change::StepState::Done {
             return;
         }
-        let moved = advance(&ports, &flow.agent.ledger, change).await;
+        let moved = advance(&ports, &flow.agent.ledger, &flow.agent.stop_switch(), change).await;
         match moved.expect("the journal can be written") {
             Advance::WakeAt(at) => ports.clock.sleep_until(at).await,
             Advance::Resting(state) => panic!("it rests in {state} before `{step}`: {done:#?}"),
