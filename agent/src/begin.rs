@@ -11,6 +11,7 @@ use trimtab_models::{
     resource::{Arn, Resource, ResourceRef, Volume},
 };
 use trimtab_policies::{
+    approval::Verdict,
     change::{Access, Change, Opening},
     digest::id,
     mode::Mode,
@@ -113,7 +114,7 @@ async fn begin_one(
     let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
     let entry = reviewed.entry.clone();
     let opened = match record(agent, reviewed)? {
-        Some(record) => Some(open(agent, &entry, view.zone.clone(), record)?),
+        Some(record) => open(agent, &entry, view.zone.clone(), record)?,
         None => None,
     };
     if opened.is_none() {
@@ -177,12 +178,13 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
         .map(|change| change.id.clone())
 }
 
+/// Journals the intent; `None` where a person has rejected it while it was reviewed.
 fn open(
     agent: &Agent,
     entry: &PlanEntry,
     zone: Option<String>,
     record: String,
-) -> Result<String, LedgerError> {
+) -> Result<Option<String>, LedgerError> {
     let floor = agent.settings().store.min_free_bytes;
     require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
     let agent_id = agent_id(agent.state_dir())?;
@@ -198,6 +200,9 @@ fn open(
     let mut ledger = agent.ledger();
     let access = settings.account(&recommendation.resource.account).map(access);
     let decision = ledger.book().decision(&entry.digest, arn, recommendation.action, now);
+    if decision.is_some_and(|decision| decision.verdict == Verdict::Rejected) {
+        return Ok(None);
+    }
     let auto_undo = decision.is_some_and(|decision| decision.auto_undo);
     let approver = decision.map(|decision| decision.by.clone());
     let opening = Opening {
@@ -217,7 +222,7 @@ fn open(
     change.record = Some(record);
     let change_id = change.id.clone();
     ledger.record(now, SELF, Entry::Opened { change: Box::new(change) })?;
-    Ok(change_id)
+    Ok(Some(change_id))
 }
 
 /// The customer's keys of the resource's own volumes: a machine starts only if its role may use them.

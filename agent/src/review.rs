@@ -53,7 +53,7 @@ pub async fn probe_all(
         let in_use = if quotas.is_empty() {
             Ok(BTreeMap::new())
         } else {
-            in_use(place, &inventory, &catalog)
+            in_use(place, &inventory, agent.ledger().book().changes(), &catalog)
         };
         let seen = Surroundings { zone, quotas, in_use };
         probe_one(&ports, candidate, seen, stop_alarms, moment).boxed()

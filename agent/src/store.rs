@@ -244,8 +244,8 @@ impl Store {
 
     /// Writes one recommendation that was reviewed since it was read.
     ///
-    /// Where a cycle has confirmed it meanwhile, the cycle's evidence and verdicts stay: they are newer than what was read.
-    /// `amend` then says where it stands.
+    /// Where it stands is what the store says by now, and where a cycle has confirmed it meanwhile, so are its evidence and
+    /// verdicts: both are newer than what was read. `amend` then says what the review changes of where it stands.
     ///
     /// # Errors
     /// When it cannot be read or written.
@@ -255,9 +255,11 @@ impl Store {
         amend: impl FnOnce(&mut RecommendationView),
     ) -> Result<RecommendationView, StoreError> {
         let id = reviewed.entry.id.clone();
-        let newer =
-            self.recommendation(&id)?.filter(|kept| kept.confirmed_at > reviewed.confirmed_at);
-        let mut view = newer.unwrap_or(reviewed);
+        let mut view = match self.recommendation(&id)? {
+            Some(kept) if kept.confirmed_at > reviewed.confirmed_at => kept,
+            Some(kept) => RecommendationView { entry: reviewed.entry, ..kept },
+            None => reviewed,
+        };
         amend(&mut view);
         let encoded = encode(&id, &view)?;
         self.tree("recommendations")?

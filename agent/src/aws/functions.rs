@@ -100,6 +100,18 @@ pub(super) async fn describe(
     let arn = unqualified(from.function_arn().unwrap_or_default());
     let versions = versions::versions(clients, id).await?;
     let (tags, serving) = beside(clients, (id, &arn), &versions).await?;
+    let listed = versions.iter().find(|one| one.version() == Some(LATEST));
+    let is_same = listed.and_then(|one| one.revision_id()) == from.revision_id();
+    if serving.served.is_some() && !is_same {
+        // What is compared with the versions must be what the revision stands for.
+        return Err(Failure {
+            kind: FailureKind::Uncertain,
+            call: rate::LIST_VERSIONS.call.to_owned(),
+            target: id.to_owned(),
+            message: "the list of versions shows another revision than the function itself"
+                .to_owned(),
+        });
+    }
     let serving = versions::with_state(clients, id, serving).await?;
     let function = described(&from, serving);
     Ok(resource(clients, (id, arn), tags, function, now))

@@ -66,9 +66,15 @@ pub(super) async fn with_state(
         let api = &rate::GET_FUNCTION;
         let call = clients.lambda.get_function_configuration();
         let call = call.function_name(name).qualifier(&newest.version);
-        let from =
-            clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
-        newest.state = from.state().map_or(NOT_LISTED, |state| state.as_str()).to_owned();
+        let answer =
+            clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await;
+        let state = match &answer {
+            Ok(from) => from.state().map_or(NOT_LISTED, |state| state.as_str()),
+            // Somebody deleted it since it was listed; the function itself is there.
+            Err(failure) if failure.kind == FailureKind::NotFound => NOT_LISTED,
+            Err(failure) => return Err(failure.clone()),
+        };
+        state.clone_into(&mut newest.state);
     }
     Ok(serving)
 }
@@ -89,7 +95,21 @@ fn shown(one: &FunctionConfiguration, latest: Option<&FunctionConfiguration>) ->
 fn differs(latest: &FunctionConfiguration, version: &FunctionConfiguration) -> Vec<String> {
     let both = parts(latest).into_iter().zip(parts(version));
     let apart = both.filter(|((_, left), (_, right))| left != right);
-    apart.map(|((name, _), _)| name.to_owned()).collect()
+    let mut names: Vec<String> = apart.map(|((name, _), _)| name.to_owned()).collect();
+    names.extend([latest, version].into_iter().filter_map(unreadable).map(str::to_owned));
+    names.dedup();
+    names
+}
+
+/// What Lambda does not show to a role without the right to its key: unread is never the same.
+fn unreadable(of: &FunctionConfiguration) -> Option<&'static str> {
+    let environment = of.environment().is_some_and(|it| it.error().is_some());
+    let image = of.image_config_response().is_some_and(|it| it.error().is_some());
+    match (environment, image) {
+        (true, _) => Some("environment that cannot be read"),
+        (false, true) => Some("image settings that cannot be read"),
+        (false, false) => None,
+    }
 }
 
 /// Each part in a form that compares: what is absent and what is empty are the same.
@@ -97,8 +117,9 @@ fn parts(of: &FunctionConfiguration) -> [(&'static str, String); 18] {
     let environment = of.environment().and_then(|it| it.variables());
     let variables: BTreeMap<_, _> = environment.into_iter().flatten().collect();
     let layers: Vec<_> = of.layers().iter().map(|layer| layer.arn()).collect();
-    let network = of.vpc_config().map(|it| (it.subnet_ids(), it.security_group_ids()));
-    let network = network.filter(|(subnets, _)| !subnets.is_empty());
+    let network = of.vpc_config().filter(|it| !it.subnet_ids().is_empty());
+    let network = network
+        .map(|it| (it.subnet_ids(), it.security_group_ids(), it.ipv6_allowed_for_dual_stack()));
     let image = of.image_config_response().and_then(|it| it.image_config());
     let dead_letters = of.dead_letter_config().and_then(|it| it.target_arn());
     let snap_start = of.snap_start().and_then(|it| it.apply_on()).map(|it| it.as_str());
@@ -186,7 +207,7 @@ async fn provisioned(clients: &Clients, name: &str) -> Result<Option<Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_lambda::types::{EnvironmentResponse, VpcConfigResponse};
+    use aws_sdk_lambda::types::{EnvironmentError, EnvironmentResponse, VpcConfigResponse};
 
     use super::*;
 
@@ -207,6 +228,11 @@ mod tests {
         for (latest, expect) in cases {
             assert_eq!(differs(&latest.build(), &base().build()), expect);
         }
+        let hidden = || {
+            let error = EnvironmentError::builder().error_code("AccessDenied").build();
+            base().environment(EnvironmentResponse::builder().error(error).build()).build()
+        };
+        assert_eq!(differs(&hidden(), &hidden()), ["environment that cannot be read"]);
         let (one, other) = (base().environment(variables("a")), base().environment(variables("b")));
         assert_eq!(differs(&one.build(), &other.build()), ["environment"]);
     }

@@ -20,6 +20,7 @@ use trimtab_models::{
 use super::{Reason, Subject, result, volume_limits};
 use crate::{
     plan::{CheckName, CheckResult},
+    steps::{Behind, StepKind},
     vcpus::{VcpuRoom, growth},
 };
 
@@ -291,6 +292,14 @@ fn reasons_of_volume(subject: &Subject<'_>) -> Vec<Reason> {
     problems.into_iter().map(Reason::fail).collect()
 }
 
+/// What the steps take callers to get: a version behind an alias, or `$LATEST`.
+fn planned_behind<'a>(subject: &Subject<'a>) -> Option<&'a Option<Behind>> {
+    subject.candidate.steps.iter().find_map(|step| {
+        let StepKind::SetFunctionMemory { behind, .. } = &step.kind else { return None };
+        Some(behind)
+    })
+}
+
 fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     match &subject.recommendation().desired {
@@ -312,6 +321,15 @@ fn reasons_of_function(subject: &Subject<'_>) -> Vec<Reason> {
         Err(missing) => reasons.push(missing),
         Ok(resource) => {
             let evidence = &subject.recommendation().evidence;
+            let planned = planned_behind(subject);
+            if let Some(function) = resource.function()
+                && subject.is_late()
+                && planned.is_some_and(|planned| *planned != Behind::of(function))
+            {
+                reasons.push(Reason::fail(
+                    "it was deployed, or its alias is another, since this was proposed: the next cycle proposes anew",
+                ));
+            }
             let serving = |one| function::reasons_of_serving(one, evidence);
             reasons.extend(resource.function().into_iter().flat_map(serving));
         }

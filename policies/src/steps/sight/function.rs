@@ -9,8 +9,8 @@ use trimtab_models::resource::{Alias, Function, Resource};
 
 use super::{CanarySeen, Reached, Seen, Sight};
 use crate::{
-    facts::Runs,
-    steps::{Bake, Behind, LAG, Stage, StepKind},
+    facts::{Alarm, Runs},
+    steps::{Bake, Behind, CANARY_PERCENT, LAG, Stage, StepKind},
 };
 
 /// Failing runs that are too few to speak against a version: one or two may be anybody's fault.
@@ -98,7 +98,9 @@ fn reason_not_publishable(function: &Function, behind: &Behind) -> Option<String
     if function.code_sha256.as_deref() != Some(&behind.code_sha256) {
         return Some("somebody changed the code of $LATEST, which nobody published".to_owned());
     }
-    let served = function.served.as_ref()?;
+    let Some(served) = function.served.as_ref() else {
+        return Some("what callers of the alias get could not be read".to_owned());
+    };
     (!served.differs.is_empty()).then(|| {
         let parts = served.differs.join(", ");
         format!("somebody changed $LATEST ({parts}), which nobody published")
@@ -191,7 +193,8 @@ fn shift(
                 }
             }
             (Stage::New, Stage::New) => Sight::Done,
-            (Stage::New, Stage::Canary { .. }) => Sight::Ready,
+            (Stage::New, Stage::Canary { percent: CANARY_PERCENT }) => Sight::Ready,
+            (Stage::New, Stage::Canary { .. }) => Sight::Foreign(unlike()),
             (Stage::New, Stage::Old) => as_before(reached, now, unlike()),
             (Stage::Canary { .. }, Stage::New) => Sight::Foreign(unlike()),
         }
@@ -224,7 +227,9 @@ fn bake(
         let baked = reached.entered_at.is_some_and(|at| {
             now.duration_since(at) >= SignedDuration::from_secs(i64::from(bake.bake_s))
         });
-        let is_seen = seen.alarms.is_some()
+        // An alarm without data is not known to be quiet.
+        let is_quiet = |alarm: &Alarm| alarm.state == "OK";
+        let is_seen = seen.alarms.as_ref().is_some_and(|all| all.iter().all(is_quiet))
             && seen.runs.as_ref().is_some_and(|(_, new)| new.runs >= f64::from(bake.runs_min));
         if baked && is_seen { Sight::Done } else { Sight::InProgress }
     })

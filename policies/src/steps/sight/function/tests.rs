@@ -100,7 +100,7 @@ fn each_step_knows_before_after_and_neither() {
     let expect: [[&str; 3]; 9] = [
         ["ready", "foreign", "done"],
         ["done", "ready", "ready"],
-        ["foreign", "ready", "ready"],
+        ["foreign", "foreign", "ready"],
         ["foreign", "foreign", "foreign"],
         ["foreign", "foreign", "foreign"],
         ["foreign", "done", "ready"],
@@ -224,6 +224,11 @@ fn nothing_unseen_speaks_for_a_canary_and_an_alarm_speaks_against_it() {
         ("no metrics", seen(None, Some(Vec::new())), "in progress"),
         ("no alarms", seen(Some((runs, runs)), None), "in progress"),
         ("an alarm is quiet", seen(Some((runs, runs)), Some(vec![alarm("OK")])), "done"),
+        (
+            "an alarm without data",
+            seen(Some((runs, runs)), Some(vec![alarm("INSUFFICIENT_DATA")])),
+            "in progress",
+        ),
         ("an alarm fires", seen(None, Some(vec![alarm("ALARM")])), "failed"),
     ];
     for (name, seen, expect) in cases {
