@@ -189,9 +189,12 @@ pub(super) async fn decide(
         Ok(Form(pairs)) => pairs,
         Err(rejection) => return problem_page(Problem::bad_request(rejection.body_text())),
     };
-    match answered(&state, &caller, &pairs).await {
-        Ok(template) => page(StatusCode::OK, &template),
-        Err(problem) => problem_page(problem),
+    // A page that is closed, or waited for too long, does not end the answers in the middle.
+    let answers = tokio::spawn(async move { answered(&state, &caller, &pairs).await });
+    match answers.await {
+        Ok(Ok(template)) => page(StatusCode::OK, &template),
+        Ok(Err(problem)) => problem_page(problem),
+        Err(panicked) => problem_page(Problem::internal(panicked)),
     }
 }
 
