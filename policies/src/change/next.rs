@@ -432,19 +432,20 @@ fn foreign(
     Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
 }
 
-/// How much longer what is seen may be from before our own last write, while a machine that we stopped is off: what looks
-/// like somebody else's doing then is not believed yet. Nothing is written meanwhile.
+/// How much longer what is seen may be from before our own last write, once we have touched a machine's power: what looks like
+/// somebody else's doing then is not believed yet. Nothing is written meanwhile.
 fn lag_left(change: &Change, seen: &Seen, now: Timestamp) -> Option<SignedDuration> {
     let Sighting::Present(resource) = &seen.resource else { return None };
     let instance = resource.instance()?;
     let mut types = change.steps.iter().filter_map(|progress| progress.step.kind.as_set_type());
     // Only what the machine was, or was to be, can be an older answer.
-    let (_, ladder) = types.next()?;
-    if !ladder.contains(&instance.instance_type) {
+    if types.next().is_some_and(|(_, ladder)| !ladder.contains(&instance.instance_type)) {
         return None;
     }
     let left = LAG - now.duration_since(written_at(change)?);
-    (change.owes_a_start() && left.is_positive()).then_some(left)
+    let is_start = |other: &&Progress| other.step.kind.as_start().is_some();
+    let has_started = change.direction().iter().filter(is_start).any(|other| other.attempts > 0);
+    ((change.owes_a_start() || has_started) && left.is_positive()).then_some(left)
 }
 
 /// The instance's id when it is off, or on its way there, because we stopped it.

@@ -224,6 +224,23 @@ fn what_was_before_our_own_write_is_not_believed_while_the_machine_is_off() {
 }
 
 #[test]
+fn what_was_before_our_own_start_is_not_believed_while_status_checks_are_awaited() {
+    let mut run = resized();
+    run.act(&stopped("m5.large"));
+    let pending = machine("m5.large", InstanceState::Pending, None);
+    assert!(run.wait(5).polls(&pending));
+    let running = running("m5.large");
+    let unchecked = Seen { status: None, ..running };
+    run.wait(25).record(&unchecked);
+    let before = machine("m5.large", InstanceState::Stopping, None);
+    assert!(matches!(run.wait(30).next(&before), Next::Poll(_)), "{:?}", run.next(&before));
+    let Next::Record(Event::Finished { state, .. }) = run.wait(60).next(&before) else {
+        panic!("{:?}", run.next(&before))
+    };
+    assert_eq!(state, State::Conflicted, "after the lag it is what it is");
+}
+
+#[test]
 fn a_resize_goes_step_by_step_and_back() {
     let mut run = resized();
     assert!(run.change.owes_a_start());
