@@ -73,7 +73,13 @@ pub fn settle_ladders(
     inventory: &BTreeMap<Arn, Resource>,
     now: Timestamp,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let open = agent.store().recommendations()?;
+    let untold =
+        |one: &Candidate| one.facts.offered.is_none() && !one.recommendation.alternates.is_empty();
+    let open = if candidates.iter().any(untold) {
+        agent.store().recommendations()?
+    } else {
+        BTreeMap::new()
+    };
     let ladder_of = |new: &Recommendation| {
         let mut open = open.values().filter(|view| view.state.is_open());
         let same = open.find(|view| {

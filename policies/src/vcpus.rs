@@ -61,6 +61,10 @@ pub fn in_use(
     changes: &BTreeMap<String, Change>,
     catalog: &Catalog,
 ) -> Result<BTreeMap<VcpuQuota, u32>, String> {
+    let mut by_arn: BTreeMap<&Arn, Vec<&Change>> = BTreeMap::new();
+    for change in changes.values() {
+        by_arn.entry(&change.recommendation.resource.arn).or_default().push(change);
+    }
     let mut used = BTreeMap::new();
     for resource in inventory.values() {
         let reference = &resource.reference;
@@ -72,7 +76,8 @@ pub fn in_use(
         let is_up = matches!(instance.state, InstanceState::Pending | InstanceState::Running);
         let mut types: Vec<&str> =
             is_up.then_some(instance.instance_type.as_str()).into_iter().collect();
-        types.extend(changes.values().flat_map(|change| types_under_way(change, resource)));
+        let own = by_arn.get(&reference.arn).into_iter().flatten();
+        types.extend(own.flat_map(|change| types_under_way(change, resource)));
         let mut most: BTreeMap<VcpuQuota, u32> = BTreeMap::new();
         for name in types {
             let known = catalog.instance_type(name).ok_or_else(|| {
@@ -90,16 +95,15 @@ pub fn in_use(
     Ok(used)
 }
 
-/// The types that a machine may be of by a change that is open, or that began after the machine was seen.
+/// The types that a machine may be of by a change of its own that is open, or that began after the machine was seen.
 fn types_under_way<'a>(change: &'a Change, resource: &Resource) -> Vec<&'a str> {
     let recommendation = &change.recommendation;
-    let is_of = recommendation.resource.arn == resource.reference.arn;
     let is_new = change.state.is_open() || change.opened_at > resource.observed_at;
     match (&recommendation.expected, &recommendation.desired) {
         (
             Spec::Instance { instance_type: from, .. },
             Spec::Instance { instance_type: to, state: PowerState::Running },
-        ) if is_of && is_new => vec![from, to],
+        ) if is_new => vec![from, to],
         _ => Vec::new(),
     }
 }
