@@ -179,7 +179,7 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
 }
 
 /// Journals the intent; `None` where a person has rejected it while it was reviewed.
-fn open(
+pub(crate) fn open(
     agent: &Agent,
     entry: &PlanEntry,
     zone: Option<String>,

@@ -10,10 +10,11 @@ use trimtab_simulations::{scenario::Scenario, world::World};
 use super::*;
 use crate::{
     agent::Agent,
-    begin::begin_approved,
+    begin::{begin_approved, open},
     clock::ManualClock,
     cycle::{Begin, run_cycle},
-    decide::{Approval, approve},
+    decide::{Approval, approve, reject},
+    review::review_one,
     simulate::scenario_settings,
     simulated::Simulated,
     view::PlanView,
@@ -136,6 +137,23 @@ async fn a_cycle_that_ends_during_an_approval_keeps_its_evidence_and_the_change_
     let amended = agent.store().amend_recommendation(read, |_| {}).expect("writable");
     assert_eq!(amended, newer, "what was read before the cycle is not written over it");
     assert_eq!(begin_approved(agent).await.expect("a healthy store").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_that_comes_during_the_last_review_stops_the_change() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let asks = |entry: &&PlanEntry| entry.decision == Disposition::AwaitApproval;
+    let asked = scene.plan.recommendations.iter().find(asks).expect("machines ask in copilot");
+    let now = Approval { now: true, ..Approval::default() };
+    let view = approve(agent, &asked.id, "ada", now).await.expect("it is open");
+    let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
+    assert_eq!(reviewed.entry.decision, Disposition::Apply);
+    reject(agent, &asked.id, "bob", "not today".to_owned(), None).expect("it is open");
+    let before = agent.ledger().book().changes().len();
+    let opened = open(agent, &reviewed.entry, view.zone, "record".to_owned());
+    assert_eq!(opened.expect("a journal that is written"), None);
+    assert_eq!(agent.ledger().book().changes().len(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
