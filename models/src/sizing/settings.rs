@@ -97,7 +97,8 @@ impl Preset {
 
     /// The risk that the preset takes; `None` for a published rule, which knows none.
     ///
-    /// Chosen on plateaus of back-tests: from 0.13 to 0.145, and from 0.08 to 0.095, cost and failures hardly move.
+    /// Chosen on plateaus of back-tests: from 0.13 to 0.145, and from 0.08 to 0.095, cost and failures hardly move. How it
+    /// does for machines that it was not chosen on, and on other stretches of time, is tested (`tests::halves`).
     /// `frugal` takes what is smaller than the balanced size where that saves half a vCPU, and three quarters for each
     /// failure to be expected, unless the failure is all but certain.
     #[must_use]

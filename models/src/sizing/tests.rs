@@ -4,6 +4,7 @@ mod evidence;
 mod fleet;
 mod functions;
 mod groups;
+mod halves;
 mod instances;
 mod judged;
 mod recorded;

@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-const LADDER: [f64; 8] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+pub(super) const LADDER: [f64; 8] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
 /// Points of a day.
 const DAY: usize = 288;
 /// The days that are left out, learnt from and judged by.
-const DAYS: [usize; 3] = [7, 14, 9];
+pub(super) const DAYS: [usize; 3] = [7, 14, 9];
 
-/// A machine's cores, and its CPU in percent of them.
-type Machine = (f64, Vec<f32>);
+/// What was recorded of a machine: its cores, and its CPU in percent of them.
+type Recorded = (f64, Vec<f32>);
 
-fn machines() -> Vec<Machine> {
+fn recordings() -> Vec<Recorded> {
     let Some(folder) = folder() else { return seeded() };
     let table = fs::read_to_string(folder.join("meta_2013-08.csv")).expect("the table is there");
     let cores = table.lines().skip(1).map(|line| {
@@ -33,7 +33,7 @@ fn machines() -> Vec<Machine> {
 }
 
 /// Machines with a base, a daily swing and bursts, the same on all days.
-fn seeded() -> Vec<Machine> {
+fn seeded() -> Vec<Recorded> {
     let mut state = 17_u64;
     let mut noise = move || {
         state =
@@ -54,7 +54,49 @@ fn seeded() -> Vec<Machine> {
     (0..200).map(&mut machine).collect()
 }
 
-/// What came of a preset's decisions.
+/// A machine: what a size is chosen from, and what it is judged by.
+pub(super) struct Machine {
+    pub(super) cores: f64,
+    /// CPU of the days that are learnt from, percent.
+    pub(super) usage: Series,
+    /// CPU of the days that follow, vCPU, without gaps.
+    later: Vec<f64>,
+    /// Whether its demand was cut off at what it had.
+    pub(super) saturated: bool,
+    /// The smallest step that the days that follow need.
+    pub(super) oracle: f64,
+}
+
+impl Machine {
+    fn new((cores, percent): &Recorded, skipped_days: usize) -> Self {
+        let learnt = skipped_days * DAY..(skipped_days + DAYS[1]) * DAY;
+        let judged = learnt.end..learnt.end + DAYS[2] * DAY;
+        let series = |values: &[f32]| Series { start_s: 0, step_s: 300, values: values.to_vec() };
+        let usage = series(&percent[learnt]);
+        let later = series(&percent[judged]);
+        let need = at_quantile(&later, 0.99).expect("there are points") / 100.0 * cores;
+        Self {
+            cores: *cores,
+            saturated: at_quantile(&usage, 0.99).expect("there are points") >= 99.0,
+            oracle: LADDER.into_iter().find(|step| *step + 1e-9 >= need).unwrap_or(32.0),
+            later: later.present().map(|(_, value)| f64::from(value) / 100.0 * cores).collect(),
+            usage,
+        }
+    }
+
+    /// Whether more than 1 % of the points that follow ask for more.
+    pub(super) fn fails(&self, vcpu: f64) -> bool {
+        let breaching = self.later.iter().filter(|value| **value > vcpu * (1.0 + 1e-9)).count();
+        breaching as f64 > 0.01 * self.later.len() as f64
+    }
+}
+
+/// Every machine, learnt from after so many days.
+pub(super) fn machines(skipped_days: usize) -> Vec<Machine> {
+    recordings().iter().map(|recorded| Machine::new(recorded, skipped_days)).collect()
+}
+
+/// What came of decisions.
 #[derive(Debug, Default)]
 struct Verdict {
     cost: f64,
@@ -67,31 +109,25 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn add(&mut self, (cores, percent): &Machine, preset: Preset) {
-        let learnt = DAYS[0] * DAY..(DAYS[0] + DAYS[1]) * DAY;
-        let series = |values: &[f32]| Series { start_s: 0, step_s: 300, values: values.to_vec() };
-        let usage = series(&percent[learnt.clone()]);
-        let later = series(&percent[learnt.end..]);
-        let LadderChoice { vcpu, risk, .. } = choose(&usage, *cores, &LADDER, preset);
-        if at_quantile(&usage, 0.99).expect("there are points") >= 99.0 {
+    fn add(&mut self, machine: &Machine, preset: Preset) {
+        let LadderChoice { vcpu, risk, .. } =
+            choose(&machine.usage, machine.cores, &LADDER, preset);
+        if machine.saturated {
             self.saturated += 1;
-            self.relieved += usize::from(vcpu > *cores);
+            self.relieved += usize::from(vcpu > machine.cores);
             return;
         }
-        let need = at_quantile(&later, 0.99).expect("there are points") / 100.0 * cores;
-        let above = |value: f64| value / 100.0 * cores > vcpu * (1.0 + 1e-9);
-        let breaching = later.present().filter(|(_, value)| above(f64::from(*value))).count();
-        self.oracle += LADDER.into_iter().find(|step| *step + 1e-9 >= need).unwrap_or(32.0);
+        self.oracle += machine.oracle;
         self.cost += vcpu;
         self.machines += 1.0;
-        self.failed += f64::from(u8::from(breaching as f64 > 0.01 * later.points() as f64));
+        self.failed += f64::from(u8::from(machine.fails(vcpu)));
         self.stated += risk;
     }
 }
 
 fn judge(preset: Preset) -> Verdict {
     let mut verdict = Verdict::default();
-    machines().iter().for_each(|machine| verdict.add(machine, preset));
+    machines(DAYS[0]).iter().for_each(|machine| verdict.add(machine, preset));
     verdict
 }
 
