@@ -43,6 +43,8 @@ pub struct RawFile {
     pub freeze: Vec<RawFreeze>,
     /// `[approvals]`: how long a person's word is good for.
     pub approvals: RawApprovals,
+    /// `[[approver]]`: the people, and what each may.
+    pub approver: Vec<RawApprover>,
     /// `[protected]`: what is never touched.
     pub protected: RawProtected,
     /// `[api]`: the API and the page.
@@ -380,6 +382,22 @@ pub struct RawApprovals {
     pub plan_expiry_hours: Option<f64>,
     /// Days for which a change can be undone on request.
     pub undo_days: Option<f64>,
+}
+
+/// `[[approver]]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawApprover {
+    /// The name that records bear.
+    pub name: Option<String>,
+    /// What the person is for.
+    pub role: Option<String>,
+    /// The accounts in which they may act; absent means all.
+    pub accounts: Option<Vec<String>>,
+    /// The kinds on which they may act; absent means all.
+    pub kinds: Option<Vec<String>>,
+    /// The tags that a resource must carry for them to act; absent means none.
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// `[protected]`.

@@ -9,7 +9,7 @@ use croner::Cron;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use trimtab_models::sizing::settings::SizingSettings;
-use trimtab_policies::{mode::Mode, settings::Policy};
+use trimtab_policies::{authority::Approvers, mode::Mode, settings::Policy};
 
 /// Everything that a configuration decides. A value of this type has passed validation.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub pricing: PricingSettings,
     /// What the gate needs to know.
     pub policy: Policy,
+    /// The people who may decide and run things, by name. Empty: whoever holds the local token.
+    pub approvers: Approvers,
     /// The API and the page.
     pub api: ApiSettings,
     /// Logs.

@@ -1,6 +1,7 @@
 //! Tests of the whole way from text to settings.
 
 mod accepted;
+mod approvers;
 mod environment;
 mod iam;
 mod properties;

@@ -4,6 +4,7 @@
 //! (`layer`), which the parser has already refused.
 
 mod accounts;
+mod approvers;
 mod gate;
 mod matching;
 mod modes;
@@ -46,8 +47,10 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
     let sizing = sizing::sizing(&raw.sizing, &collect, &pricing, report);
     let evidence = gate::evidence(raw, &collect, &sizing, report);
     let known = matching::Known::new(&accounts, cloud.as_ref());
+    let modes = modes::modes(raw, &accounts, &known, report);
+    let approvers = approvers::approvers(&raw.approver, &modes, &known, report);
     let policy = Policy {
-        modes: modes::modes(raw, &accounts, &known, report),
+        modes,
         evidence,
         limits: gate::limits(&raw.limits, report),
         windows: times::windows(&raw.window, &known, report),
@@ -72,6 +75,7 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
         sizing,
         pricing,
         policy,
+        approvers,
         api,
         telemetry,
         store,

@@ -1,4 +1,4 @@
-//! What the journal's records add up to: changes, approvals and rejections.
+//! What the journal's records add up to: changes, approvals, rejections and tokens.
 //!
 //! Not here: reading and writing the journal (`trimtab`).
 
@@ -12,6 +12,7 @@ use crate::{
     change::Change,
     circuit::Circuit,
     record::{Entry, Record},
+    token::{Token, Tokens},
 };
 
 /// The fold of all records.
@@ -22,6 +23,7 @@ pub struct Book {
     rejections: BTreeMap<(Arn, Action), Decision>,
     resets: BTreeMap<Circuit, Timestamp>,
     stopped: Option<String>,
+    tokens: Tokens,
 }
 
 impl Book {
@@ -35,6 +37,12 @@ impl Book {
     #[must_use]
     pub const fn resets(&self) -> &BTreeMap<Circuit, Timestamp> {
         &self.resets
+    }
+
+    /// Every token that was ever made, by its visible part.
+    #[must_use]
+    pub const fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Why the stop switch was set, if it was not released since.
@@ -96,7 +104,21 @@ impl Book {
             }
             Entry::Stopped { reason } => self.stopped = Some(reason.clone()),
             Entry::Resumed => self.stopped = None,
-            Entry::Started { .. } | Entry::Configured { .. } => {}
+            Entry::TokenCreated { token } => {
+                let made = Token::made(token.clone(), record.at, &record.by);
+                self.tokens.insert(token.id.clone(), made);
+            }
+            Entry::TokenRevoked { id } => {
+                if let Some(token) = self.tokens.get_mut(id) {
+                    token.revoked = Some((record.at, record.by.clone()));
+                }
+            }
+            Entry::TokenUsed { id } => {
+                if let Some(token) = self.tokens.get_mut(id) {
+                    token.used_at = Some(record.at);
+                }
+            }
+            Entry::Started { .. } | Entry::Configured { .. } | Entry::Refused { .. } => {}
         }
     }
 }

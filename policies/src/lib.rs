@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod approval;
+pub mod authority;
 pub mod autonomy;
 pub mod book;
 mod budget;
@@ -29,6 +30,7 @@ pub mod scope;
 pub mod session;
 pub mod settings;
 pub mod steps;
+pub mod token;
 pub mod vcpus;
 pub mod watch;
 pub mod window;

@@ -8,10 +8,12 @@ use trimtab_models::saving::Realized;
 
 use crate::{
     approval::Decision,
+    authority::Right,
     change::{Change, State},
     circuit::Circuit,
     operations::{Failure, Operation},
     steps::Step,
+    token::NewToken,
 };
 
 /// One record.
@@ -77,6 +79,30 @@ pub enum Entry {
     },
     /// The stop switch was released.
     Resumed,
+    /// A token was made.
+    TokenCreated {
+        /// What is known of it; its text is nowhere.
+        token: NewToken,
+    },
+    /// A token was revoked.
+    TokenRevoked {
+        /// Its visible part.
+        id: String,
+    },
+    /// A token was used for the first time on a day.
+    TokenUsed {
+        /// Its visible part.
+        id: String,
+    },
+    /// A person asked for what they may not do, or what could not be done any more.
+    Refused {
+        /// The right that it takes.
+        right: Right,
+        /// The recommendation or change, or the path that was asked for.
+        what: String,
+        /// Why it was refused.
+        reason: String,
+    },
 }
 
 /// What can happen to a change.

@@ -248,6 +248,13 @@ fn full() -> raw::RawFile {
             plan_expiry_hours: Some(1.0),
             undo_days: Some(1.0),
         },
+        approver: vec![raw::RawApprover {
+            name: text(),
+            role: text(),
+            accounts: texts(),
+            kinds: texts(),
+            tags: Some([("k".to_owned(), "v".to_owned())].into()),
+        }],
         protected: raw::RawProtected { arns: texts(), own_instance_id: text() },
         api: raw::RawApi { token_file: text() },
         telemetry: raw::RawTelemetry { log: text(), level: text() },

@@ -2,6 +2,8 @@
 //!
 //! Not here: what follows from a match (`modes`, `times`).
 
+use std::collections::BTreeSet;
+
 use trimtab_models::{
     recommendation::Action,
     resource::{Arn, Kind},
@@ -40,6 +42,28 @@ impl<'a> Known<'a> {
             None if self.any_account_id && is_account_id(name_or_id) => Some(name_or_id.to_owned()),
             None => None,
         }
+    }
+
+    /// The ids of the accounts of a list; what is no account is refused.
+    pub(super) fn ids_of(
+        &self,
+        written: &[String],
+        key: &str,
+        report: &mut Report<'_>,
+    ) -> BTreeSet<String> {
+        let mut ids = BTreeSet::new();
+        for (index, name) in written.iter().enumerate() {
+            match self.id_of(name) {
+                Some(id) => {
+                    ids.insert(id);
+                }
+                None => {
+                    let key = format!("{key}[{index}]");
+                    report.refuse_text(&key, name, "no such account", self.allowed());
+                }
+            }
+        }
+        ids
     }
 
     fn allowed(&self) -> String {
@@ -150,7 +174,7 @@ fn check_arn(key: &str, text: &str, known: &Known<'_>, report: &mut Report<'_>) 
 }
 
 /// The kind that an action concerns.
-const fn kind_of(action: Action) -> Kind {
+pub(super) const fn kind_of(action: Action) -> Kind {
     match action {
         Action::ResizeInstance | Action::StopIdleInstance => Kind::Instance,
         Action::MigrateVolumeType | Action::TuneVolume | Action::DeleteUnattachedVolume => {

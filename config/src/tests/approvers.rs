@@ -1,0 +1,110 @@
+//! People in the file: what is taken, and the words in which the rest is refused.
+
+use trimtab_models::resource::Kind;
+use trimtab_policies::authority::{Role, Scope, Within};
+
+use super::{accepted, with};
+use crate::parse;
+
+const ADA: &str = "[[approver]]\nname = \"ada\"\nrole = \"approver\"\n";
+
+/// The minimal file (4 lines) with more text after it is refused, and the one problem holds every part.
+#[track_caller]
+fn refused(more: &str, parts: &[&str]) {
+    let error = parse(&with(more), "t.toml").expect_err("the text must be refused");
+    let found: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    let [problem] = found.as_slice() else { panic!("{found:#?}\n---\n{more}") };
+    for part in parts {
+        assert!(problem.contains(part), "`{part}` is not in: {problem}");
+    }
+}
+
+#[test]
+fn a_scope_is_everything_where_it_is_absent_and_nothing_where_it_is_empty() {
+    let scope_of = |more: &str| {
+        let settings = accepted(&with(&format!("{ADA}{more}")));
+        let ada = settings.approvers.get("ada").expect("she is configured").clone();
+        assert_eq!((ada.name.as_str(), ada.role), ("ada", Role::Approver));
+        ada.scope
+    };
+    assert_eq!(scope_of(""), Scope::everything());
+    let none = scope_of("accounts = []\nkinds = []\ntags = {}\n");
+    assert!(none.accounts.is_nothing() && none.kinds.is_nothing() && none.tags.is_nothing());
+    let some = scope_of("accounts = [\"main\"]\nkinds = [\"ebs-volume\"]\n");
+    assert_eq!(some.accounts, Within::Only(["123456789012".to_owned()].into()));
+    assert_eq!(some.kinds, Within::Only([Kind::Volume].into()));
+    assert_eq!(some.tags, Within::Everything);
+    let tagged =
+        format!("[modes]\ntrusted_tag_keys = [\"team\"]\n{ADA}tags = {{ team = \"web\" }}\n");
+    let tags = accepted(&with(&tagged)).approvers["ada"].scope.tags.clone();
+    assert_eq!(tags, Within::Only([("team".to_owned(), "web".to_owned())].into()));
+}
+
+#[test]
+fn what_names_nobody_or_nothing_is_refused() {
+    for (more, parts) in [
+        ("[[approver]]\nrole = \"viewer\"\n", &["approver[0].name", "missing"][..]),
+        (
+            "[[approver]]\nname = \"ada\"\n",
+            &["approver[0].role", "missing", "viewer, approver, operator, admin"],
+        ),
+        (
+            "[[approver]]\nname = \"ada\"\nrole = \"boss\"\n",
+            &["approver[0].role = \"boss\"", "unknown word"],
+        ),
+        (
+            "[[approver]]\nname = \"operator\"\nrole = \"viewer\"\n",
+            &["the local token", "another name"],
+        ),
+        ("[[approver]]\nname = \"trimtab\"\nrole = \"viewer\"\n", &["the daemon", "another name"]),
+        (
+            "[[approver]]\nname = \"a b\"\nrole = \"viewer\"\n",
+            &["not a name that a record can bear"],
+        ),
+    ] {
+        refused(more, parts);
+    }
+    for (more, parts) in [
+        (ADA, &["approver[1].name = \"ada\"", "twice"][..]),
+        (
+            "accounts = [\"prod\"]\n",
+            &["approver[0].accounts[0] = \"prod\"", "no such account", "main"],
+        ),
+        ("kinds = [\"rds\"]\n", &["approver[0].kinds[0] = \"rds\"", "ec2-instance"]),
+        ("kinds = [\"ebs-volume\", \"ebs-volume\"]\n", &["approver[0].kinds[1]", "listed twice"]),
+        (
+            "tags = { team = \"web\" }\n",
+            &["approver[0].tags", "whoever may set the tag team", "modes.trusted_tag_keys"],
+        ),
+    ] {
+        refused(&format!("{ADA}{more}"), parts);
+    }
+    let viewer = "[[approver]]\nname = \"vic\"\nrole = \"viewer\"\naccounts = [\"main\"]\n";
+    refused(viewer, &["approver[0].accounts", "the role viewer never does", "remove it"]);
+}
+
+#[test]
+fn copilot_needs_somebody_who_can_approve_once_people_are_configured() {
+    let rule = "[[modes.rule]]\nmatch = { kind = \"ebs-volume\" }\nmode = \"copilot\"\n";
+    accepted(&with(rule));
+    accepted(&with(&format!("{rule}{ADA}")));
+    accepted(&with(&format!("{rule}{ADA}kinds = [\"ebs-volume\"]\naccounts = [\"main\"]\n")));
+    for scope in ["kinds = [\"ec2-instance\"]\n", "accounts = []\n", "tags = {}\n"] {
+        refused(
+            &format!("{rule}{ADA}{scope}"),
+            &["modes.rule[0].mode = \"copilot\"", "nobody with the role approver"],
+        );
+    }
+    let operator = "[[approver]]\nname = \"olga\"\nrole = \"operator\"\n";
+    refused(&format!("{rule}{operator}"), &["modes.rule[0].mode", "add an [[approver]]"]);
+    refused(
+        &format!("[modes]\ndefault = \"copilot\"\n{operator}"),
+        &["modes.default = \"copilot\""],
+    );
+    accepted(&with(&format!(
+        "[modes]\ndefault = \"copilot\"\n{operator}{ADA}kinds = [\"ebs-volume\"]\n"
+    )));
+    let by_action = rule.replace("kind = \"ebs-volume\"", "action = \"tune-volume\"");
+    accepted(&with(&format!("{by_action}{ADA}kinds = [\"ebs-volume\"]\n")));
+    refused(&format!("{by_action}{ADA}kinds = [\"lambda-function\"]\n"), &["modes.rule[0].mode"]);
+}
