@@ -52,6 +52,12 @@ impl Briefs {
         self.queue.iter().map(AsRef::as_ref)
     }
 
+    /// One by its id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Brief> {
+        self.by_id.get(id).map(AsRef::as_ref)
+    }
+
     /// Those of a resource, in the order of the queue.
     pub fn of(&self, arn: &Arn) -> impl Iterator<Item = &Brief> {
         self.by_arn.get(arn).into_iter().flatten().map(AsRef::as_ref)

@@ -12,14 +12,56 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use trimtab_policies::circuit::NoCircuit;
+use trimtab_models::resource::ResourceRef;
+use trimtab_policies::{
+    authority::{Right, reason_not_allowed},
+    circuit::NoCircuit,
+};
 
-use super::{ApiState, guard::Caller, problem::Problem, queries::off_thread, views::CircuitView};
+use super::{
+    ApiState, guard::Caller, problem::Problem, queries::off_thread, refusals::Refusal,
+    views::CircuitView,
+};
 use crate::{
     decide::{self, Approval},
     stage::Stage,
     view::{ChangeView, RecommendationView},
 };
+
+/// Why the caller may not use a right on a resource, by the tags that were last discovered.
+pub(crate) fn reason_not_here(
+    state: &ApiState,
+    caller: &Caller,
+    right: Right,
+    resource: &ResourceRef,
+) -> Option<String> {
+    let inventory = state.agent.inventory();
+    let known = inventory.get(&resource.arn).map_or(resource, |resource| &resource.reference);
+    reason_not_allowed(&caller.person, right, Some(known))
+}
+
+/// What is not known is refused by whoever looks for it.
+fn require_in_scope(
+    state: &ApiState,
+    caller: &Caller,
+    right: Right,
+    resource: Option<&ResourceRef>,
+) -> Result<(), Problem> {
+    match resource.and_then(|resource| reason_not_here(state, caller, right, resource)) {
+        Some(reason) => Err(Problem::forbidden(reason)),
+        None => Ok(()),
+    }
+}
+
+fn require_recommendation_in_scope(
+    state: &ApiState,
+    id: &str,
+    caller: &Caller,
+) -> Result<(), Problem> {
+    let briefs = state.agent.briefs();
+    let resource = briefs.get(id).map(|brief| &brief.resource);
+    require_in_scope(state, caller, Right::Decide, resource)
+}
 
 /// Approves a recommendation; it begins as soon as it may.
 pub(crate) async fn approve(
@@ -28,7 +70,11 @@ pub(crate) async fn approve(
     caller: &Caller,
     approval: Approval,
 ) -> Result<RecommendationView, Problem> {
-    let view = decide::approve(&state.agent, id, &caller.0, approval).await?;
+    let asked = async {
+        require_recommendation_in_scope(state, id, caller)?;
+        Ok(decide::approve(&state.agent, id, caller.name(), approval).await?)
+    };
+    let view = told(state, (caller, Right::Decide, id), asked.await).await?;
     (state.on_signal)(Stage::Begin);
     Ok(view)
 }
@@ -41,10 +87,12 @@ pub(crate) async fn reject(
     reason: String,
     until: Option<Timestamp>,
 ) -> Result<RecommendationView, Problem> {
-    let agent = state.agent.clone();
-    let rejected =
-        off_thread(move || decide::reject(&agent, &id, &caller.0, reason, until)).await?;
-    Ok(rejected?)
+    let asked = async {
+        require_recommendation_in_scope(state, &id, &caller)?;
+        let (agent, id, by) = (state.agent.clone(), id.clone(), caller.name().to_owned());
+        Ok(off_thread(move || decide::reject(&agent, &id, &by, reason, until)).await??)
+    };
+    told(state, (&caller, Right::Decide, &id), asked.await).await
 }
 
 /// Begins to take a change back.
@@ -53,20 +101,45 @@ pub(crate) async fn undo(
     id: String,
     caller: Caller,
 ) -> Result<ChangeView, Problem> {
-    let agent = state.agent.clone();
-    let change = off_thread(move || {
-        decide::undo(&agent, &id, &caller.0)?;
-        let change = agent.ledger().book().changes().get(&id).map(ChangeView::from);
-        change.ok_or(decide::DecideError::Unknown { what: "change", id })
-    })
-    .await??;
+    let asked = async {
+        let resource = {
+            let ledger = state.agent.ledger();
+            let change = ledger.book().changes().get(&id);
+            change.map(|change| change.recommendation.resource.clone())
+        };
+        require_in_scope(state, &caller, Right::Undo, resource.as_ref())?;
+        let (agent, id, by) = (state.agent.clone(), id.clone(), caller.name().to_owned());
+        off_thread(move || {
+            decide::undo(&agent, &id, &by)?;
+            let change = agent.ledger().book().changes().get(&id).map(ChangeView::from);
+            change.ok_or(decide::DecideError::Unknown { what: "change", id })
+        })
+        .await?
+        .map_err(Problem::from)
+    };
+    let change = told(state, (&caller, Right::Undo, &id), asked.await).await?;
     (state.on_open_change)();
     Ok(change)
 }
 
+/// An answer as it is; one that refuses is kept in the audit log with who asked and what for.
+async fn told<T>(
+    state: &ApiState,
+    (caller, right, what): (&Caller, Right, &str),
+    answer: Result<T, Problem>,
+) -> Result<T, Problem> {
+    if let Err(problem) = &answer
+        && problem.is_refusal()
+    {
+        let refusal = Refusal { right, what: what.to_owned(), reason: problem.detail.clone() };
+        state.note_refusal(caller.name(), refusal).await;
+    }
+    answer
+}
+
 /// Begins to bring back the machine of a change whose agent is lost.
 async fn adopt(state: &ApiState, id: &str, caller: &Caller) -> Result<ChangeView, Problem> {
-    let change = crate::adopt::adopt(&state.agent, id, &caller.0).await?;
+    let change = crate::adopt::adopt(&state.agent, id, caller.name()).await?;
     (state.on_open_change)();
     Ok(ChangeView::from(&change))
 }
@@ -74,13 +147,13 @@ async fn adopt(state: &ApiState, id: &str, caller: &Caller) -> Result<ChangeView
 /// Sets the stop switch.
 pub(crate) async fn stop(state: &ApiState, caller: Caller, reason: String) -> Result<(), Problem> {
     let agent = state.agent.clone();
-    Ok(off_thread(move || decide::stop(&agent, &caller.0, &reason)).await??)
+    Ok(off_thread(move || decide::stop(&agent, caller.name(), &reason)).await??)
 }
 
 /// Releases the stop switch; what is approved is looked at again.
 pub(crate) async fn resume(state: &ApiState, caller: Caller) -> Result<(), Problem> {
     let agent = state.agent.clone();
-    off_thread(move || decide::resume(&agent, &caller.0)).await??;
+    off_thread(move || decide::resume(&agent, caller.name())).await??;
     (state.on_signal)(Stage::Begin);
     Ok(())
 }
@@ -192,7 +265,7 @@ pub(super) async fn post_circuit_reset(
     let circuit =
         scope.parse().map_err(|error: NoCircuit| Problem::bad_request(error.to_string()))?;
     let agent = state.agent.clone();
-    off_thread(move || decide::reset_circuit(&agent, circuit, &caller.0)).await??;
+    off_thread(move || decide::reset_circuit(&agent, circuit, caller.name())).await??;
     Ok(Json(CircuitView::of(&state.agent)))
 }
 
@@ -202,7 +275,7 @@ pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Js
 }
 
 /// The body as JSON; an empty one is all defaults. The media type is not asked for: `guard` keeps foreign pages out.
-fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Problem> {
+pub(super) fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }

@@ -1,9 +1,9 @@
 //! Who is asking, and whether a browser was tricked into it.
 //!
-//! Three ways in: the token as a bearer, a session's cookie, and, on an open page, the loopback interface. The last two
+//! Three ways in: a token as a bearer, a session's cookie, and, on an open page, the loopback interface. The last two
 //! are what a foreign page could ride on, so writes over them must come from our own origin. Not here: what is asked.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -11,38 +11,89 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
+use trimtab_policies::authority::{Person, Right, reason_not_allowed};
 
-use super::{ApiState, problem::Problem};
+use super::{
+    ApiState,
+    problem::Problem,
+    queries::off_thread,
+    refusals::Refusal,
+    route::Way,
+    who::{self, Credential},
+};
 
-/// The cookie of a session.
-pub(crate) const COOKIE: &str = "trimtab_session";
-/// How journal records name whoever holds the token.
-const OPERATOR: &str = "operator";
-
-/// Whoever is asking, as records name them.
+/// Whoever is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller(pub String);
-
-/// Lets API requests through that are the operator's; the caller is then in the request's extensions.
-pub(crate) async fn require_api(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    admit(&state, request, next).await.unwrap_or_else(IntoResponse::into_response)
+pub struct Caller {
+    /// Who that is, and what they may.
+    pub person: Person,
 }
 
-/// Lets page requests through that are the operator's; a visitor is shown the way in.
-pub(crate) async fn require_page(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let reads = request.method() == Method::GET;
-    match admit(&state, request, next).await {
-        Ok(response) => response,
-        Err(problem) if reads && problem.status == 401 => Redirect::to("/login").into_response(),
-        Err(problem) => crate::web::problem_page(problem),
+impl Caller {
+    /// The name that records bear.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.person.name
+    }
+}
+
+/// What stands before a route.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) state: ApiState,
+    pub(crate) right: Right,
+    pub(crate) way: Way,
+}
+
+/// Lets a request through whose caller holds the right; the caller is then in the request's extensions.
+pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match allowed(&gate, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => refused(gate.way, &parts.method, problem),
+    }
+}
+
+async fn allowed(gate: &Gate, parts: &Parts) -> Result<Caller, Problem> {
+    let state = &gate.state;
+    let (credential, arrival) = credential(state, parts)?;
+    let person = who::person(&state.agent, &credential).inspect_err(|_| {
+        if let Arrival::Session(id) = arrival {
+            state.sessions.close(id);
+        }
+    })?;
+    let refusal =
+        match (arrival.is_own_origin(parts), reason_not_allowed(&person, gate.right, None)) {
+            (Err(problem), _) => Some(problem),
+            (Ok(()), Some(reason)) => Some(Problem::forbidden(reason)),
+            (Ok(()), None) => None,
+        };
+    if let Some(problem) = refusal {
+        if is_write(&parts.method) {
+            let what = parts.uri.path().to_owned();
+            let reason = problem.detail.clone();
+            state.note_refusal(&person.name, Refusal { right: gate.right, what, reason }).await;
+        }
+        return Err(problem);
+    }
+    if who::is_news(&state.agent, &credential) {
+        let (agent, name) = (Arc::clone(&state.agent), person.name.clone());
+        off_thread(move || who::note_use(&agent, &name, &credential)).await?;
+    }
+    Ok(Caller { person })
+}
+
+/// Programs get the problem; a visitor who is nobody yet is shown the way in.
+fn refused(way: Way, method: &Method, problem: Problem) -> Response {
+    match way {
+        Way::Api => problem.into_response(),
+        Way::Page if *method == Method::GET && problem.status == 401 => {
+            Redirect::to("/login").into_response()
+        }
+        Way::Page => crate::web::problem_page(problem),
     }
 }
 
@@ -56,45 +107,54 @@ pub(crate) async fn require_own_origin(request: Request, next: Next) -> Response
     next.run(request).await
 }
 
-async fn admit(state: &ApiState, request: Request, next: Next) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let caller = caller(state, &parts)?;
-    parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, body)).await)
+/// The way by which a credential came.
+#[derive(Debug, Clone, Copy)]
+enum Arrival<'a> {
+    /// As a bearer, which no foreign page can send.
+    Bearer,
+    /// By a session's cookie, with its id.
+    Session(&'a str),
+    /// Over the loopback interface, on an open page.
+    Open,
 }
 
-fn caller(state: &ApiState, parts: &Parts) -> Result<Caller, Problem> {
-    let headers = &parts.headers;
-    let operator = Caller(OPERATOR.to_owned());
-    if let Some(given) = bearer(headers) {
-        return if state.token.matches(given) {
-            Ok(operator)
-        } else {
-            Err(Problem::unauthorized(format!("this is not the operator token: {}", hint(state))))
-        };
-    }
-    let writes = !matches!(parts.method, Method::GET | Method::HEAD);
-    if session_id(headers).is_some_and(|id| state.sessions.holds(id)) {
-        if writes {
-            own_origin(headers, Strictness::Always)?;
+impl Arrival<'_> {
+    /// What a foreign page could ride on must come from our own.
+    fn is_own_origin(self, parts: &Parts) -> Result<(), Problem> {
+        match self {
+            Self::Session(_) if is_write(&parts.method) => {
+                own_origin(&parts.headers, Strictness::Always)
+            }
+            Self::Open if is_write(&parts.method) => {
+                own_origin(&parts.headers, Strictness::Browsers)
+            }
+            Self::Bearer | Self::Session(_) | Self::Open => Ok(()),
         }
-        return Ok(operator);
+    }
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn credential<'a>(
+    state: &ApiState,
+    parts: &'a Parts,
+) -> Result<(Credential, Arrival<'a>), Problem> {
+    let headers = &parts.headers;
+    if let Some(given) = bearer(headers) {
+        return Ok((who::recognise(state, given)?, Arrival::Bearer));
+    }
+    if let Some(id) = session_id(state, headers)
+        && let Some(credential) = state.sessions.credential(id)
+    {
+        return Ok((credential, Arrival::Session(id)));
     }
     if !state.open_page {
-        return Err(Problem::unauthorized(hint(state)));
+        return Err(Problem::unauthorized(who::hint(state)));
     }
     on_loopback(parts)?;
-    if writes {
-        own_origin(headers, Strictness::Browsers)?;
-    }
-    Ok(operator)
-}
-
-fn hint(state: &ApiState) -> String {
-    format!(
-        "send `Authorization: Bearer TOKEN`, or sign in at /login; the token is in `{}`, which its owner may read",
-        state.token.path().display()
-    )
+    Ok((Credential::Local, Arrival::Open))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -104,13 +164,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The session's id in the cookies.
-pub(crate) fn session_id(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn session_id<'a>(state: &ApiState, headers: &'a HeaderMap) -> Option<&'a str> {
+    cookie(headers, state.cookie())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// On an open page: the connection and the name that the browser used are both the loopback's.
@@ -235,7 +299,8 @@ mod tests {
     #[test]
     fn the_session_is_found_among_other_cookies() {
         let map = headers(&[("cookie", "theme=dark; trimtab_session=abc; x=y")]);
-        assert_eq!(session_id(&map), Some("abc"));
-        assert_eq!(session_id(&headers(&[("cookie", "trimtab_session2=abc")])), None);
+        assert_eq!(cookie(&map, "trimtab_session"), Some("abc"));
+        let other = headers(&[("cookie", "trimtab_session2=abc")]);
+        assert_eq!(cookie(&other, "trimtab_session"), None);
     }
 }

@@ -1,17 +1,22 @@
 //! The API: what the command line and other programs read and ask for, under `/api/v1`.
 //!
-//! One table of routes, all behind the operator token but health, readiness and metrics. Not here: the decisions
-//! themselves (`decide`) and the page (`web`).
+//! One table of routes, each with the right that it needs; health, readiness and metrics need none. Not here: who holds
+//! which right (`trimtab_policies::authority`), the decisions themselves (`decide`) and the page (`web`).
 
 mod actions;
 mod guard;
+mod issued;
 mod problem;
 mod queries;
+mod refusals;
 mod report;
+mod route;
 mod serve;
 mod session;
 mod token;
+mod tokens;
 mod views;
+mod who;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,10 +24,13 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::get,
 };
+use trimtab_policies::authority::Right;
+
+use refusals::{Refusal, Refusals};
 
 use crate::{agent::Agent, stage::Stage, web};
 
@@ -31,13 +39,17 @@ pub use problem::Problem;
 pub use report::{OutcomeLine, ReportLine, ReportView, SavingLine, WithheldLine, report};
 pub use serve::serve;
 pub use token::{Token, TokenError, read_token};
+pub use tokens::{CreatedToken, TokenView, TokensBody};
 pub use views::{
-    ActionMode, ChangesBody, CircuitView, ExplainView, InventoryBody, ModesView,
+    ActionMode, ChangesBody, CircuitView, ExplainView, InventoryBody, MeView, ModesView,
     RecommendationsBody, StatusView, explain, status,
 };
 
+pub(crate) use actions::reason_not_here;
 pub(crate) use actions::{approve, cycle, given_reason, reject, resume, stop, undo};
-pub(crate) use guard::{COOKIE, require_own_origin, require_page, session_id};
+pub(crate) use guard::{require_own_origin, session_id};
+pub(crate) use route::{Row, Way, guarded};
+pub(crate) use session::LIFETIME;
 
 /// The largest body: an approval is a few hundred bytes.
 const BODY_MAX: usize = 64 << 10;
@@ -45,6 +57,9 @@ const BODY_MAX: usize = 64 << 10;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Nothing but our own style sheet and forms: no script of anybody's runs on the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The cookie of a session.
+const COOKIE: &str = "trimtab_session";
 
 /// Asks the daemon for a stage.
 pub type OnSignal = Arc<dyn Fn(Stage) + Send + Sync>;
@@ -60,6 +75,7 @@ pub struct ApiState {
     on_open_change: OnOpenChange,
     token: Arc<Token>,
     sessions: Arc<session::Sessions>,
+    refusals: Arc<Refusals>,
     open_page: bool,
 }
 
@@ -92,13 +108,35 @@ impl ApiState {
             on_open_change,
             token: Arc::new(token),
             sessions: Arc::default(),
+            refusals: Arc::default(),
             open_page,
         })
     }
 
-    /// Signs a holder of the token in; `None` when it is not the token.
-    pub(crate) fn sign_in(&self, given: &str) -> Result<Option<String>, getrandom::Error> {
-        self.token.matches(given).then(|| self.sessions.open()).transpose()
+    /// Signs in whoever holds a token that is good for something, and returns the session's id.
+    ///
+    /// # Errors
+    /// 401 when it is none.
+    pub(crate) fn sign_in(&self, given: &str) -> Result<String, Problem> {
+        let credential = who::recognise(self, given)?;
+        let person = who::person(&self.agent, &credential)?;
+        tracing::info!(name = person.name, role = person.role.as_str(), "signed in");
+        self.sessions.open(credential).map_err(Problem::internal)
+    }
+
+    /// The name of the session's cookie.
+    pub(crate) const fn cookie(&self) -> &'static str {
+        COOKIE
+    }
+
+    /// Keeps a refusal in the audit log.
+    pub(crate) async fn note_refusal(&self, by: &str, refusal: Refusal) {
+        let (agent, refusals, by) =
+            (Arc::clone(&self.agent), Arc::clone(&self.refusals), by.to_owned());
+        let noted = queries::off_thread(move || refusals.note(&agent, &by, refusal)).await;
+        if let Err(problem) = noted {
+            tracing::warn!(detail = problem.detail, "a refusal could not be noted");
+        }
     }
 
     /// Ends a session.
@@ -117,47 +155,50 @@ impl ApiState {
     }
 }
 
-/// One row of the table of routes.
-type Row = (Method, &'static str, MethodRouter<ApiState>);
-
-/// Every route of the API that needs the token.
+/// Every route of the API that needs a right.
 fn table() -> Vec<Row> {
-    let read = |path, handler| (Method::GET, path, handler);
-    let write = |path, handler| (Method::POST, path, handler);
+    use Right::{Decide, ManageTokens, Operate, OwnSession, Read, Resume, Stop, Undo};
     vec![
-        read("/api/v1/status", get(queries::status)),
-        read("/api/v1/recommendations", get(queries::recommendations)),
-        read("/api/v1/recommendations/{id}", get(queries::recommendation)),
-        write("/api/v1/recommendations/{id}/approve", post(actions::post_approve)),
-        write("/api/v1/recommendations/{id}/reject", post(actions::post_reject)),
-        read("/api/v1/changes", get(queries::changes)),
-        read("/api/v1/changes/{id}", get(queries::change)),
-        write("/api/v1/changes/{id}/undo", post(actions::post_undo)),
-        write("/api/v1/changes/{id}/adopt", post(actions::post_adopt)),
-        read("/api/v1/inventory", get(queries::inventory)),
-        read("/api/v1/modes/explain", get(queries::explain)),
-        read("/api/v1/report", get(queries::report)),
-        read("/api/v1/circuit", get(queries::circuit)),
-        write("/api/v1/circuit/reset", post(actions::post_circuit_reset)),
-        write("/api/v1/stop", post(actions::post_stop)),
-        write("/api/v1/resume", post(actions::post_resume)),
-        write("/api/v1/cycle", post(actions::post_cycle)),
+        Row::get(OwnSession, "/api/v1/me", queries::me),
+        Row::get(Read, "/api/v1/status", queries::status),
+        Row::get(Read, "/api/v1/recommendations", queries::recommendations),
+        Row::get(Read, "/api/v1/recommendations/{id}", queries::recommendation),
+        Row::post(Decide, "/api/v1/recommendations/{id}/approve", actions::post_approve),
+        Row::post(Decide, "/api/v1/recommendations/{id}/reject", actions::post_reject),
+        Row::get(Read, "/api/v1/changes", queries::changes),
+        Row::get(Read, "/api/v1/changes/{id}", queries::change),
+        Row::post(Undo, "/api/v1/changes/{id}/undo", actions::post_undo),
+        Row::post(Operate, "/api/v1/changes/{id}/adopt", actions::post_adopt),
+        Row::get(Read, "/api/v1/inventory", queries::inventory),
+        Row::get(Read, "/api/v1/modes/explain", queries::explain),
+        Row::get(Read, "/api/v1/report", queries::report),
+        Row::get(Read, "/api/v1/circuit", queries::circuit),
+        Row::post(Operate, "/api/v1/circuit/reset", actions::post_circuit_reset),
+        Row::post(Stop, "/api/v1/stop", actions::post_stop),
+        Row::post(Resume, "/api/v1/resume", actions::post_resume),
+        Row::post(Operate, "/api/v1/cycle", actions::post_cycle),
+        Row::get(ManageTokens, "/api/v1/tokens", tokens::get_tokens),
+        Row::post(ManageTokens, "/api/v1/tokens", tokens::post_tokens),
+        Row::post(ManageTokens, "/api/v1/tokens/{id}/revoke", tokens::post_revoke),
     ]
 }
 
-/// Method and path of every route that needs the token.
+/// Method and path of every route of the API that needs a right.
 #[must_use]
 pub fn protected_routes() -> Vec<(Method, &'static str)> {
-    table().into_iter().map(|(method, path, _)| (method, path)).collect()
+    table().into_iter().map(|row| (row.method, row.path)).collect()
+}
+
+/// Method and path of every route of the page that needs a right.
+#[must_use]
+pub fn page_routes() -> Vec<(Method, &'static str)> {
+    web::table().into_iter().map(|row| (row.method, row.path)).collect()
 }
 
 /// The API and the page.
 pub fn router(state: ApiState) -> Router {
-    let protected = table()
-        .into_iter()
-        .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
     Router::new()
-        .merge(protected.route_layer(from_fn_with_state(state.clone(), guard::require_api)))
+        .merge(guarded(table(), &state, Way::Api))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(queries::ready))
         .route("/metrics", get(queries::metrics))

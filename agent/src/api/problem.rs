@@ -52,18 +52,13 @@ impl Problem {
     /// 401.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new("unauthorized", "the operator token is needed", StatusCode::UNAUTHORIZED, detail)
+        Self::new("unauthorized", "a token is needed", StatusCode::UNAUTHORIZED, detail)
     }
 
     /// 403.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(
-            "forbidden",
-            "the request comes from somewhere else",
-            StatusCode::FORBIDDEN,
-            detail,
-        )
+        Self::new("forbidden", "this is not allowed", StatusCode::FORBIDDEN, detail)
     }
 
     /// 404.
@@ -84,6 +79,12 @@ impl Problem {
         let detail = format!("{:#}", error.into());
         tracing::error!(error = detail, "a request failed");
         Self::new("internal", "the daemon failed", StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// Whether a person was refused, as opposed to misunderstood or failed.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self.status, 403 | 409 | 412)
     }
 
     /// The HTTP status.

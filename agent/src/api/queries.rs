@@ -5,7 +5,7 @@
 use std::{cmp::Reverse, fmt::Write as _, sync::Arc};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
@@ -15,10 +15,12 @@ use trimtab_models::{recommendation::Action, resource::Kind};
 
 use super::{
     ApiState,
+    guard::Caller,
     problem::Problem,
     report::{self, ReportView},
     views::{
-        self, ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody, StatusView,
+        self, ChangesBody, CircuitView, ExplainView, InventoryBody, MeView, RecommendationsBody,
+        StatusView,
     },
 };
 use crate::{
@@ -142,6 +144,11 @@ pub(super) async fn change(
 
 pub(super) async fn inventory(State(state): State<ApiState>) -> Json<InventoryBody> {
     Json(InventoryBody { resources: state.agent.inventory().values().cloned().collect() })
+}
+
+/// Who asks, and what they may.
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<MeView> {
+    Json(MeView::of(&caller.person))
 }
 
 pub(super) async fn status(State(state): State<ApiState>) -> Result<Json<StatusView>, Problem> {

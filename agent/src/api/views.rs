@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_config::Cloud;
 use trimtab_models::{
-    learn::{Scope, family},
+    learn::{self, family},
     money::Usd,
     recommendation::Action,
     resource::{Arn, Kind, Resource, ResourceRef},
 };
 use trimtab_policies::{
+    authority::{Person, Right, Role, Scope},
     autonomy::{Learned, Standing},
     circuit::{Trip, open_circuits},
     mode::{Disruption, EXCLUDE_TAG, Mode, mode_of},
@@ -61,6 +62,32 @@ impl CircuitView {
         let book = ledger.book();
         let autonomy = &agent.settings().policy.autonomy;
         Self { circuits: open_circuits(book.changes(), book.resets(), autonomy) }
+    }
+}
+
+/// `GET /api/v1/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeView {
+    /// The name that records bear.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Every right that is held, in scope where it is used on a resource.
+    pub rights: Vec<Right>,
+    /// Where decisions and undo are allowed.
+    pub scope: Scope,
+}
+
+impl MeView {
+    /// What a person may.
+    #[must_use]
+    pub fn of(person: &Person) -> Self {
+        Self {
+            name: person.name.clone(),
+            role: person.role,
+            rights: Right::ALL.into_iter().filter(|right| person.holds(*right)).collect(),
+            scope: person.scope.clone(),
+        }
     }
 }
 
@@ -225,12 +252,12 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
 }
 
 /// What is counted together with the open recommendations of a resource, by action.
-fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, Scope> {
+fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, learn::Scope> {
     let briefs = agent.briefs();
     let its = briefs.of(&resource.reference.arn).filter(|brief| brief.state.is_open());
     its.filter_map(|brief| agent.store().recommendation(&brief.id).ok()?)
         .map(|view| view.entry.recommendation)
-        .map(|one| (one.action, Scope::of(&one)))
+        .map(|one| (one.action, learn::Scope::of(&one)))
         .collect()
 }
 
@@ -238,9 +265,10 @@ fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, Scope> {
 fn evidence_of(learned: &Learned, resource: &Resource, action: Action) -> Vec<String> {
     let family = family(&resource.spec());
     let kind = resource.reference.kind;
-    let is_its =
-        |scope: &Scope| scope.action == action && scope.kind == kind && scope.family == family;
-    let line = |(scope, standing): (&Scope, &Standing)| {
+    let is_its = |scope: &learn::Scope| {
+        scope.action == action && scope.kind == kind && scope.family == family
+    };
+    let line = |(scope, standing): (&learn::Scope, &Standing)| {
         let trust = standing.trust;
         let saved = trust.saving_ratio().map_or_else(String::new, |(mid, low, high)| {
             format!("; saves {mid:.2} ({low:.2} to {high:.2}) of what is promised")

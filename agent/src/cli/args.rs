@@ -13,7 +13,7 @@ use trimtab_policies::{
     mode::Mode,
 };
 
-use super::{backtest::args::BacktestCommand, connect::ConnectCommand};
+use super::{backtest::args::BacktestCommand, connect::ConnectCommand, token::TokenCommand};
 
 /// Where packages install the configuration.
 const DEFAULT_CONFIG: &str = "/etc/trimtab/trimtab.toml";
@@ -265,6 +265,12 @@ pub enum ClientCommand {
         /// The form: text for a terminal by default.
         #[arg(long, value_enum)]
         format: Option<ReportFormat>,
+    },
+    /// Tokens of people: who comes in as what.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// What the daemon is doing.
     Status,

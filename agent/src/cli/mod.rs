@@ -16,6 +16,7 @@ mod report;
 mod show;
 mod swarm;
 mod tables;
+mod token;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -117,6 +118,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
                 ReportFormat::Html => print(&report::html(&view))?,
                 ReportFormat::Json => print_json(&view)?,
             }
+        }
+        ClientCommand::Token { command } => {
+            token::run(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Status => {
             let view: StatusView = Client::new(globals)?.get(&["status"], &[]).await?;

@@ -7,22 +7,23 @@ use std::collections::VecDeque;
 
 use askama::Template;
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::Response,
 };
 use serde::Deserialize;
 use trimtab_policies::{
     approval::Verdict,
     record::{Entry, Event, Record},
+    token::NewToken,
 };
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     list::ROWS,
     problem_page, shown,
 };
 use crate::{
-    api::{ApiState, Problem},
+    api::Problem,
     journal::{Journal, RecordHash},
     words,
 };
@@ -61,33 +62,34 @@ struct AuditPage {
 }
 
 pub(super) async fn audit(
-    State(state): State<ApiState>,
+    visit: Visit,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Response {
     match query {
-        Ok(Query(query)) => shown(move || page(&state, query)).await,
+        Ok(Query(query)) => shown(move || page(&visit, query)).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn page(state: &ApiState, query: AuditQuery) -> Result<AuditPage, Problem> {
+fn page(visit: &Visit, query: AuditQuery) -> Result<AuditPage, Problem> {
     let before = query.before.unwrap_or(u64::MAX);
     let sought = query.q.trim().to_lowercase();
     // One more than is shown tells whether there are older ones.
     let mut found: VecDeque<(u64, RecordHash, Vec<u8>)> = VecDeque::with_capacity(ROWS + 2);
-    let walked = Journal::read(&state.agent.state_dir().join("journal"), |seq, hash, payload| {
-        if seq < before && mentions(payload, &sought) {
-            found.push_back((seq, *hash, payload.to_vec()));
-            if found.len() > ROWS + 1 {
-                found.pop_front();
+    let walked =
+        Journal::read(&visit.state.agent.state_dir().join("journal"), |seq, hash, payload| {
+            if seq < before && mentions(payload, &sought) {
+                found.push_back((seq, *hash, payload.to_vec()));
+                if found.len() > ROWS + 1 {
+                    found.pop_front();
+                }
             }
-        }
-    });
+        });
     let verified = walked.map_err(Problem::internal)?;
     let has_older = found.len() > ROWS;
     let rows: Vec<_> = found.iter().rev().take(ROWS).map(row).collect();
     Ok(AuditPage {
-        frame: Frame::new(state, Here::Audit),
+        frame: Frame::new(visit, Here::Audit),
         q: query.q,
         records: verified.records,
         head: hex(&verified.head_hash),
@@ -157,6 +159,20 @@ fn told(entry: &Entry) -> (String, Option<String>) {
         Entry::CircuitReset { circuit } => (format!("the circuit {circuit} was closed"), None),
         Entry::Stopped { reason } => (format!("the stop switch was set: {reason}"), None),
         Entry::Resumed => ("the stop switch was released".to_owned(), None),
+        Entry::TokenCreated { token } => {
+            let ends = token
+                .expires_at
+                .map_or_else(String::new, |at| format!(", until {}", words::time(at)));
+            let NewToken { id, name, role, .. } = token;
+            (format!("token {id} was made for {name}, {role}{ends}"), None)
+        }
+        Entry::TokenRevoked { id } => (format!("token {id} was revoked"), None),
+        Entry::TokenUsed { id } => {
+            (format!("token {id} was used for the first time on this day"), None)
+        }
+        Entry::Refused { right, what, reason } => {
+            (format!("refused to {}: {what}: {reason}", right.deed()), None)
+        }
     }
 }
 

@@ -7,25 +7,25 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::{
-    Extension, Form,
+    Form,
     extract::{
-        Query, State,
+        Query,
         rejection::{FormRejection, QueryRejection},
     },
     http::StatusCode,
     response::Response,
 };
 use trimtab_models::money::Usd;
-use trimtab_policies::mode::Disruption;
+use trimtab_policies::{authority::Right, mode::Disruption};
 
 use super::{
     forms::{Meaning, time},
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     list::ROWS,
     page, problem_page, shown,
 };
 use crate::{
-    api::{self, ApiState, Caller, Problem},
+    api::{self, Problem, reason_not_here},
     view::{RecommendationState, RecommendationView},
     words,
 };
@@ -95,22 +95,19 @@ struct ReviewPage {
     disruptive: usize,
 }
 
-pub(super) async fn review(
-    State(state): State<ApiState>,
-    pairs: Result<Query<Pairs>, QueryRejection>,
-) -> Response {
+pub(super) async fn review(visit: Visit, pairs: Result<Query<Pairs>, QueryRejection>) -> Response {
     match pairs {
-        Ok(Query(pairs)) => shown(move || review_page(&state, &pairs)).await,
+        Ok(Query(pairs)) => shown(move || review_page(&visit, &pairs)).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn review_page(state: &ApiState, pairs: &Pairs) -> Result<ReviewPage, Problem> {
+fn review_page(visit: &Visit, pairs: &Pairs) -> Result<ReviewPage, Problem> {
     let approves = answer_of(pairs)? == Answer::Approve;
     let (mut views, mut left_out) = (Vec::new(), Vec::new());
     for id in chosen(pairs, "id")? {
-        match state.agent.store().recommendation(&id)? {
-            Some(view) => match reason_left_out(&view, approves) {
+        match visit.state.agent.store().recommendation(&id)? {
+            Some(view) => match reason_left_out(visit, &view, approves) {
                 Some(reason) => left_out.push(reason),
                 None => views.push(view),
             },
@@ -122,7 +119,7 @@ fn review_page(state: &ApiState, pairs: &Pairs) -> Result<ReviewPage, Problem> {
         Disruption::of(view.entry.recommendation.action) > Disruption::Brief
     };
     Ok(ReviewPage {
-        frame: Frame::new(state, Here::Recommendations),
+        frame: Frame::new(visit, Here::Recommendations),
         approves,
         saving: saving.to_string(),
         disruptive: views.iter().filter(is_disruptive).count(),
@@ -131,9 +128,12 @@ fn review_page(state: &ApiState, pairs: &Pairs) -> Result<ReviewPage, Problem> {
     })
 }
 
-fn reason_left_out(view: &RecommendationView, approves: bool) -> Option<String> {
-    let name =
-        words::name(&view.entry.recommendation.resource, &view.entry.recommendation.resource_id);
+fn reason_left_out(visit: &Visit, view: &RecommendationView, approves: bool) -> Option<String> {
+    let resource = &view.entry.recommendation.resource;
+    let name = words::name(resource, &view.entry.recommendation.resource_id);
+    if let Some(reason) = reason_not_here(&visit.state, &visit.caller, Right::Decide, resource) {
+        return Some(format!("{name}: {reason}"));
+    }
     let state = view.state.as_str().replace('_', " ");
     let takes = if approves {
         view.state == RecommendationState::AwaitingApproval
@@ -180,17 +180,13 @@ struct AnsweredPage {
     rows: Vec<AnswerRow>,
 }
 
-pub(super) async fn decide(
-    State(state): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    pairs: Result<Form<Pairs>, FormRejection>,
-) -> Response {
+pub(super) async fn decide(visit: Visit, pairs: Result<Form<Pairs>, FormRejection>) -> Response {
     let pairs = match pairs {
         Ok(Form(pairs)) => pairs,
         Err(rejection) => return problem_page(Problem::bad_request(rejection.body_text())),
     };
     // A page that is closed, or waited for too long, does not end the answers in the middle.
-    let answers = tokio::spawn(async move { answered(&state, &caller, &pairs).await });
+    let answers = tokio::spawn(async move { answered(&visit, &pairs).await });
     match answers.await {
         Ok(Ok(template)) => page(StatusCode::OK, &template),
         Ok(Err(problem)) => problem_page(problem),
@@ -199,11 +195,8 @@ pub(super) async fn decide(
 }
 
 /// Answers each by itself: one that is refused does not keep the others.
-async fn answered(
-    state: &ApiState,
-    caller: &Caller,
-    pairs: &Pairs,
-) -> Result<AnsweredPage, Problem> {
+async fn answered(visit: &Visit, pairs: &Pairs) -> Result<AnsweredPage, Problem> {
+    let Visit { state, caller } = visit;
     let answer = answer_of(pairs)?;
     let reason = match answer {
         Answer::Approve => value(pairs, "reason").to_owned(),
@@ -231,7 +224,7 @@ async fn answered(
     }
     let refused = rows.iter().filter(|row| row.refused).count();
     Ok(AnsweredPage {
-        frame: Frame::new(state, Here::Recommendations),
+        frame: Frame::new(visit, Here::Recommendations),
         done: rows.len() - refused,
         refused,
         verb: if answer == Answer::Approve { "approved" } else { "rejected" },

@@ -4,14 +4,17 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, Query, rejection::QueryRejection},
     response::Response,
 };
 use serde::Deserialize;
-use trimtab_policies::change::{Change, reason_not_undoable};
+use trimtab_policies::{
+    authority::Right,
+    change::{Change, reason_not_undoable},
+};
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     list::{Pages, ROWS},
     plot::{Figure, watched},
     problem_page,
@@ -19,7 +22,7 @@ use super::{
     shown,
 };
 use crate::{
-    api::{ApiState, Problem},
+    api::{Problem, reason_not_here},
     words,
 };
 
@@ -56,18 +59,18 @@ struct ChangesPage {
 }
 
 pub(super) async fn changes(
-    State(state): State<ApiState>,
+    visit: Visit,
     query: Result<Query<ChangesQuery>, QueryRejection>,
 ) -> Response {
     match query {
-        Ok(Query(query)) => shown(move || Ok(list_page(&state, query))).await,
+        Ok(Query(query)) => shown(move || Ok(list_page(&visit, query))).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn list_page(state: &ApiState, query: ChangesQuery) -> ChangesPage {
-    let frame = Frame::new(state, Here::Changes);
-    let ledger = state.agent.ledger();
+fn list_page(visit: &Visit, query: ChangesQuery) -> ChangesPage {
+    let frame = Frame::new(visit, Here::Changes);
+    let ledger = visit.state.agent.ledger();
     let is_sought =
         |change: &&Change| query.state.is_empty() || change.state.to_string() == query.state;
     let mut found: Vec<_> = ledger.book().changes().values().filter(is_sought).collect();
@@ -103,26 +106,29 @@ struct ChangePage {
 }
 
 pub(super) async fn change(
-    State(state): State<ApiState>,
+    visit: Visit,
     Path(id): Path<String>,
     query: Result<Query<ChangeQuery>, QueryRejection>,
 ) -> Response {
     let refresh_s = query.ok().and_then(|Query(query)| query.refresh);
     let refresh_s = refresh_s.map(|seconds| seconds.max(REFRESH_S));
-    shown(move || change_page(&state, &id, refresh_s)).await
+    shown(move || change_page(&visit, &id, refresh_s)).await
 }
 
-fn change_page(state: &ApiState, id: &str, refresh_s: Option<u32>) -> Result<ChangePage, Problem> {
-    let agent = &state.agent;
+fn change_page(visit: &Visit, id: &str, refresh_s: Option<u32>) -> Result<ChangePage, Problem> {
+    let agent = &visit.state.agent;
     let change = agent.ledger().book().changes().get(id).cloned().ok_or_else(|| {
         Problem::not_found(format!("there is no change `{id}`: they are listed under Changes"))
     })?;
     Ok(ChangePage {
-        frame: Frame::new(state, Here::Changes),
+        frame: Frame::new(visit, Here::Changes),
         refresh_s,
         row: ChangeRow::new(&change),
         figure: watched(agent, &change, agent.ports().clock.now()),
-        not_undoable: reason_not_undoable(&change),
+        not_undoable: reason_not_undoable(&change).or_else(|| {
+            let resource = &change.recommendation.resource;
+            reason_not_here(&visit.state, &visit.caller, Right::Undo, resource)
+        }),
         off_since: change.off_since().map(words::time),
         applied_at: change.applied_at.map(words::time),
         auto_undo: change.auto_undo,

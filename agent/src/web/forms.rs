@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{LoginPage, page, problem_page};
 use crate::{
-    api::{self, ApiState, COOKIE, Caller, Problem, session_id},
+    api::{self, ApiState, Caller, Problem, session_id},
     decide::Approval,
 };
 
@@ -135,7 +135,7 @@ pub(super) async fn cycle(State(state): State<ApiState>) -> Redirect {
 }
 
 pub(super) async fn login_form(State(state): State<ApiState>) -> Response {
-    page(StatusCode::OK, &LoginPage { token_path: state.token_path(), wrong: false })
+    page(StatusCode::OK, &LoginPage { token_path: state.token_path(), wrong: None })
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,23 +145,27 @@ pub(super) struct LoginForm {
 
 pub(super) async fn login(State(state): State<ApiState>, Form(form): Form<LoginForm>) -> Response {
     match state.sign_in(&form.token) {
-        Ok(Some(session)) => {
-            let cookie =
-                format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
+        Ok(session) => {
+            let cookie = cookie(&state, &session, api::LIFETIME.as_secs());
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
-        Ok(None) => page(
+        Err(problem) if problem.status == 401 => page(
             StatusCode::UNAUTHORIZED,
-            &LoginPage { token_path: state.token_path(), wrong: true },
+            &LoginPage { token_path: state.token_path(), wrong: Some(problem.detail) },
         ),
-        Err(error) => problem_page(Problem::internal(error)),
+        Err(problem) => problem_page(problem),
     }
 }
 
+/// The session's cookie: no script reads it, and no other site's page sends it.
+fn cookie(state: &ApiState, session: &str, age_s: u64) -> String {
+    let name = state.cookie();
+    format!("{name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}")
+}
+
 pub(super) async fn logout(State(state): State<ApiState>, headers: HeaderMap) -> Response {
-    if let Some(id) = session_id(&headers) {
+    if let Some(id) = session_id(&state, &headers) {
         state.sign_out(id);
     }
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
+    ([(header::SET_COOKIE, cookie(&state, "", 0))], Redirect::to("/login")).into_response()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::Response,
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use trimtab_models::resource::{Arn, Kind, Resource};
 use trimtab_policies::ownership::owners;
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     list::{ListRow, Pages, ROWS},
     problem_page,
     rows::ChangeRow,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     agent::Agent,
-    api::{self, ApiState, Problem},
+    api::{self, Problem},
     words,
 };
 
@@ -57,17 +57,17 @@ struct InventoryPage {
 }
 
 pub(super) async fn inventory(
-    State(state): State<ApiState>,
+    visit: Visit,
     query: Result<Query<InventoryQuery>, QueryRejection>,
 ) -> Response {
     match query {
-        Ok(Query(query)) => shown(move || Ok(list_page(&state, query))).await,
+        Ok(Query(query)) => shown(move || Ok(list_page(&visit, query))).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn list_page(state: &ApiState, query: InventoryQuery) -> InventoryPage {
-    let inventory = state.agent.inventory();
+fn list_page(visit: &Visit, query: InventoryQuery) -> InventoryPage {
+    let inventory = visit.state.agent.inventory();
     let sought = query.q.trim().to_lowercase();
     let is_sought = |resource: &&Resource| {
         (query.kind.is_empty() || query.kind == resource.reference.kind.as_str())
@@ -77,11 +77,11 @@ fn list_page(state: &ApiState, query: InventoryQuery) -> InventoryPage {
     let pages = Pages::of(query.page, found.len());
     let shown: Vec<_> = found.into_iter().skip(pages.skipped()).take(ROWS).collect();
     InventoryPage {
-        frame: Frame::new(state, Here::Inventory),
+        frame: Frame::new(visit, Here::Inventory),
         kinds: Kind::ALL.map(|kind| (kind.as_str(), kind.as_str() == query.kind)).into(),
         query,
         pages,
-        rows: rows(&state.agent, shown.into_iter()),
+        rows: rows(&visit.state.agent, shown.into_iter()),
     }
 }
 
@@ -144,17 +144,17 @@ struct ResourcePage {
 }
 
 pub(super) async fn resource(
-    State(state): State<ApiState>,
+    visit: Visit,
     query: Result<Query<ResourceQuery>, QueryRejection>,
 ) -> Response {
     match query {
-        Ok(Query(query)) => shown(move || resource_page(&state, &query.arn)).await,
+        Ok(Query(query)) => shown(move || resource_page(&visit, &query.arn)).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn resource_page(state: &ApiState, arn: &str) -> Result<ResourcePage, Problem> {
-    let agent = &state.agent;
+fn resource_page(visit: &Visit, arn: &str) -> Result<ResourcePage, Problem> {
+    let agent = &visit.state.agent;
     let inventory = agent.inventory();
     let resource = inventory.get(&Arn(arn.to_owned())).ok_or_else(|| {
         Problem::not_found(format!("the last cycle saw no resource `{arn}`: it may be gone"))
@@ -164,7 +164,7 @@ fn resource_page(state: &ApiState, arn: &str) -> Result<ResourcePage, Problem> {
         |owner: &trimtab_policies::ownership::Owner| format!("{} (by {})", owner.name, owner.via);
     let briefs = agent.briefs();
     Ok(ResourcePage {
-        frame: Frame::new(state, Here::Inventory),
+        frame: Frame::new(visit, Here::Inventory),
         row: rows(agent, std::iter::once(resource)).remove(0),
         tags: resource.reference.tags.clone().into_iter().collect(),
         zone: resource.zone.clone().unwrap_or_else(|| "none".to_owned()),

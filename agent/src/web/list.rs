@@ -4,7 +4,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::Response,
 };
 use serde::Deserialize;
@@ -12,18 +12,12 @@ use trimtab_models::{money::Usd, recommendation::Action, resource::Kind};
 use trimtab_policies::mode::Mode;
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     problem_page,
     rows::CheckRow,
     shown,
 };
-use crate::{
-    agent::Agent,
-    api::{ApiState, Problem},
-    brief::Brief,
-    view::RecommendationState,
-    words,
-};
+use crate::{agent::Agent, api::Problem, brief::Brief, view::RecommendationState, words};
 
 /// Rows of a page: what a person reviews at a time, and what is answered at once.
 pub(super) const ROWS: usize = 50;
@@ -175,26 +169,23 @@ struct ListPage {
     rows: Vec<ListRow>,
 }
 
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    filter: Result<Query<Filter>, QueryRejection>,
-) -> Response {
+pub(super) async fn list(visit: Visit, filter: Result<Query<Filter>, QueryRejection>) -> Response {
     match filter {
-        Ok(Query(filter)) => shown(move || Ok(page(&state, filter))).await,
+        Ok(Query(filter)) => shown(move || Ok(page(&visit, filter))).await,
         Err(rejection) => problem_page(Problem::bad_request(rejection.body_text())),
     }
 }
 
-fn page(state: &ApiState, filter: Filter) -> ListPage {
-    let briefs = state.agent.briefs();
+fn page(visit: &Visit, filter: Filter) -> ListPage {
+    let briefs = visit.state.agent.briefs();
     let sought = filter.q.trim().to_lowercase();
     let mut found: Vec<&Brief> = briefs.queue().filter(|one| filter.takes(one, &sought)).collect();
     let saving: Usd = found.iter().filter_map(|brief| brief.saving).sum();
     let pages = Pages::of(filter.page, found.len());
     let rows = ranked(&mut found, &filter.sort, pages.skipped());
     ListPage {
-        frame: Frame::new(state, Here::Recommendations),
-        selects: selects(&state.agent, &filter),
+        frame: Frame::new(visit, Here::Recommendations),
+        selects: selects(&visit.state.agent, &filter),
         saving: saving.to_string(),
         rows: rows.iter().map(|brief| ListRow::new(brief)).collect(),
         filter,

@@ -1,6 +1,6 @@
 //! The page: server-rendered, works without scripts, forms answer with a redirect.
 //!
-//! One table of routes, all behind `api::guard` but the way in and the style sheet. Not here: who may (`api::guard`), what a
+//! One table of routes, each with the right that it needs; the way in and the style sheet need none. Not here: who may (`api::guard`), what a
 //! decision does (`decide`), and how figures read (`words`).
 
 mod audit;
@@ -19,45 +19,44 @@ use askama::Template;
 use axum::{
     Router,
     http::{StatusCode, header},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn,
     response::{Html, IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::get,
 };
+use trimtab_policies::authority::Right;
 
-use crate::api::{ApiState, Problem, require_own_origin, require_page};
+use crate::api::{ApiState, Problem, Row, Way, guarded, require_own_origin};
 
 /// The style sheet, small enough to be part of the program.
 const STYLE: &str = include_str!("style.css");
 
-/// Every path of the page that is behind the guard.
-fn table() -> Vec<(&'static str, MethodRouter<ApiState>)> {
+/// Every route of the page that needs a right.
+pub(crate) fn table() -> Vec<Row> {
+    use Right::{Decide, Operate, OwnSession, Read, Resume, Stop, Undo};
     vec![
-        ("/", get(overview::overview)),
-        ("/recommendations", get(list::list)),
-        ("/recommendations/review", get(batch::review)),
-        ("/recommendations/decide", post(batch::decide)),
-        ("/recommendations/{id}", get(recommendation::recommendation)),
-        ("/recommendations/{id}/approve", post(forms::approve)),
-        ("/recommendations/{id}/reject", post(forms::reject)),
-        ("/changes", get(changes::changes)),
-        ("/changes/{id}", get(changes::change)),
-        ("/changes/{id}/undo", post(forms::undo)),
-        ("/inventory", get(inventory::inventory)),
-        ("/inventory/resource", get(inventory::resource)),
-        ("/audit", get(audit::audit)),
-        ("/stop", post(forms::stop)),
-        ("/resume", post(forms::resume)),
-        ("/cycle", post(forms::cycle)),
-        ("/logout", post(forms::logout)),
+        Row::get(Read, "/", overview::overview),
+        Row::get(Read, "/recommendations", list::list),
+        Row::get(Decide, "/recommendations/review", batch::review),
+        Row::post(Decide, "/recommendations/decide", batch::decide),
+        Row::get(Read, "/recommendations/{id}", recommendation::recommendation),
+        Row::post(Decide, "/recommendations/{id}/approve", forms::approve),
+        Row::post(Decide, "/recommendations/{id}/reject", forms::reject),
+        Row::get(Read, "/changes", changes::changes),
+        Row::get(Read, "/changes/{id}", changes::change),
+        Row::post(Undo, "/changes/{id}/undo", forms::undo),
+        Row::get(Read, "/inventory", inventory::inventory),
+        Row::get(Read, "/inventory/resource", inventory::resource),
+        Row::get(Read, "/audit", audit::audit),
+        Row::post(Stop, "/stop", forms::stop),
+        Row::post(Resume, "/resume", forms::resume),
+        Row::post(Operate, "/cycle", forms::cycle),
+        Row::post(OwnSession, "/logout", forms::logout),
     ]
 }
 
 /// Every route of the page.
 pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
-    let protected = table()
-        .into_iter()
-        .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
-        .route_layer(from_fn_with_state(state.clone(), require_page));
+    let protected = guarded(table(), state, Way::Page);
     let open = Router::new()
         .route("/login", get(forms::login_form).post(forms::login))
         .route_layer(from_fn(require_own_origin))
@@ -69,7 +68,8 @@ pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
 #[template(path = "login.html")]
 struct LoginPage {
     token_path: String,
-    wrong: bool,
+    /// Why the token that was given lets nobody in.
+    wrong: Option<String>,
 }
 
 #[derive(Debug, Template)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     response::Response,
 };
 use serde::Deserialize;
@@ -22,13 +22,13 @@ use trimtab_policies::{
 };
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     plot::{Figure, Savings, Spell, savings},
     shown,
 };
 use crate::{
     agent::Agent,
-    api::{ApiState, Problem},
+    api::Problem,
     brief::{Brief, Briefs},
     view::{RecommendationState, check_name},
     words,
@@ -108,16 +108,16 @@ struct OverviewPage {
 }
 
 pub(super) async fn overview(
-    State(state): State<ApiState>,
+    visit: Visit,
     query: Result<Query<OverviewQuery>, QueryRejection>,
 ) -> Response {
     let refresh_s = query.ok().and_then(|Query(query)| query.refresh);
     let refresh_s = refresh_s.map(|seconds| seconds.max(REFRESH_S));
-    shown(move || page(&state, refresh_s)).await
+    shown(move || page(&visit, refresh_s)).await
 }
 
-fn page(state: &ApiState, refresh_s: Option<u32>) -> Result<OverviewPage, Problem> {
-    let agent = &state.agent;
+fn page(visit: &Visit, refresh_s: Option<u32>) -> Result<OverviewPage, Problem> {
+    let agent = &visit.state.agent;
     let briefs = agent.briefs();
     let now = agent.ports().clock.now();
     let open = || briefs.queue().filter(|brief| brief.state.is_open());
@@ -130,7 +130,7 @@ fn page(state: &ApiState, refresh_s: Option<u32>) -> Result<OverviewPage, Proble
     };
     let figure = savings(&saved.savings, now);
     Ok(OverviewPage {
-        frame: Frame::new(state, Here::Overview),
+        frame: Frame::new(visit, Here::Overview),
         refresh_s,
         fleet: cost.to_string(),
         fleet_note: format!("{unpriced} resources without a known price are left out"),

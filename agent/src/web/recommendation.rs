@@ -3,24 +3,22 @@
 //! Not here: how its figures read (`rows`, `plot`) and what an answer does (`forms`).
 
 use askama::Template;
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use trimtab_policies::{
+    authority::Right,
     change::Change,
     ownership::{owners, patch},
 };
 
 use super::{
-    frame::{Frame, Here},
+    frame::{Frame, Here, Visit},
     plot::{Figure, usages},
     rows::{ChangeRow, DetailView, RecommendationRow},
     shown,
 };
 use crate::{
     agent::Agent,
-    api::{ApiState, Problem},
+    api::{Problem, reason_not_here},
     follow::forecast_now,
     view::RecommendationView,
     words,
@@ -34,6 +32,8 @@ const EARLIER_MAX: usize = 10;
 struct RecommendationPage {
     frame: Frame,
     row: RecommendationRow,
+    /// Why whoever reads it may not answer it.
+    not_allowed: Option<String>,
     detail: DetailView,
     figures: Vec<Figure>,
     changes: Vec<ChangeRow>,
@@ -61,15 +61,12 @@ struct Patch {
     lines: Vec<String>,
 }
 
-pub(super) async fn recommendation(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Response {
-    shown(move || page(&state, &id)).await
+pub(super) async fn recommendation(visit: Visit, Path(id): Path<String>) -> Response {
+    shown(move || page(&visit, &id)).await
 }
 
-fn page(state: &ApiState, id: &str) -> Result<RecommendationPage, Problem> {
-    let agent = &state.agent;
+fn page(visit: &Visit, id: &str) -> Result<RecommendationPage, Problem> {
+    let agent = &visit.state.agent;
     let view = agent.store().recommendation(id)?.ok_or_else(|| {
         Problem::not_found(format!(
             "there is no recommendation `{id}`: it may have been made more than 90 days ago"
@@ -79,7 +76,13 @@ fn page(state: &ApiState, id: &str) -> Result<RecommendationPage, Problem> {
     let ahead = forecast_now(agent, recommendation);
     let (owners, patches) = code(agent, &view);
     Ok(RecommendationPage {
-        frame: Frame::new(state, Here::Recommendations),
+        frame: Frame::new(visit, Here::Recommendations),
+        not_allowed: reason_not_here(
+            &visit.state,
+            &visit.caller,
+            Right::Decide,
+            &recommendation.resource,
+        ),
         row: RecommendationRow::new(&view),
         figures: usages(agent, recommendation, ahead.as_ref()),
         changes: changes(agent, &view).iter().map(ChangeRow::new).collect(),
