@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use trimtab_config::Settings;
@@ -96,7 +97,7 @@ impl std::fmt::Debug for Reached {
 }
 
 /// Metrics that CloudWatch bills for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Billed {
     /// Since when they are counted.
     pub since: Timestamp,

@@ -3,6 +3,7 @@
 //! Not here: how an hour moves a forecast (`trimtab_models::forecast::follow`), and full fits (`recommend`).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     counterfactual::Counterfactual,
@@ -16,7 +17,7 @@ use crate::{agent::Agent, observe::stored_measures};
 const HOUR_S: i64 = 3_600;
 
 /// One hour of a band, in percent of the capacity after the change.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BandHour {
     /// Its beginning.
     pub at: Timestamp,

@@ -6,6 +6,7 @@
 pub mod adopt;
 pub mod agent;
 pub mod api;
+pub mod audit;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod begin;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     recommendation::{Action, ForecastSeen, NotSized},
@@ -20,7 +21,9 @@ use trimtab_policies::{
 use crate::follow::BandHour;
 
 /// Where a recommendation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RecommendationState {
     /// Shown only.
@@ -62,7 +65,7 @@ impl RecommendationState {
 }
 
 /// A recommendation with its last review and where it stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecommendationView {
     /// The last review's entry.
     #[serde(flatten)]
@@ -91,7 +94,7 @@ pub struct RecommendationView {
 }
 
 /// The same checks holding a recommendation back, cycle after cycle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldSince {
     /// The checks that do not pass.
     pub by: Vec<CheckName>,
@@ -151,7 +154,7 @@ pub fn check_name(check: trimtab_policies::plan::CheckName) -> String {
 }
 
 /// A step of a change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepView {
     /// Its name.
     pub name: String,
@@ -175,7 +178,7 @@ impl From<&Progress> for StepView {
 }
 
 /// A change as the API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeView {
     /// Its id.
     pub id: String,
@@ -257,7 +260,7 @@ impl From<&Change> for ChangeView {
 }
 
 /// A call that failed, with everything else of the cycle still done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceFailure {
     /// The account.
     pub account: String,
@@ -270,7 +273,7 @@ pub struct ServiceFailure {
 }
 
 /// What one cycle did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CycleView {
     /// When it began.
     pub started_at: Timestamp,
@@ -293,7 +296,7 @@ pub struct CycleView {
 }
 
 /// The plan of one cycle: what `once` prints.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     /// The cycle.
     pub cycle: CycleView,

@@ -99,7 +99,7 @@ fn an_approval_is_bound_to_its_digest_and_wakes_the_daemon() {
         let (status, problem) = door.post(&approve, json!({ "digest": "0".repeat(64) })).await;
         assert_eq!(
             (status, text(&problem["type"])),
-            (StatusCode::CONFLICT, "policy-refused".to_owned())
+            (StatusCode::CONFLICT, "/openapi.json#policy-refused".to_owned())
         );
         assert!(text(&problem["detail"]).contains(&digest), "{problem}");
         let (status, _) = door.post(&approve, json!({ "digets": digest })).await;
@@ -201,7 +201,7 @@ fn reading_everything_else() {
             report["open_saving_usd_monthly"].as_f64().is_some_and(|saving| saving > 0.0),
             "{report}"
         );
-        assert_eq!(door.get("/api/v1/changes").await, json!({ "changes": [] }));
+        assert_eq!(door.get("/api/v1/changes").await, json!({ "changes": [], "next": null }));
         for (path, status) in [
             ("/api/v1/modes/explain?arn=arn:aws:ec2:::nothing", StatusCode::NOT_FOUND),
             ("/api/v1/modes/explain", StatusCode::BAD_REQUEST),

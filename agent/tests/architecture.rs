@@ -28,6 +28,8 @@ const TOP: [&str; 9] = [
 ];
 
 /// All that the pure crates may depend on: nothing that does I/O, logs, or reads a clock by itself.
+///
+/// `schemars` describes their types in the API's document, as `serde` writes them.
 const PURE: [(&str, &[&str]); 3] = [
     (
         "models",
@@ -37,13 +39,26 @@ const PURE: [(&str, &[&str]); 3] = [
             "linfa-clustering",
             "linfa-elasticnet",
             "ndarray",
+            "schemars",
             "serde",
             "serde_json",
             "sha2",
             "thiserror",
         ],
     ),
-    ("policies", &["croner", "jiff", "serde", "serde_json", "sha2", "thiserror", "trimtab-models"]),
+    (
+        "policies",
+        &[
+            "croner",
+            "jiff",
+            "schemars",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "trimtab-models",
+        ],
+    ),
     (
         "simulations",
         &[

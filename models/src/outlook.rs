@@ -3,12 +3,13 @@
 //! Unknown is not zero: what was never seen has no quantiles but a reason, and what was seen to happen or not has the
 //! quantiles of that. Not here: forecasts of series (`forecast`), and the bound on an event (`replay`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::{LEVELS, Quantiles};
 
 /// What is to come, as far as it is known without a series.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Outlook {
     /// Something that a cycle either has or has not.

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,7 +18,9 @@ use crate::{
 };
 
 /// What can be done to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Another instance type.
@@ -78,7 +81,9 @@ impl fmt::Display for Action {
 }
 
 /// What a price rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PriceBasis {
     /// A price list states it.
@@ -88,7 +93,9 @@ pub enum PriceBasis {
 }
 
 /// What a saving is before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum SavingBasis {
     /// List prices, before commitments.
@@ -98,7 +105,7 @@ pub enum SavingBasis {
 }
 
 /// What one series contributed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesEvidence {
     /// Which metric and statistic.
     pub measure: Measure,
@@ -127,7 +134,7 @@ pub struct SeriesEvidence {
 }
 
 /// Demand against capacity in one dimension.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dimension {
     /// `cpu`, `memory`, `network`, `ebs_throughput`, `ebs_iops`, `iops`, `throughput`, `instances`.
     pub name: String,
@@ -142,7 +149,7 @@ pub struct Dimension {
 }
 
 /// A stretch of the look-back in which the proposed size would have been too small.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Breach {
     /// First breaching slot.
     pub from: Timestamp,
@@ -155,7 +162,7 @@ pub struct Breach {
 }
 
 /// The look-back re-run against the proposed size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replay {
     /// Slots with a value that were compared.
     pub points: u64,
@@ -211,7 +218,7 @@ impl Replay {
 }
 
 /// What the series that matters most will look like, as far as a person needs it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForecastSeen {
     /// Of which metric and statistic.
     pub measure: Measure,
@@ -235,7 +242,7 @@ pub struct ForecastSeen {
 }
 
 /// A season found, and how often it was seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeasonSeen {
     /// The period, hours.
     pub period_h: u32,
@@ -244,7 +251,7 @@ pub struct SeasonSeen {
 }
 
 /// What the recommendation rests on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Start of the look-back.
     pub from: Timestamp,
@@ -325,7 +332,7 @@ impl Evidence {
 }
 
 /// What should change, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recommendation {
     /// The resource.
     pub resource: ResourceRef,
@@ -361,7 +368,7 @@ pub struct Recommendation {
 }
 
 /// A resource for which nothing could be recommended although it was looked at, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NotSized {
     /// The resource.
     pub arn: crate::resource::Arn,

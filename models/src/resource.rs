@@ -8,6 +8,7 @@ mod group;
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::function::{Alias, Function, Published};
@@ -17,7 +18,9 @@ pub use self::group::{
 use crate::spec::{PowerState, Spec, VolumeSpec};
 
 /// An Amazon Resource Name; the identity of a resource everywhere in Trimtab.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Arn(pub String);
 
@@ -28,7 +31,9 @@ impl fmt::Display for Arn {
 }
 
 /// The kinds of resources that Trimtab sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Kind {
     /// A virtual machine.
     #[serde(rename = "ec2-instance")]
@@ -67,7 +72,7 @@ impl fmt::Display for Kind {
 }
 
 /// What names a resource and lets rules match it; it travels with every recommendation and change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceRef {
     /// The identity.
     pub arn: Arn,
@@ -83,7 +88,7 @@ pub struct ResourceRef {
 }
 
 /// One thing in AWS, as observed at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resource {
     /// Identity, place and tags.
     #[serde(flatten)]
@@ -187,7 +192,7 @@ impl Resource {
 }
 
 /// What a kind knows of itself beyond identity and tags.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// A virtual machine.
@@ -201,7 +206,7 @@ pub enum Detail {
 }
 
 /// The life-cycle states of an instance, as EC2 names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceState {
     /// Starting.
@@ -219,7 +224,7 @@ pub enum InstanceState {
 }
 
 /// An EC2 instance. Unknown facts are `None`, and the checks that need them then fail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// The type, such as `m5.large`.
     pub instance_type: String,
@@ -285,7 +290,7 @@ pub struct Instance {
 }
 
 /// A registration of an instance with a target group of a load balancer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Registration {
     /// The target group's ARN.
     pub group_arn: String,
@@ -298,7 +303,7 @@ pub struct Registration {
 }
 
 /// How far a volume's modification has come, as EC2 names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModificationState {
     /// Accepted.
@@ -312,7 +317,7 @@ pub enum ModificationState {
 }
 
 /// One modification of a volume.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Modification {
     /// How far it has come.
     pub state: ModificationState,
@@ -323,7 +328,7 @@ pub struct Modification {
 }
 
 /// A volume's attachment to an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {
     /// The instance's id.
     pub instance_id: String,
@@ -334,7 +339,7 @@ pub struct Attachment {
 }
 
 /// An EBS volume.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {
     /// Type, size and performance.
     pub spec: VolumeSpec,

@@ -3,6 +3,7 @@
 //! Not here: prices (`catalog`), and reading what was used (`trimtab`).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{HOURS_PER_MONTH, Usd};
@@ -12,7 +13,7 @@ const STUDENT: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.
 const STUDENT_MANY: f64 = 2.2;
 
 /// What was saved since a change, and what was promised for the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Realized {
     /// Until when it was measured.
     pub until: Timestamp,

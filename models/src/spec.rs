@@ -2,10 +2,13 @@
 //!
 //! Not here: what else is known of a resource (`resource`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether an instance is meant to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerState {
     /// In service.
@@ -15,7 +18,9 @@ pub enum PowerState {
 }
 
 /// The state of something that is no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gone {
     /// Deleted.
@@ -23,7 +28,7 @@ pub enum Gone {
 }
 
 /// A volume's type, size and performance.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct VolumeSpec {
     /// `gp2`, `gp3`, `io1`, `io2`, `st1`, `sc1` or `standard`.
     pub volume_type: String,
@@ -36,7 +41,7 @@ pub struct VolumeSpec {
 }
 
 /// A lower bound that a scheduled action of ours sets again and again.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduledMin {
     /// The action's name, which begins with [`OWN_SCHEDULE_PREFIX`].
     pub name: String,
@@ -50,7 +55,7 @@ pub struct ScheduledMin {
 pub const OWN_SCHEDULE_PREFIX: &str = "trimtab-";
 
 /// The configuration of a resource. In JSON the fields alone tell the kinds apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Spec {
     /// An instance.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::resource::{Kind, ResourceRef};
 
@@ -11,7 +12,9 @@ use trimtab_models::resource::{Kind, ResourceRef};
 pub const LOCAL_NAME: &str = "operator";
 
 /// What a person is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Reads.
@@ -67,7 +70,9 @@ impl std::fmt::Display for Role {
 }
 
 /// What a route of the API or the page needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// To know who one is, and to sign out.
@@ -149,7 +154,7 @@ impl Right {
 /// What a part of a scope takes in.
 ///
 /// A word of its own for everything: an empty list is nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Within<T: Ord> {
     /// Everything that the role allows.
@@ -176,7 +181,7 @@ impl<T: Ord> Within<T> {
 }
 
 /// Where a person may act. It limits acting, not reading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
     /// Accounts, by their 12-digit ids.
     pub accounts: Within<String>,

@@ -15,6 +15,7 @@ mod undo;
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{recommendation::Recommendation, saving::Realized};
 
@@ -30,7 +31,9 @@ pub use next::{Next, next};
 pub use undo::{reason_not_undoable, undo_steps};
 
 /// Where a change stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// The intent is journalled, nothing was written yet.
@@ -54,7 +57,7 @@ pub enum State {
 }
 
 /// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepState {
     /// Not begun.
@@ -90,7 +93,7 @@ pub struct Progress {
 }
 
 /// What is known at the end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// `kept`, `undone`, `inconclusive`, `conflicted` or `stuck`.
     pub state: State,
@@ -165,7 +168,7 @@ pub struct Change {
 }
 
 /// A change that is to be taken back, and waits for its time or for a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UndoWanted {
     /// Since when.
     pub at: Timestamp,

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     learn::Scope,
@@ -35,7 +36,7 @@ const REPEATED_MAX: usize = 3;
 const OVERALL: &str = "overall";
 
 /// A part of the fleet that falls together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
 pub enum Circuit {
     /// Everything.
@@ -68,7 +69,7 @@ pub enum Circuit {
 pub struct NoCircuit(String);
 
 /// An open circuit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trip {
     /// Which.
     pub scope: Circuit,

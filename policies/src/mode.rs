@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     recommendation::{Action, Recommendation},
@@ -25,7 +26,9 @@ pub const EXCLUDE_TAG: &str = "trimtab:exclude";
 pub(crate) const SCALING_GROUP_TAG: &str = "aws:autoscaling:groupName";
 
 /// How far Trimtab may go by itself. The order is from the most to the least conservative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Recommends only.
@@ -75,7 +78,9 @@ pub struct Rule {
 }
 
 /// How much service a change takes away while it is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Disruption {
     /// Nothing is noticed.

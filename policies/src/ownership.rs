@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     recommendation::Recommendation,
@@ -41,7 +42,7 @@ const FAMILIES: [TagFamily; 9] = [
 ];
 
 /// Somebody who manages a resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// `cloudformation`, `terraform`, `kubernetes`, …
     pub kind: String,
@@ -54,7 +55,7 @@ pub struct Owner {
 }
 
 /// One property of an owner's own description of the resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PatchLine {
     /// The property, in the owner's spelling.
     pub property: String,

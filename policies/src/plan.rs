@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     catalog::Catalog,
@@ -28,7 +29,9 @@ use crate::{
 };
 
 /// The safety rules, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckName {
     /// The series are present and fresh.
@@ -76,7 +79,9 @@ pub enum CheckName {
 }
 
 /// What a check says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckVerdict {
     /// Go.
@@ -88,7 +93,7 @@ pub enum CheckVerdict {
 }
 
 /// One check's verdict with its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     /// Which check.
     pub check: CheckName,
@@ -101,7 +106,9 @@ pub struct CheckResult {
 }
 
 /// What is done with a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposition {
     /// Shown, nothing else (datapilot).
@@ -178,7 +185,7 @@ pub struct Context<'a> {
 }
 
 /// One candidate, decided. The JSON form is the one that the command line and the API show.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanEntry {
     /// The first 12 hex digits of the digest.
     pub id: String,

@@ -9,6 +9,7 @@ mod sight;
 mod tests;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{
     resource::Registration,
@@ -29,7 +30,7 @@ pub(crate) use sight::{another_serves, same_schedule, same_volume};
 pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(90);
 
 /// A group's bounds as a step writes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bounds {
     /// Lower bound.
     pub min_size: u32,
@@ -40,7 +41,7 @@ pub struct Bounds {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum StepKind {
     /// Stop the instance.
@@ -231,7 +232,7 @@ pub enum StepKind {
 }
 
 /// How an instance refresh replaces members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollout {
     /// Shares of the members, percent, at which it pauses: one member, then waves.
     pub checkpoints_percent: Vec<u32>,
@@ -330,7 +331,7 @@ impl StepKind {
 }
 
 /// One step: what it does, how long it may take, and how it is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// A short name, unique in the change.
     pub name: String,

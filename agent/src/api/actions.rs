@@ -4,13 +4,12 @@
 
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
+    extract::State,
+    http::{HeaderMap, StatusCode},
 };
 use jiff::Timestamp;
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use trimtab_models::resource::ResourceRef;
 use trimtab_policies::{
@@ -19,7 +18,13 @@ use trimtab_policies::{
 };
 
 use super::{
-    ApiState, guard::Caller, problem::Problem, queries::off_thread, refusals::Refusal,
+    ApiState,
+    asked::{Body, Id},
+    guard::Caller,
+    problem::Problem,
+    queries::off_thread,
+    refusals::Refusal,
+    tags::Mark,
     views::CircuitView,
 };
 use crate::{
@@ -163,43 +168,69 @@ pub(crate) fn cycle(state: &ApiState) {
     (state.on_signal)(Stage::Cycle);
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ApproveBody {
+    /// The digest that the approver saw; a recommendation with another one is not meant.
     digest: Option<String>,
+    /// Why.
     reason: Option<String>,
+    /// Do not wait for a quiet time.
     now: bool,
+    /// Begin at this time instead of a quiet one.
     at: Option<Timestamp>,
+    /// Take it back without asking again, should it turn out badly.
     auto_undo: bool,
 }
 
 pub(super) async fn post_approve(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    bytes: Bytes,
+    headers: HeaderMap,
+    Id(id): Id,
+    Body(ApproveBody { digest, reason, now, at, auto_undo }): Body<ApproveBody>,
 ) -> Result<Json<RecommendationView>, Problem> {
-    let ApproveBody { digest, reason, now, at, auto_undo } = body(&bytes)?;
+    let fresh = require_recommendation(&state, &headers, &id).await;
+    told(&state, (&caller, Right::Decide, &id), fresh).await?;
     let approval = Approval { digest, reason, now, begin_at: at, auto_undo };
     Ok(Json(approve(&state, &id, &caller, approval).await?))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RejectBody {
+    /// Why; a rejection without a reason is refused.
     reason: String,
+    /// Until when everything for this resource and action is withheld.
     until: Option<Timestamp>,
 }
 
 pub(super) async fn post_reject(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    bytes: Bytes,
+    headers: HeaderMap,
+    Id(id): Id,
+    Body(RejectBody { reason, until }): Body<RejectBody>,
 ) -> Result<Json<RecommendationView>, Problem> {
-    let RejectBody { reason, until } = body(&bytes)?;
     let reason = given_reason(&reason)?;
+    let fresh = require_recommendation(&state, &headers, &id).await;
+    told(&state, (&caller, Right::Decide, &id), fresh).await?;
     Ok(Json(reject(&state, id, caller, reason, until).await?))
+}
+
+/// Lets a decision through that is about the recommendation as it is now, where `If-Match` says what it is about.
+///
+/// One that is not there is left to the decision itself.
+async fn require_recommendation(
+    state: &ApiState,
+    headers: &HeaderMap,
+    id: &str,
+) -> Result<(), Problem> {
+    let (agent, known) = (state.agent.clone(), id.to_owned());
+    let found = off_thread(move || agent.store().recommendation(&known)).await??;
+    found.map_or(Ok(()), |view| {
+        Mark::recommendation(&view).require(headers, &format!("recommendation `{id}`"))
+    })
 }
 
 /// A rejection without a reason teaches nobody anything.
@@ -213,55 +244,75 @@ pub(crate) fn given_reason(reason: &str) -> Result<String, Problem> {
 pub(super) async fn post_undo(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    headers: HeaderMap,
+    Id(id): Id,
 ) -> Result<Json<ChangeView>, Problem> {
+    let known = state.agent.ledger().book().changes().get(&id).map(ChangeView::from);
+    if let Some(view) = known {
+        let fresh = Mark::change(&view).require(&headers, &format!("change `{id}`"));
+        told(&state, (&caller, Right::Undo, &id), fresh).await?;
+    }
     Ok(Json(undo(&state, id, caller).await?))
 }
 
 pub(super) async fn post_adopt(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<ChangeView>, Problem> {
     Ok(Json(adopt(&state, &id, &caller).await?))
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Where the stop switch stands.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StoppedBody {
+    /// Who set it, and why; `null` when it is not set.
+    stopped: Option<String>,
+}
+
+/// What was asked of the daemon.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SignalledBody {
+    /// The stage that runs next.
+    signalled: &'static str,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StopBody {
+    /// Why.
     reason: Option<String>,
 }
 
 pub(super) async fn post_stop(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    bytes: Bytes,
-) -> Result<Json<Value>, Problem> {
-    let StopBody { reason } = body(&bytes)?;
+    Body(StopBody { reason }): Body<StopBody>,
+) -> Result<Json<StoppedBody>, Problem> {
     stop(&state, caller, reason.unwrap_or_else(|| "no reason given".to_owned())).await?;
-    Ok(Json(json!({ "stopped": state.agent.stopped() })))
+    Ok(Json(StoppedBody { stopped: state.agent.stopped() }))
 }
 
 pub(super) async fn post_resume(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<StoppedBody>, Problem> {
     resume(&state, caller).await?;
-    Ok(Json(json!({ "stopped": state.agent.stopped() })))
+    Ok(Json(StoppedBody { stopped: state.agent.stopped() }))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CircuitBody {
+    /// The circuit, as the list of open ones names it.
     scope: String,
 }
 
 pub(super) async fn post_circuit_reset(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    bytes: Bytes,
+    Body(CircuitBody { scope }): Body<CircuitBody>,
 ) -> Result<Json<CircuitView>, Problem> {
-    let CircuitBody { scope } = body(&bytes)?;
     let circuit =
         scope.parse().map_err(|error: NoCircuit| Problem::bad_request(error.to_string()))?;
     let agent = state.agent.clone();
@@ -269,17 +320,7 @@ pub(super) async fn post_circuit_reset(
     Ok(Json(CircuitView::of(&state.agent)))
 }
 
-pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Json<Value>) {
+pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Json<SignalledBody>) {
     cycle(&state);
-    (StatusCode::ACCEPTED, Json(json!({ "signalled": Stage::Cycle.as_str() })))
-}
-
-/// The body as JSON; an empty one is all defaults. The media type is not asked for: `guard` keeps foreign pages out.
-pub(super) fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(bytes).map_err(|error| {
-        Problem::bad_request(format!("the body is not what is asked for: {error}"))
-    })
+    (StatusCode::ACCEPTED, Json(SignalledBody { signalled: Stage::Cycle.as_str() }))
 }

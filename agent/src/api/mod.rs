@@ -4,8 +4,11 @@
 //! which right (`trimtab_policies::authority`), the decisions themselves (`decide`) and the page (`web`).
 
 mod actions;
+mod asked;
 mod guard;
 mod issued;
+mod lists;
+mod pages;
 mod problem;
 mod queries;
 mod refusals;
@@ -13,6 +16,7 @@ mod report;
 mod route;
 mod serve;
 mod session;
+mod tags;
 mod token;
 mod tokens;
 mod views;
@@ -23,7 +27,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -35,14 +39,14 @@ use refusals::{Refusal, Refusals};
 use crate::{agent::Agent, stage::Stage, web};
 
 pub use guard::Caller;
+pub use lists::{AuditBody, ChangesBody, InventoryBody, RecommendationsBody};
 pub use problem::Problem;
 pub use report::{OutcomeLine, ReportLine, ReportView, SavingLine, WithheldLine, report};
 pub use serve::serve;
 pub use token::{Token, TokenError, read_token};
 pub use tokens::{CreatedToken, TokenView, TokensBody};
 pub use views::{
-    ActionMode, ChangesBody, CircuitView, ExplainView, InventoryBody, MeView, ModesView,
-    RecommendationsBody, StatusView, explain, status,
+    ActionMode, CircuitView, ExplainView, MeView, ModesView, StatusView, explain, status,
 };
 
 pub(crate) use actions::reason_not_here;
@@ -161,15 +165,16 @@ fn table() -> Vec<Row> {
     vec![
         Row::get(OwnSession, "/api/v1/me", queries::me),
         Row::get(Read, "/api/v1/status", queries::status),
-        Row::get(Read, "/api/v1/recommendations", queries::recommendations),
+        Row::get(Read, "/api/v1/recommendations", lists::recommendations),
         Row::get(Read, "/api/v1/recommendations/{id}", queries::recommendation),
         Row::post(Decide, "/api/v1/recommendations/{id}/approve", actions::post_approve),
         Row::post(Decide, "/api/v1/recommendations/{id}/reject", actions::post_reject),
-        Row::get(Read, "/api/v1/changes", queries::changes),
+        Row::get(Read, "/api/v1/changes", lists::changes),
         Row::get(Read, "/api/v1/changes/{id}", queries::change),
         Row::post(Undo, "/api/v1/changes/{id}/undo", actions::post_undo),
         Row::post(Operate, "/api/v1/changes/{id}/adopt", actions::post_adopt),
-        Row::get(Read, "/api/v1/inventory", queries::inventory),
+        Row::get(Read, "/api/v1/inventory", lists::inventory),
+        Row::get(Read, "/api/v1/audit", lists::audit),
         Row::get(Read, "/api/v1/modes/explain", queries::explain),
         Row::get(Read, "/api/v1/report", queries::report),
         Row::get(Read, "/api/v1/circuit", queries::circuit),
@@ -206,6 +211,9 @@ pub fn router(state: ApiState) -> Router {
         .fallback(|| async {
             Problem::not_found("no such path: the API is under /api/v1, the page is /")
         })
+        .method_not_allowed_fallback(|method: Method| async move {
+            Problem::method_not_allowed(method.as_str())
+        })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(in_time))
         .layer(from_fn(with_headers))
@@ -215,11 +223,7 @@ pub fn router(state: ApiState) -> Router {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => (
-            StatusCode::GATEWAY_TIMEOUT,
-            "the answer takes too long; what was asked for may still happen\n",
-        )
-            .into_response(),
+        Err(_) => Problem::too_slow().into_response(),
     }
 }
 

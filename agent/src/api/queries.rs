@@ -1,33 +1,31 @@
-//! What only reads: recommendations, changes, the inventory, status, modes, the report, readiness and metrics.
+//! What only reads one thing: a recommendation, a change, status, modes, the report, readiness and metrics.
 //!
-//! Not here: what the figures of a report are (`views`).
+//! Not here: lists (`lists`), and what the figures of a report are (`report`).
 
-use std::{cmp::Reverse, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use axum::{
     Extension, Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-    http::header,
+    extract::State,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use trimtab_models::{recommendation::Action, resource::Kind};
 
 use super::{
     ApiState,
+    asked::{Id, Query},
     guard::Caller,
     problem::Problem,
     report::{self, ReportView},
-    views::{
-        self, ChangesBody, CircuitView, ExplainView, InventoryBody, MeView, RecommendationsBody,
-        StatusView,
-    },
+    tags::{Mark, Tagged},
+    views::{self, CircuitView, ExplainView, MeView, StatusView},
 };
 use crate::{
     agent::Agent,
     follow::{band, forecast_now},
-    store::StoreError,
-    view::{ChangeView, RecommendationState, RecommendationView},
+    view::ChangeView,
 };
 
 /// How far a report looks back by default, days.
@@ -42,108 +40,43 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
 }
 
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|Query(value)| value).map_err(|rejection| Problem::bad_request(rejection.body_text()))
-}
-
-/// Every recommendation that is kept: open ones first, then by saving, then by ARN.
-pub(crate) fn recommendation_views(agent: &Agent) -> Result<Vec<RecommendationView>, StoreError> {
-    let mut views: Vec<_> = agent.store().recommendations()?.into_values().collect();
-    views.sort_by_cached_key(|view| {
-        let recommendation = &view.entry.recommendation;
-        (
-            !view.state.is_open(),
-            Reverse(recommendation.saving),
-            recommendation.resource.arn.clone(),
-            view.entry.id.clone(),
-        )
-    });
-    Ok(views)
-}
-
 /// The open circuits.
 pub(super) async fn circuit(State(state): State<ApiState>) -> Result<Json<CircuitView>, Problem> {
     off_thread(move || Json(CircuitView::of(&state.agent))).await
 }
 
-/// Every change, newest first.
-fn change_views(agent: &Agent) -> Vec<ChangeView> {
-    let mut views: Vec<_> =
-        agent.ledger().book().changes().values().map(ChangeView::from).collect();
-    views.sort_by_key(|view| (Reverse(view.opened_at), view.id.clone()));
-    views
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Filter {
-    state: Option<RecommendationState>,
-    kind: Option<Kind>,
-    account: Option<String>,
-    action: Option<Action>,
-}
-
-impl Filter {
-    fn takes(&self, view: &RecommendationView) -> bool {
-        let recommendation = &view.entry.recommendation;
-        let resource = &recommendation.resource;
-        self.state.is_none_or(|state| state == view.state)
-            && self.kind.is_none_or(|kind| kind == resource.kind)
-            && self.account.as_ref().is_none_or(|account| *account == resource.account)
-            && self.action.is_none_or(|action| action == recommendation.action)
-    }
-}
-
-pub(super) async fn recommendations(
-    State(state): State<ApiState>,
-    filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<RecommendationsBody>, Problem> {
-    let filter = query(filter)?;
-    let mut recommendations = off_thread(move || recommendation_views(&state.agent)).await??;
-    recommendations.retain(|view| filter.takes(view));
-    Ok(Json(RecommendationsBody { recommendations }))
-}
-
 pub(super) async fn recommendation(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Json<RecommendationView>, Problem> {
+    headers: HeaderMap,
+    Id(id): Id,
+) -> Result<Response, Problem> {
     let missing = Problem::not_found(format!(
         "there is no recommendation `{id}`: list them with `trimtab recommendations list`"
     ));
     let found = off_thread(move || {
-        let mut found = state.agent.store().recommendation(&id)?;
-        if let Some(view) = &mut found {
-            view.forecast_now = forecast_now(&state.agent, &view.entry.recommendation);
-        }
-        Ok::<_, StoreError>(found)
-    })
-    .await??;
-    found.map(Json).ok_or(missing)
-}
-
-pub(super) async fn changes(State(state): State<ApiState>) -> Json<ChangesBody> {
-    Json(ChangesBody { changes: change_views(&state.agent) })
+        let mut view = state.agent.store().recommendation(&id)?.ok_or(missing)?;
+        view.forecast_now = forecast_now(&state.agent, &view.entry.recommendation);
+        Tagged::of(&view, &Mark::recommendation(&view))
+    });
+    Ok(found.await??.respond(&headers))
 }
 
 pub(super) async fn change(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Json<ChangeView>, Problem> {
+    headers: HeaderMap,
+    Id(id): Id,
+) -> Result<Response, Problem> {
     let now = state.agent.ports().clock.now();
     let found = state.agent.ledger().book().changes().get(&id).map(|change| ChangeView {
         would_have_been: band(change, now),
         ..ChangeView::from(change)
     });
-    found.map(Json).ok_or_else(|| {
+    let view = found.ok_or_else(|| {
         Problem::not_found(format!(
             "there is no change `{id}`: list them with `trimtab changes list`"
         ))
-    })
-}
-
-pub(super) async fn inventory(State(state): State<ApiState>) -> Json<InventoryBody> {
-    Json(InventoryBody { resources: state.agent.inventory().values().cloned().collect() })
+    })?;
+    Ok(Tagged::of(&view, &Mark::change(&view))?.respond(&headers))
 }
 
 /// Who asks, and what they may.
@@ -155,17 +88,17 @@ pub(super) async fn status(State(state): State<ApiState>) -> Result<Json<StatusV
     Ok(Json(off_thread(move || views::status(&state.agent)).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
+    /// The resource.
     arn: String,
 }
 
 pub(super) async fn explain(
     State(state): State<ApiState>,
-    arn: Result<Query<ExplainQuery>, QueryRejection>,
+    Query(ExplainQuery { arn }): Query<ExplainQuery>,
 ) -> Result<Json<ExplainView>, Problem> {
-    let ExplainQuery { arn } = query(arn)?;
     views::explain(&state.agent, &arn).map(Json).ok_or_else(|| {
         Problem::not_found(format!(
             "the last cycle saw no resource `{arn}`: list what it saw with `trimtab inventory`"
@@ -173,17 +106,19 @@ pub(super) async fn explain(
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
+    /// How many days it looks back; 30 when it is not said.
+    #[schemars(range(min = 1, max = 3_650))]
     since_days: Option<u32>,
 }
 
 pub(super) async fn report(
     State(state): State<ApiState>,
-    days: Result<Query<ReportQuery>, QueryRejection>,
+    Query(asked): Query<ReportQuery>,
 ) -> Result<Json<ReportView>, Problem> {
-    let days = query(days)?.since_days.unwrap_or(REPORT_DAYS);
+    let days = asked.since_days.unwrap_or(REPORT_DAYS);
     if !(1..=REPORT_DAYS_MAX).contains(&days) {
         return Err(Problem::bad_request(format!(
             "since_days = {days} is not within 1 to {REPORT_DAYS_MAX}"

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::{money::Usd, recommendation::Action, saving::Realized};
 use trimtab_policies::{
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Recommendations of one action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportLine {
     /// The action.
     pub action: Action,
@@ -32,7 +33,7 @@ pub struct ReportLine {
 }
 
 /// Changes of one action that stand alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeLine {
     /// The action.
     pub action: Action,
@@ -47,7 +48,7 @@ pub struct OutcomeLine {
 }
 
 /// What changes have saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SavingLine {
     /// Changes that were measured.
     pub measured: u64,
@@ -62,7 +63,7 @@ pub struct SavingLine {
 }
 
 /// What one check holds back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WithheldLine {
     /// The check.
     pub check: String,
@@ -77,7 +78,7 @@ pub struct WithheldLine {
 }
 
 /// `GET /api/v1/report`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportView {
     /// Start of the time reported on.
     pub since: Timestamp,

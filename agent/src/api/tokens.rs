@@ -2,13 +2,9 @@
 //!
 //! Not here: what a token carries (`trimtab_policies::token`), and how one is recognised (`who`).
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_policies::{
     authority::{Right, Role},
@@ -17,19 +13,24 @@ use trimtab_policies::{
 };
 
 use super::{
-    ApiState, actions::body, guard::Caller, issued, problem::Problem, queries::off_thread,
+    ApiState,
+    asked::{Body, Id},
+    guard::Caller,
+    issued,
+    problem::Problem,
+    queries::off_thread,
 };
 use crate::{agent::Agent, decide::DecideError};
 
 /// `GET /api/v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokensBody {
     /// By name, then by when they were made.
     pub tokens: Vec<TokenView>,
 }
 
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenView {
     /// The visible part in front.
     pub id: String,
@@ -70,7 +71,7 @@ impl TokenView {
 }
 
 /// The answer to `POST /api/v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedToken {
     /// The token itself, which is not shown again.
     pub secret: String,
@@ -86,11 +87,14 @@ pub(super) async fn get_tokens(State(state): State<ApiState>) -> Json<TokensBody
     Json(TokensBody { tokens })
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TokenBody {
+    /// Whose it is.
     name: String,
+    /// The role that it carries.
     role: Option<Role>,
+    /// When it ends; never when it is not said.
     expires_at: Option<Timestamp>,
     /// How long it lasts, seconds, instead of when it ends.
     lasts_s: Option<u32>,
@@ -99,9 +103,8 @@ pub(super) struct TokenBody {
 pub(super) async fn post_tokens(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    bytes: Bytes,
+    Body(TokenBody { name, role, expires_at, lasts_s }): Body<TokenBody>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
-    let TokenBody { name, role, expires_at, lasts_s } = body(&bytes)?;
     let role = role.ok_or_else(|| {
         Problem::bad_request("`role` is missing: viewer, approver, operator or admin")
     })?;
@@ -153,7 +156,7 @@ fn create(
 pub(super) async fn post_revoke(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<TokensBody>, Problem> {
     Ok(Json(off_thread(move || revoke(&state, &caller, &id)).await??))
 }

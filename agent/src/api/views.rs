@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_config::Cloud;
 use trimtab_models::{
@@ -21,34 +22,10 @@ use trimtab_policies::{
     scope::group_of,
 };
 
-use crate::{
-    agent::Agent,
-    view::{ChangeView, CycleView, RecommendationView},
-};
-
-/// `GET /api/v1/recommendations`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RecommendationsBody {
-    /// Open ones first, then by saving.
-    pub recommendations: Vec<RecommendationView>,
-}
-
-/// `GET /api/v1/changes`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChangesBody {
-    /// Newest first.
-    pub changes: Vec<ChangeView>,
-}
-
-/// `GET /api/v1/inventory`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InventoryBody {
-    /// In the order of the ARNs.
-    pub resources: Vec<Resource>,
-}
+use crate::{agent::Agent, view::CycleView};
 
 /// `GET /api/v1/circuit`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CircuitView {
     /// The open circuits; what is not listed is closed.
     pub circuits: Vec<Trip>,
@@ -66,7 +43,7 @@ impl CircuitView {
 }
 
 /// `GET /api/v1/me`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MeView {
     /// The name that records bear.
     pub name: String,
@@ -92,7 +69,7 @@ impl MeView {
 }
 
 /// The modes in short.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModesView {
     /// Where no rule matches.
     pub default: Mode,
@@ -103,7 +80,7 @@ pub struct ModesView {
 }
 
 /// `GET /api/v1/status`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusView {
     /// The daemon's version.
     pub version: String,
@@ -165,7 +142,7 @@ pub(super) fn count(keys: impl Iterator<Item = String>) -> BTreeMap<String, u64>
 }
 
 /// One action of a resource, with its mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionMode {
     /// The action.
     pub action: Action,
@@ -187,7 +164,7 @@ pub struct ActionMode {
 }
 
 /// `GET /api/v1/modes/explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainView {
     /// The resource.
     pub resource: ResourceRef,

@@ -83,7 +83,7 @@ impl CliError {
             Self::Config(_) => 2,
             Self::Problem(problem) => match problem.status {
                 400 => 2,
-                409 => 3,
+                409 | 412 => 3,
                 _ => 1,
             },
             Self::Token(_)
@@ -142,6 +142,23 @@ impl Client {
         query: &[(&str, String)],
     ) -> Result<T, CliError> {
         self.send(self.http.request(Method::GET, self.url(path, query))).await
+    }
+
+    /// Every page of a list, to its end; `split` takes a page apart into its items and where the next one begins.
+    pub(super) async fn get_pages<B: DeserializeOwned, T>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        split: impl Fn(B) -> (Vec<T>, Option<String>),
+    ) -> Result<Vec<T>, CliError> {
+        let (mut all, mut query) = (Vec::new(), query.to_vec());
+        loop {
+            let (items, next) = split(self.get(path, &query).await?);
+            all.extend(items);
+            let Some(next) = next else { return Ok(all) };
+            query.retain(|(key, _)| *key != "after");
+            query.push(("after", next));
+        }
     }
 
     pub(super) async fn post<T: DeserializeOwned>(

@@ -89,7 +89,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             changes(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Inventory => {
-            let body: InventoryBody = Client::new(globals)?.get(&["inventory"], &[]).await?;
+            let split = |body: InventoryBody| (body.resources, body.next);
+            let resources = Client::new(globals)?.get_pages(&["inventory"], &[], split).await?;
+            let body = InventoryBody { resources, next: None };
             if json { print_json(&body)? } else { print(&tables::inventory(&body.resources))? }
         }
         ClientCommand::Mode { command: ModeCommand::Explain { arn } } => {
@@ -145,7 +147,9 @@ async fn recommendations(
             ];
             let query: Vec<_> =
                 query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-            let body: RecommendationsBody = client.get(&["recommendations"], &query).await?;
+            let split = |body: RecommendationsBody| (body.recommendations, body.next);
+            let recommendations = client.get_pages(&["recommendations"], &query, split).await?;
+            let body = RecommendationsBody { recommendations, next: None };
             if json {
                 print_json(&body)?
             } else {
@@ -211,7 +215,9 @@ async fn changes(
 ) -> Result<(), CliError> {
     match command.unwrap_or(ChangesCommand::List) {
         ChangesCommand::List => {
-            let body: ChangesBody = client.get(&["changes"], &[]).await?;
+            let split = |body: ChangesBody| (body.changes, body.next);
+            let changes = client.get_pages(&["changes"], &[], split).await?;
+            let body = ChangesBody { changes, next: None };
             if json { print_json(&body)? } else { print(&tables::changes(&body.changes))? }
         }
         ChangesCommand::Show { id } => {

@@ -2,6 +2,7 @@
 //!
 //! Not here: how much each is trusted (`select`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +15,9 @@ use super::{
 use crate::recommendation::SeasonSeen;
 
 /// A member of the bank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Forecaster {
     /// The quantiles of the last two hours.

@@ -6,13 +6,14 @@
 //! the bank weighs down.
 
 use jiff::{Timestamp, tz::TimeZone};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::window::{DAY_H, WEEK_H};
 use crate::season::{HOUR_S, Hours};
 
 /// When and by how much the rhythm moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockChange {
     /// Midnight (UTC) of the Sunday, seconds since the epoch.
     pub at_s: i64,

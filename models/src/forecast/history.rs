@@ -4,6 +4,7 @@
 //! the quantiles, because a load that came once may come again. Not here: shifts of level (`shift`) and of the clock
 //! (`clock_change`), on which the window depends.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 use crate::quantile::{quantile, quantile_sorted};
 
 /// What a fit saw in the past.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// Since when the series was learnt from, seconds since the epoch.
     pub from_s: i64,

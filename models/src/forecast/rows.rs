@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantile::quantile_sorted;
@@ -26,7 +27,7 @@ pub(super) const COUNT: usize = SLOT_LEVELS.len();
 pub(super) type Spread = [f32; COUNT];
 
 /// Quantiles of a distribution, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// The 0.10 quantile.
     pub p10: f32,

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Lambda function: its unpublished version (`$LATEST`), and what is published beside it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Function {
     /// Memory of `$LATEST`, MB.
     pub memory_mb: u32,
@@ -55,7 +56,7 @@ impl Function {
 }
 
 /// A name for a version, which callers use instead of its number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Told")]
 pub struct Alias {
     /// Its name.
@@ -69,7 +70,7 @@ pub struct Alias {
 }
 
 /// An alias as it is stored: older inventories and records hold its name alone.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Told {
     Name(String),
@@ -98,7 +99,7 @@ impl From<Told> for Alias {
 }
 
 /// A published version, whose code and configuration never change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Published {
     /// Its number.
     pub version: String,

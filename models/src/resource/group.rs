@@ -3,13 +3,14 @@
 //! Not here: what they are configured to be (`spec`) and other kinds (`super`).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Resource;
 use crate::spec::{OWN_SCHEDULE_PREFIX, ScheduledMin};
 
 /// A member of an Auto Scaling group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     /// The instance's id.
     pub instance_id: String,
@@ -22,7 +23,7 @@ pub struct Member {
 }
 
 /// A scheduled action of a group, whoever made it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduledAction {
     /// Its name.
     pub name: String,
@@ -64,7 +65,7 @@ impl ScheduledAction {
 }
 
 /// The launch template that a group launches its members from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LaunchTemplate {
     /// The template's id, `lt-…`.
     pub id: String,
@@ -77,7 +78,7 @@ pub struct LaunchTemplate {
 }
 
 /// An instance refresh, as Auto Scaling describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refresh {
     /// Its id.
     pub id: String,
@@ -113,7 +114,7 @@ impl Refresh {
 }
 
 /// An Auto Scaling group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
     /// Lower bound of the capacity.
     pub min_size: u32,

@@ -2,11 +2,12 @@
 //!
 //! Not here: building the steps (`build`) and sorting what they see (`sight`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::resource::{Function, Published};
 
 /// What callers of the alias got when the change was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Behind {
     /// The alias.
     pub alias: String,
@@ -17,7 +18,7 @@ pub struct Behind {
 }
 
 /// How an alias shares its calls between the version from before the change and the one that the change publishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "share")]
 pub enum Stage {
     /// All of them go to the version from before the change.
@@ -32,7 +33,7 @@ pub enum Stage {
 }
 
 /// How the new version is tried out before it gets every call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bake {
     /// How long it gets its share at least, seconds.
     pub bake_s: u32,
