@@ -172,12 +172,19 @@ fn candidate(
 }
 
 /// Keeps every recommendation with where it now stands; what is not confirmed any more is closed, not forgotten.
+///
+/// The store is held from the first read to the last write: what a person decides meanwhile is journalled, and shown once
+/// the plan is kept. The journal is read while the store is held; nobody takes the store while holding the journal.
+///
+/// # Errors
+/// When a value cannot be read or written.
 pub fn keep_plan(
     agent: &Agent,
     plan: &Plan,
     inventory: &BTreeMap<Arn, Resource>,
 ) -> Result<(), StoreError> {
-    let mut all = agent.store().recommendations()?;
+    let mut store = agent.store();
+    let mut all = store.recommendations()?;
     for entry in &plan.entries {
         let known = all.get(&entry.id);
         let same = |view: &&RecommendationView| {
@@ -206,7 +213,6 @@ pub fn keep_plan(
         plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
     all.retain(|_, view| view.state.is_open() || view.confirmed_at >= oldest);
     let seq = agent.ledger().last_seq();
-    let mut store = agent.store();
     store.replace_recommendations(&all)?;
     store.commit(seq)?;
     store.trust();
@@ -287,3 +293,6 @@ fn used_up(ledger: &Ledger, digest: &str) -> Option<String> {
         newest.id
     ))
 }
+
+#[cfg(test)]
+mod tests;
