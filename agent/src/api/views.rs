@@ -17,7 +17,7 @@ use trimtab_models::{
 use trimtab_policies::{
     authority::{Person, Right, Role, Scope},
     autonomy::{Learned, Standing},
-    circuit::{Trip, open_circuits},
+    circuit::{Circuit, Trip, open_circuits},
     mode::{Disruption, EXCLUDE_TAG, Mode, mode_of},
     scope::group_of,
 };
@@ -161,6 +161,9 @@ pub struct ActionMode {
     /// What outcomes of such changes have taught, by what is counted together.
     #[serde(default)]
     pub learned: Vec<String>,
+    /// Every open circuit over it, also one that lowers nothing because the mode is no higher without it.
+    #[serde(default)]
+    pub circuits: Vec<String>,
 }
 
 /// `GET /api/v1/modes/explain`.
@@ -191,6 +194,15 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
     let scopes = scopes_of(agent, resource);
     let explain_action = |action: Action| {
         let scope = scopes.get(&action);
+        let is_over = |trip: &&Trip| match &trip.scope {
+            // Which of the family's rhythms is its own is known once something is recommended for it.
+            Circuit::Trust(one) if scope.is_none() => is_of(one, resource, action),
+            Circuit::Trust(_)
+            | Circuit::Overall
+            | Circuit::Part { .. }
+            | Circuit::Resource { .. } => trip.covers_action(&resource.reference, action, scope),
+        };
+        let over = circuits.iter().filter(is_over);
         let decide = |lowers| {
             let mut mode = mode_of(&policy.modes, &resource.reference, &group, action, lowers);
             let covers = |trip: &&Trip| trip.covers_action(&resource.reference, action, scope);
@@ -218,6 +230,9 @@ pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
             mode_with_decrease: lowers.mode,
             reason_with_decrease: lowers.reason,
             learned: evidence_of(&learned, resource, action),
+            circuits: over
+                .map(|trip| format!("at most {}: {}", trip.mode, trip.reason()))
+                .collect(),
         }
     };
     Some(ExplainView {
@@ -240,11 +255,6 @@ fn scopes_of(agent: &Agent, resource: &Resource) -> BTreeMap<Action, learn::Scop
 
 /// The records of the resource's family, one line for each rhythm.
 fn evidence_of(learned: &Learned, resource: &Resource, action: Action) -> Vec<String> {
-    let family = family(&resource.spec());
-    let kind = resource.reference.kind;
-    let is_its = |scope: &learn::Scope| {
-        scope.action == action && scope.kind == kind && scope.family == family
-    };
     let line = |(scope, standing): (&learn::Scope, &Standing)| {
         let trust = standing.trust;
         let saved = trust.saving_ratio().map_or_else(String::new, |(mid, low, high)| {
@@ -257,7 +267,13 @@ fn evidence_of(learned: &Learned, resource: &Resource, action: Action) -> Vec<St
             trust.failure_upper() * 100.0
         )
     };
-    learned.scopes().filter(|(scope, _)| is_its(scope)).map(line).collect()
+    learned.scopes().filter(|(scope, _)| is_of(scope, resource, action)).map(line).collect()
+}
+
+/// Whether outcomes that are counted under `scope` are of the resource's family, in any rhythm.
+fn is_of(scope: &learn::Scope, resource: &Resource, action: Action) -> bool {
+    let kind = resource.reference.kind;
+    scope.action == action && scope.kind == kind && scope.family == family(&resource.spec())
 }
 
 /// The actions that a kind of resource knows.
@@ -273,3 +289,6 @@ const fn actions_of(kind: Kind) -> &'static [Action] {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,6 +204,9 @@ pub(super) fn explain(view: &ExplainView) -> String {
             let why = format!("where it lowers performance: {}", action.reason_with_decrease);
             table.add_row([String::new(), action.mode_with_decrease.to_string(), why]);
         }
+        for line in &action.circuits {
+            table.add_row([String::new(), "circuit".to_owned(), line.clone()]);
+        }
         for line in &action.learned {
             table.add_row([String::new(), "learned".to_owned(), line.clone()]);
         }

@@ -126,6 +126,7 @@ struct ModeRow {
     action: String,
     mode: String,
     reason: String,
+    circuits: Vec<String>,
 }
 
 #[derive(Debug, Template)]
@@ -189,6 +190,7 @@ fn modes(agent: &Agent, arn: &str) -> Vec<ModeRow> {
             }
         },
         reason: one.reason,
+        circuits: one.circuits,
     };
     explained.map(row).collect()
 }
