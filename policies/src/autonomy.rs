@@ -60,6 +60,8 @@ fn counted(change: &Change) -> Option<(Timestamp, bool)> {
     let outcome = change.outcome.as_ref();
     match change.state {
         // An undo counts from its beginning, whatever becomes of it.
+        // Somebody else's doing, whose end is not an undo.
+        State::Undoing if change.gives_way() => None,
         State::Undoing | State::Undone | State::Stuck => {
             change.undo_reason.as_ref()?;
             let begun = change.undo_steps.iter().filter_map(|progress| progress.at).min();

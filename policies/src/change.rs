@@ -11,6 +11,7 @@ mod owed;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod withdraw;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -50,7 +51,7 @@ pub enum State {
     Undone,
     /// Nobody can tell whether it was good; a person is asked.
     Inconclusive,
-    /// Somebody else changed the resource; nothing more is written.
+    /// Somebody else changed the resource after our first write; nothing more is written.
     Conflicted,
     /// Taking it back failed; a person is needed.
     Stuck,

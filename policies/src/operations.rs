@@ -176,6 +176,17 @@ pub enum Operation {
         /// Makes the update conditional on nobody having moved the alias since it was read.
         revision_id: Option<String>,
     },
+    /// Take a version's share of an alias's calls away; the version that the alias names stays what it is.
+    WithdrawShare {
+        /// The function's name.
+        function_name: String,
+        /// The alias.
+        alias: String,
+        /// The share that it has, and then has no more.
+        share: Share,
+        /// Makes the update conditional on nobody having moved the alias since it was read.
+        revision_id: String,
+    },
 }
 
 /// A share of an alias's calls.
@@ -209,7 +220,7 @@ impl Operation {
             Self::StartRefresh { .. } => "autoscaling:StartInstanceRefresh",
             Self::RollbackRefresh { .. } => "autoscaling:RollbackInstanceRefresh",
             Self::PublishVersion { .. } => "lambda:PublishVersion",
-            Self::SetAlias { .. } => "lambda:UpdateAlias",
+            Self::SetAlias { .. } | Self::WithdrawShare { .. } => "lambda:UpdateAlias",
             Self::DeregisterTarget { .. } => "elasticloadbalancing:DeregisterTargets",
             Self::RegisterTarget { .. } => "elasticloadbalancing:RegisterTargets",
         }

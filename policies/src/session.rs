@@ -240,7 +240,7 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
             vec![right(&["lambda:PublishVersion"], [place.arn.to_owned()], &[])]
         }
         // IAM names the function; the alias's own name is allowed beside it, and no other.
-        StepKind::ShiftAlias { behind, .. } => {
+        StepKind::ShiftAlias { behind, .. } | StepKind::WithdrawShare { behind, .. } => {
             let alias = format!("{}:{}", place.arn, behind.alias);
             vec![right(&["lambda:UpdateAlias"], [place.arn.to_owned(), alias], &[])]
         }

@@ -24,7 +24,7 @@ pub(crate) use build::{
 };
 pub use build::{reason_not_buildable, steps, watched_by};
 pub use sight::{CanarySeen, Made, Reached, Seen, Sight, Sighting, sort};
-pub(crate) use sight::{another_serves, same_schedule, same_volume};
+pub(crate) use sight::{another_serves, is_share_left, same_schedule, same_volume};
 
 /// How long a describe may lag behind an accepted write; until then what looks as before may be a stale answer.
 pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(90);
@@ -217,6 +217,17 @@ pub enum StepKind {
         new_version: Option<String>,
         /// The shares to set.
         stage: Stage,
+    },
+    /// Take away the share that this change gave its version, of an alias that somebody else has moved since.
+    WithdrawShare {
+        /// The function's name.
+        function_name: String,
+        /// The version from before the change.
+        behind: Behind,
+        /// The version that this change published.
+        new_version: String,
+        /// The share that this change set, of a hundred.
+        percent: u32,
     },
     /// Watch the version that this change published while it gets its share of the alias's calls.
     AwaitCanary {

@@ -246,7 +246,7 @@ fn rules() -> Vec<Box<dyn Invariant>> {
         Box::new(budget::Budget),
         Box::new(circuit::CircuitOpen),
         Box::new(cooldown::Cooldown),
-        Box::new(foreign::Foreign),
+        Box::new(foreign::Foreign::default()),
         Box::new(intent::Intent),
         Box::new(left_off::LeftOff::default()),
         Box::new(mode::Modes),

@@ -2,7 +2,9 @@
 //!
 //! Not here: the memory of `$LATEST` (`writes`), and what is read back (`versions`).
 
-use aws_sdk_lambda::types::AliasRoutingConfiguration;
+use aws_sdk_lambda::types::{
+    AliasRoutingConfiguration, builders::AliasRoutingConfigurationBuilder,
+};
 use trimtab_policies::operations::{Failure, Receipt, Share};
 
 use super::{Clients, rate};
@@ -28,14 +30,12 @@ pub(super) async fn set_alias(
     (version, canary): (&str, Option<&Share>),
     revision_id: Option<String>,
 ) -> Result<Receipt, Failure> {
-    let none = AliasRoutingConfiguration::builder();
-    let none = none.set_additional_version_weights(Some(Default::default()));
     let routing = match canary {
         Some(share) => {
             let ratio = f64::from(share.percent) / 100.0;
-            none.additional_version_weights(&share.version, ratio)
+            no_weights().additional_version_weights(&share.version, ratio)
         }
-        None => none,
+        None => no_weights(),
     };
     let call = clients.lambda.update_alias().function_name(name).name(alias);
     let call = call.function_version(version).routing_config(routing.build());
@@ -43,4 +43,24 @@ pub(super) async fn set_alias(
     let api = &rate::UPDATE_ALIAS;
     clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
     Ok(Receipt::default())
+}
+
+/// Takes the weights away, if the alias is at this revision. Nothing else is named, so that nothing else changes: where it
+/// leads is somebody else's.
+pub(super) async fn withdraw_share(
+    clients: &Clients,
+    (name, alias): (&str, &str),
+    revision_id: &str,
+) -> Result<Receipt, Failure> {
+    let call = clients.lambda.update_alias().function_name(name).name(alias);
+    let call = call.routing_config(no_weights().build()).revision_id(revision_id);
+    let api = &rate::UPDATE_ALIAS;
+    clients.call(api, name, |watch| call.customize().interceptor(watch).send()).await?;
+    Ok(Receipt::default())
+}
+
+/// A routing configuration that is sent, and empty.
+fn no_weights() -> AliasRoutingConfigurationBuilder {
+    let none = AliasRoutingConfiguration::builder();
+    none.set_additional_version_weights(Some(Default::default()))
 }

@@ -85,7 +85,9 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::PublishVersion { .. } => {
             vec![Question::Role { operation: "lambda:PublishVersion" }]
         }
-        StepKind::ShiftAlias { .. } => vec![Question::Role { operation: "lambda:UpdateAlias" }],
+        StepKind::ShiftAlias { .. } | StepKind::WithdrawShare { .. } => {
+            vec![Question::Role { operation: "lambda:UpdateAlias" }]
+        }
         StepKind::DeregisterTarget { .. } => {
             vec![Question::Role { operation: "elasticloadbalancing:DeregisterTargets" }]
         }

@@ -85,6 +85,9 @@ pub(super) async fn send(
                 ((function_name.as_str(), alias.as_str()), (version.as_str(), canary.as_ref()));
             alias_writes::set_alias(clients, of, to, revision_id.clone()).await
         }
+        Operation::WithdrawShare { function_name, alias, revision_id, .. } => {
+            alias_writes::withdraw_share(clients, (function_name, alias), revision_id).await
+        }
     }
 }
 

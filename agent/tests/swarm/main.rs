@@ -9,6 +9,7 @@ mod bench;
 mod broken;
 mod crash;
 mod faults;
+mod pipeline;
 mod quiet;
 mod saga;
 mod stop;

@@ -175,7 +175,7 @@ async fn until_done(flow: &Flow, change: &str, step: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pipeline_that_moves_the_alias_meanwhile_is_written_over_nowhere() {
+async fn a_pipeline_that_moves_the_alias_meanwhile_keeps_it_and_our_share_goes() {
     let scene = served().await;
     let clients = scene.clients(REGION);
     let flow = flow(&scene);
@@ -185,15 +185,25 @@ async fn a_pipeline_that_moves_the_alias_meanwhile_is_written_over_nowhere() {
     let [change] = begun.as_slice() else { panic!("{begun:?}: {:?}", flow.kept(NAME).held_by()) };
     until_done(&flow, change, "canary").await;
     assert_eq!(live(&clients).await, ("1 2:0.1".to_owned(), 1_024, 512, 2));
-    // The weights stay, as with every pipeline that does not send them.
+    // A version of their own; the weights stay, as with every pipeline that does not send them.
+    let deployed = clients.lambda.update_function_configuration().function_name(NAME).timeout(9);
+    deployed.send().await.expect("moto updates");
+    let published = clients.lambda.publish_version().function_name(NAME).send().await;
+    assert_eq!(published.expect("moto publishes").version.as_deref(), Some("3"));
     let moved = clients.lambda.update_alias().function_name(NAME).name("live");
-    moved.function_version("2").send().await.expect("the version is there");
+    moved.function_version("3").send().await.expect("the version is there");
+    assert_eq!(live(&clients).await, ("3 2:0.1".to_owned(), 512, 512, 3));
     scene.proxy.forget_calls();
     assert_eq!(run(&flow, change).await, State::Conflicted);
-    assert_eq!(writes(&scene), Vec::<String>::new());
+    assert_eq!(writes(&scene), ["UpdateAlias"]);
+    let withdrawn = scene.proxy.writes().swap_remove(0);
+    assert!(withdrawn.parameter("RevisionId").is_some(), "only if nobody moved it again");
+    assert_eq!(withdrawn.parameter("FunctionVersion"), None, "where it leads is theirs");
+    assert_eq!(live(&clients).await, ("3".to_owned(), 512, 512, 3));
     let outcome = flow.agent.ledger().book().changes()[change].outcome.clone();
     let reason = outcome.expect("it has ended").reason;
     assert!(reason.contains("10.0 % of its calls to 2"), "{reason}");
+    assert!(reason.contains("taken away"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

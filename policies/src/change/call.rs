@@ -80,6 +80,14 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
         StepKind::RefreshInstances { .. } => refresh(kind, seen)?,
         StepKind::PublishVersion { .. } => publish(kind, seen)?,
         StepKind::ShiftAlias { .. } => set_alias(kind, seen)?,
+        StepKind::WithdrawShare { function_name, behind, new_version, percent } => {
+            Operation::WithdrawShare {
+                function_name,
+                revision_id: alias_revision_of(seen, &behind.alias)?,
+                alias: behind.alias,
+                share: Share { version: new_version, percent },
+            }
+        }
     })
 }
 
@@ -98,9 +106,7 @@ fn set_alias(kind: &StepKind, seen: &Seen) -> Option<Operation> {
         return None;
     };
     let new_version = new_version.or_else(|| seen.made_id().map(str::to_owned))?;
-    let mut aliases = function_of(seen).into_iter().flat_map(|function| &function.aliases);
-    let live = aliases.find(|alias| alias.name == behind.alias);
-    let revision_id = live.and_then(|alias| alias.revision_id.clone());
+    let revision_id = alias_revision_of(seen, &behind.alias);
     let (version, canary) = match stage {
         Stage::Old => (behind.version, None),
         Stage::Canary { percent } => {
@@ -138,6 +144,11 @@ fn revision_of(seen: &Seen) -> Option<String> {
     function_of(seen)?.revision_id.clone()
 }
 
+fn alias_revision_of(seen: &Seen, name: &str) -> Option<String> {
+    let alias = function_of(seen)?.aliases.iter().find(|alias| alias.name == name)?;
+    alias.revision_id.clone()
+}
+
 fn function_of(seen: &Seen) -> Option<&Function> {
     match &seen.resource {
         Sighting::Present(resource) => resource.function(),
@@ -172,6 +183,7 @@ pub(super) const fn poll_interval_s(kind: &StepKind) -> i64 {
         StepKind::SetFunctionMemory { .. }
         | StepKind::PublishVersion { .. }
         | StepKind::ShiftAlias { .. }
+        | StepKind::WithdrawShare { .. }
         | StepKind::SetGroupBounds { .. }
         | StepKind::PutSchedule { .. }
         | StepKind::DeleteSchedule { .. }

@@ -13,6 +13,7 @@ use super::{
     owed::{nobody_takes_over, reason_started_blind, unseen},
     undo::reason_no_way_back,
     undo_steps,
+    withdraw::withdrawal,
 };
 use crate::{
     operations::{FailureKind, Operation},
@@ -189,6 +190,10 @@ fn ended(change: &Change) -> Event {
                 failed.step.name,
                 failed.error.as_deref().unwrap_or("no reason given")
             ),
+        ),
+        (Some(reason), None) if change.gives_way() => finished(
+            State::Conflicted,
+            format!("{reason}; the share that this change had set is taken away, and nothing else"),
         ),
         (Some(reason), None) if last_rung => finished(
             State::Stuck,
@@ -405,7 +410,8 @@ fn give_up(change: &Change, progress: &Progress, reason: String) -> Next {
     Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
 }
 
-/// Somebody else's doing: write nothing more. The one exception is the start that we owe.
+/// Somebody else's doing: write nothing more. The exceptions are the start that we owe, and the share of an alias's calls
+/// that is still exactly what we set.
 fn foreign(
     change: &Change,
     progress: &Progress,
@@ -429,6 +435,9 @@ fn foreign(
     }
     let reason =
         format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
+    if let Some(step) = withdrawal(change, seen) {
+        return Next::Record(Event::UndoBegun { reason, steps: vec![step] });
+    }
     Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
 }
 

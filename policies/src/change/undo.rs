@@ -112,6 +112,7 @@ pub(super) fn reason_no_way_back(change: &Change) -> Option<String> {
         | StepKind::LowerFloor { .. }
         | StepKind::RefreshInstances { .. }
         | StepKind::ShiftAlias { .. }
+        | StepKind::WithdrawShare { .. }
         | StepKind::DeregisterTarget { .. }
         | StepKind::RegisterTarget { .. } => false,
     };
@@ -214,6 +215,7 @@ fn inverse(change: &Change, progress: &Progress) -> Option<Step> {
         | StepKind::CreateSnapshot { .. }
         | StepKind::PublishVersion { .. }
         | StepKind::AwaitCanary { .. }
+        | StepKind::WithdrawShare { .. }
         | StepKind::RestoreVolume { .. }
         | StepKind::DeleteSchedule { .. }
         | StepKind::LowerFloor { .. } => return None,

@@ -19,6 +19,7 @@ use crate::{
     mark::Mark,
 };
 
+pub(crate) use function::is_share_left;
 pub(crate) use group::same_schedule;
 pub(crate) use target::another_serves;
 pub(crate) use volume::same_volume;
@@ -148,6 +149,7 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
         StepKind::SetFunctionMemory { .. }
         | StepKind::PublishVersion { .. }
         | StepKind::ShiftAlias { .. }
+        | StepKind::WithdrawShare { .. }
         | StepKind::AwaitCanary { .. } => function::sort(&step.kind, resource, (seen, reached)),
         StepKind::SetGroupBounds { from, to, .. } => group::bounds(resource, from, to),
         StepKind::MarkInstance { instance_type, .. } => {
@@ -191,7 +193,7 @@ pub fn sort(step: &Step, seen: &Seen, reached: &Reached) -> Sight {
 fn absent(kind: &StepKind, seen: &Seen, attempted_at: Option<Timestamp>) -> Sight {
     match kind {
         StepKind::DeleteVolume { .. } if attempted_at.is_some() => Sight::Done,
-        StepKind::UnmarkInstance { .. } => Sight::Done,
+        StepKind::UnmarkInstance { .. } | StepKind::WithdrawShare { .. } => Sight::Done,
         StepKind::RestoreVolume { .. } => match &seen.made {
             None => Sight::Unknown("the restored volume could not be looked up".to_owned()),
             Some(None) => Sight::Ready,

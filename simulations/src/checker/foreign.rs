@@ -1,7 +1,9 @@
 //! What somebody else wrote is never written over, once it can be seen.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
-use trimtab_policies::operations::Operation;
+use trimtab_policies::operations::{Operation, Share};
 
 use super::{Done, Invariant, View, story::is_mark};
 use crate::world::World;
@@ -9,8 +11,11 @@ use crate::world::World;
 /// How long a describe may lag behind a write: 90 s, and what the account itself adds.
 const LAG: SignedDuration = SignedDuration::from_secs(100);
 
-#[derive(Debug)]
-pub(super) struct Foreign;
+#[derive(Debug, Default)]
+pub(super) struct Foreign {
+    /// The share of an alias's calls that each change set last, with the function.
+    shares: BTreeMap<String, (String, Share)>,
+}
 
 impl Invariant for Foreign {
     fn name(&self) -> &'static str {
@@ -25,6 +30,9 @@ impl Invariant for Foreign {
             return Vec::new();
         }
         let at = done.write.at;
+        if self.is_own_share(done) {
+            return Vec::new();
+        }
         // A machine that we stopped is started whatever somebody made of it meanwhile.
         if told.owes_start && matches!(done.write.operation, Operation::StartInstance { .. }) {
             return Vec::new();
@@ -38,6 +46,24 @@ impl Invariant for Foreign {
             })
             .into_iter()
             .collect()
+    }
+}
+
+impl Foreign {
+    /// Whether a write takes away nothing but the share that its own change has set, and leaves the alias where it leads.
+    fn is_own_share(&mut self, done: &Done) -> bool {
+        let Some(attempt) = &done.attempt else { return false };
+        if let Operation::SetAlias { function_name, canary: Some(share), .. } =
+            &done.write.operation
+        {
+            let set = (function_name.clone(), share.clone());
+            self.shares.insert(attempt.change_id.clone(), set);
+        }
+        let Operation::WithdrawShare { function_name, share, .. } = &done.write.operation else {
+            return false;
+        };
+        let set = self.shares.get(&attempt.change_id);
+        set.is_some_and(|(of, set)| of == function_name && set == share)
     }
 }
 

@@ -627,6 +627,50 @@ fn a_canary_keeps_its_share_only_while_somebody_is_about_it() {
 }
 
 #[test]
+fn somebody_who_moves_an_alias_keeps_it_but_not_our_share() {
+    let withdraw = |stage: &Stage, percent, second| {
+        let function = stage.world.true_function("checkout-1", at(second)).expect("it is there");
+        Operation::WithdrawShare {
+            function_name: "checkout-1".to_owned(),
+            alias: "live".to_owned(),
+            share: Share { version: "2".to_owned(), percent },
+            revision_id: function.aliases[0].revision_id.clone().expect("an alias has one"),
+        }
+    };
+    // What is done after somebody else has moved the alias, and what is wrong with it.
+    for (percent, words) in [
+        (None, "shares its calls although"),
+        (Some(20), "although somebody else wrote"),
+        (Some(10), ""),
+    ] {
+        let mut stage = Stage::new();
+        let id = canary(&mut stage);
+        stage.world.faults.foreign = vec![ForeignChange {
+            at: at(700),
+            id: "checkout-1".to_owned(),
+            spec: Some(function(2_944)),
+        }];
+        stage.world.describe("checkout-1", at(710)).expect("it is there");
+        let moved = stage.world.true_function("checkout-1", at(710)).expect("it is there");
+        assert_eq!(moved.aliases[0].version, "3");
+        assert_eq!(moved.aliases[0].weights.get("2"), Some(&0.1), "their update names no weights");
+        stage.undo(900, &id);
+        if let Some(percent) = percent {
+            let operation = withdraw(&stage, percent, 900);
+            stage.act(900, &id, "withdraw-share", &operation);
+            let left = stage.world.true_function("checkout-1", at(910)).expect("it is there");
+            assert_eq!((left.aliases[0].version.as_str(), left.aliases[0].weights.len()), ("3", 0));
+        }
+        stage.finish(1_000, &id, State::Conflicted);
+        if words.is_empty() {
+            stage.clean(1_100);
+        } else {
+            stage.fires(1_100, words);
+        }
+    }
+}
+
+#[test]
 fn an_undo_brings_back_alias_and_memory() {
     for (steps, expect) in [(0, "is Some"), (1, "is Some"), (2, "")] {
         let mut stage = Stage::new();

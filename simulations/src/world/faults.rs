@@ -120,7 +120,8 @@ impl World {
             Operation::CreateVolume { snapshot_id, .. } => snapshot_id,
             Operation::SetFunctionMemory { function_name, .. }
             | Operation::PublishVersion { function_name, .. }
-            | Operation::SetAlias { function_name, .. } => function_name,
+            | Operation::SetAlias { function_name, .. }
+            | Operation::WithdrawShare { function_name, .. } => function_name,
             Operation::SetGroupBounds { group_name, .. }
             | Operation::PutSchedule { group_name, .. }
             | Operation::DeleteSchedule { group_name, .. }
@@ -152,7 +153,9 @@ impl World {
             StepKind::StartInstance { .. } => Some("ec2:StartInstances"),
             StepKind::AwaitStatusChecks { .. } | StepKind::AwaitCanary { .. } => None,
             StepKind::PublishVersion { .. } => Some("lambda:PublishVersion"),
-            StepKind::ShiftAlias { .. } => Some("lambda:UpdateAlias"),
+            StepKind::ShiftAlias { .. } | StepKind::WithdrawShare { .. } => {
+                Some("lambda:UpdateAlias")
+            }
             StepKind::ModifyVolume { .. } => Some("ec2:ModifyVolume"),
             StepKind::CreateSnapshot { .. } => Some("ec2:CreateSnapshot"),
             StepKind::DeleteVolume { .. } => Some("ec2:DeleteVolume"),

@@ -134,7 +134,8 @@ impl FunctionBody {
         function.published_versions = u32::try_from(published).unwrap_or(u32::MAX);
     }
 
-    /// Somebody else deploys: other code and memory and, behind an alias, a version that it then leads to.
+    /// Somebody else deploys: other code and memory and, behind an alias, a version that it then leads to. A share that
+    /// another version has stays, because an update of an alias leaves what it does not name (Lambda API, `UpdateAlias`).
     pub(crate) fn deploy(&mut self, second: i64, memory_mb: u32) {
         self.memory.set(second, memory_mb);
         let code = mix(*self.code.at(second));
@@ -144,8 +145,8 @@ impl FunctionBody {
         let number = self.versions.iter().map(|version| version.number).max().unwrap_or(0) + 1;
         let deployed = Version { number, memory_mb, code, since_s: second, active_s: second };
         self.versions.push(deployed);
-        let revision = mix(route.at(second).revision);
-        route.set(second, Route { version: number, canary: None, revision });
+        let Route { canary, revision, .. } = *route.at(second);
+        route.set(second, Route { version: number, canary, revision: mix(revision) });
     }
 
     fn reason_busy(
@@ -252,6 +253,22 @@ impl World {
         }
         route.set(now_s, Route { version, canary, revision: mix(live) });
         Ok(Receipt::default())
+    }
+
+    /// Sets an empty routing configuration and nothing else: the version that the alias names stays.
+    pub(super) fn withdraw_share(
+        &mut self,
+        (id, call): (&str, &str),
+        (alias, revision): (&str, &str),
+        now_s: i64,
+    ) -> Result<Receipt, Failure> {
+        let Body::Function(body) = self.body(id, call)? else { return Err(not_of_kind(call, id)) };
+        let route = body.route.as_ref().filter(|_| alias == ALIAS);
+        let version = route.map(|route| route.at(now_s).version.to_string());
+        let Some(version) = version else {
+            return Err(failure(FailureKind::NotFound, call, id, "ResourceNotFoundException"));
+        };
+        self.set_alias((id, call), alias, (&version, None, Some(revision)), now_s)
     }
 
     /// What the runs of each version came to, of the calls through an alias in `[from_s, until_s)`.

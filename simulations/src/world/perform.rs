@@ -128,6 +128,9 @@ impl World {
                 let to = (version.as_str(), canary.as_ref(), revision_id.as_deref());
                 self.set_alias((&target, call), alias, to, now_s)
             }
+            Operation::WithdrawShare { alias, revision_id, .. } => {
+                self.withdraw_share((&target, call), (alias, revision_id), now_s)
+            }
         }
     }
 

@@ -137,15 +137,116 @@ fn a_canary_that_nobody_sees_ends_with_its_budget() {
     assert!(matches!(run.record(&unseen), Event::UndoBegun { .. }));
 }
 
-#[test]
-fn a_deployment_in_between_is_written_over_nowhere() {
+/// What a pipeline leaves that moved the alias during the bake: its version, and these shares.
+fn deployed(run: &Run, version: &str, shares: &[(&str, f64)]) -> Seen {
+    at(run, live(512, true, alias("live", version, shares)), Some(0.0))
+}
+
+/// A change whose share is to be taken away, after a pipeline moved the alias to version 9.
+fn giving_way() -> Run {
     let mut run = baking();
     run.wait(600);
-    run.settle(&at(&run, live(512, true, alias("live", "9", &[("8", 0.1)])), Some(0.0)));
-    let (state, reason) = run.ended();
-    assert_eq!(state, State::Conflicted);
+    let Event::UndoBegun { reason, steps } = run.record(&deployed(&run, "9", &[("8", 0.1)])) else {
+        panic!("our share is taken away")
+    };
     assert!(reason.contains("10.0 % of its calls to 8"), "{reason}");
+    let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["withdraw-share"], "the memory of $LATEST is theirs");
+    run
+}
 
+fn withdrawn_at(operation: Operation) -> String {
+    let Operation::WithdrawShare { alias, share, revision_id, .. } = operation else {
+        panic!("only the share is taken away, not {operation:?}");
+    };
+    assert_eq!((alias.as_str(), share), ("live", Share { version: "8".to_owned(), percent: 10 }));
+    revision_id
+}
+
+#[test]
+fn a_deployment_in_between_keeps_its_version_and_loses_our_share() {
+    let mut run = giving_way();
+    assert_eq!(withdrawn_at(run.act(&deployed(&run, "9", &[("8", 0.1)]))), "at-9");
+    run.wait(5);
+    assert!(run.polls(&deployed(&run, "9", &[("8", 0.1)])), "describes lag");
+    run.settle(&deployed(&run, "9", &[]));
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Conflicted, "{reason}");
+    assert!(reason.contains("at `bake`") && reason.contains("taken away"), "{reason}");
+    let counted = crate::circuit::trips(
+        &[(run.change.id.clone(), run.change.clone())].into(),
+        &std::collections::BTreeMap::new(),
+    );
+    assert_eq!(counted, [], "it is no undo that failed");
+}
+
+#[test]
+fn a_share_is_taken_away_as_the_alias_is_by_then() {
+    let mut run = giving_way();
+    run.act(&deployed(&run, "9", &[("8", 0.1)]));
+    run.refuse(FailureKind::Conflict);
+    run.wait(5);
+    assert!(run.polls(&deployed(&run, "9", &[("8", 0.1)])));
+    run.wait(30);
+    assert_eq!(withdrawn_at(run.act(&deployed(&run, "10", &[("8", 0.1)]))), "at-10");
+
+    let mut run = giving_way();
+    run.wait(5);
+    run.settle(&deployed(&run, "10", &[("9", 0.5)]));
+    assert_eq!(run.ended().0, State::Conflicted, "they took it away themselves");
+
+    let mut run = giving_way();
+    run.wait(5);
+    run.settle(&deployed(&run, "9", &[("8", 0.5)]));
+    assert_eq!(run.ended().0, State::Conflicted, "they made another share of it");
+
+    let mut run = giving_way();
+    run.wait(120);
+    run.settle(&at(&run, live(512, true, old()), None));
+    assert_eq!(run.ended().0, State::Conflicted, "they moved it back without our share");
+}
+
+#[test]
+fn a_share_that_cannot_be_taken_away_calls_a_person() {
+    let mut run = giving_way();
+    let moved = deployed(&run, "9", &[("8", 0.1)]);
+    run.act(&moved);
+    run.refuse(FailureKind::Denied).settle(&moved);
+    let (state, reason) = run.ended();
+    assert_eq!(state, State::Stuck, "{reason}");
+    assert!(reason.contains("10.0 % of its calls to 8"), "{reason}");
+}
+
+#[test]
+fn a_share_that_is_not_exactly_ours_stays() {
+    let theirs: [(&str, &[(&str, f64)]); 5] = [
+        ("9", &[]),
+        ("9", &[("8", 0.2)]),
+        ("10", &[("9", 0.1)]),
+        ("9", &[("8", 0.1), ("6", 0.1)]),
+        ("7", &[("8", 0.3)]),
+    ];
+    for (version, shares) in theirs {
+        let mut run = baking();
+        run.wait(600);
+        run.record(&deployed(&run, version, shares));
+        assert_eq!(run.ended().0, State::Conflicted, "{version} {shares:?}");
+    }
+    // Our own was seen to be gone, so that one that is there is somebody else's.
+    let mut run = baking();
+    let steps = undo_steps(&run.change);
+    run.change.apply(run.at, &Event::UndoBegun { reason: "asked".to_owned(), steps });
+    run.wait(600);
+    run.act(&at(&run, live(512, true, shared()), None));
+    run.wait(5);
+    run.record(&at(&run, live(512, true, old()), None));
+    run.wait(5);
+    run.record(&at(&run, live(700, true, alias("live", "9", &[("8", 0.1)])), None));
+    assert_eq!(run.ended().0, State::Conflicted);
+}
+
+#[test]
+fn code_that_nobody_published_is_not_published() {
     let mut run = begun();
     run.act(&live(1_024, false, old()));
     run.wait(5).record(&live(512, false, old()));
@@ -154,7 +255,7 @@ fn a_deployment_in_between_is_written_over_nowhere() {
         function_mut(resource).code_sha256 = Some("0ther".to_owned());
     }
     run.settle(&deployed);
-    assert_eq!(run.ended().0, State::Conflicted, "their code is not published");
+    assert_eq!(run.ended().0, State::Conflicted);
 }
 
 #[test]

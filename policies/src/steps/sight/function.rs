@@ -42,6 +42,9 @@ pub(super) fn sort(
             let new_version = new_version.as_deref().or_else(|| seen.made_id());
             shift(resource, behind, new_version, (*stage, reached))
         }
+        StepKind::WithdrawShare { behind, new_version, percent, .. } => {
+            withdraw(resource, behind, (new_version, *percent), reached)
+        }
         StepKind::AwaitCanary { behind, percent, bake: how, .. } => {
             let looked = (seen.canary.as_ref(), reached);
             bake(resource, (behind, seen.made_id()), (*percent, how), looked)
@@ -150,6 +153,45 @@ fn position(
         }
         _ => Err(elsewhere(alias)),
     }
+}
+
+/// Whether an alias gives a version exactly the share that this change set, wherever else it leads by now.
+pub(crate) fn is_share_left(
+    function: &Function,
+    behind: &Behind,
+    (new_version, percent): (&str, u32),
+) -> bool {
+    let named = function.aliases.iter().find(|alias| alias.name == behind.alias);
+    named.is_some_and(|alias| {
+        let ratio = alias.weights.get(new_version);
+        let is_ours = |ratio: &f64| (ratio - f64::from(percent) / 100.0).abs() < WEIGHT_ROUNDING;
+        // Without a revision, taking it away could not be made conditional on nobody having moved the alias again.
+        alias.weights.len() == 1 && ratio.is_some_and(is_ours) && alias.revision_id.is_some()
+    })
+}
+
+/// Only the share that this change set is taken away; once it is not there any more, nobody is owed anything.
+fn withdraw(
+    resource: &Resource,
+    behind: &Behind,
+    (new_version, percent): (&str, u32),
+    reached: &Reached,
+) -> Sight {
+    with_function(resource, |function| {
+        if is_share_left(function, behind, (new_version, percent)) {
+            return Sight::Ready;
+        }
+        let alias = function.aliases.iter().find(|alias| alias.name == behind.alias);
+        if let Some(alias) = alias.filter(|alias| alias.weights.contains_key(new_version)) {
+            return Sight::Foreign(elsewhere(alias));
+        }
+        // What looks as before the canary may be an answer from before it.
+        let is_as_before = position(function, behind, None) == Ok(Stage::Old);
+        if is_as_before && is_late(reached, resource.observed_at) {
+            return Sight::InProgress;
+        }
+        Sight::Done
+    })
 }
 
 /// Where an alias leads that somebody else moved, with every share: one that this change added stays until it is removed.
