@@ -4,7 +4,7 @@
 //! Not here: aliases that nobody else moves (`crash`), and the order of single calls (`change`'s tables).
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab::{faulty::Deaths, simulated::Simulated};
+use trimtab::{faulty::Deaths, ports::Clock, simulated::Simulated};
 use trimtab_models::spec::Spec;
 use trimtab_policies::{change::State, operations::Operation};
 use trimtab_simulations::world::{ForeignChange, Write};

@@ -147,6 +147,19 @@ fn nothing_changed(reason: &str) -> Next {
     })
 }
 
+/// Somebody else came first: this change has touched nothing, so that nothing is left to a person and nothing failed.
+fn not_begun(progress: &Progress, reason: &str) -> Next {
+    let step = &progress.step.name;
+    Next::Record(Event::Finished {
+        state: State::Undone,
+        reason: format!(
+            "nothing was written: somebody else changed the resource before `{step}` ({reason}); what is still worth doing \
+             is proposed anew by the next cycle"
+        ),
+        provisional: false,
+    })
+}
+
 /// A start of ours on an earlier rung took effect after it had been given up: the machine runs on a type of the ladder,
 /// so that rung is the one reached.
 fn back_to_rung(change: &Change, progress: &Progress, seen: &Seen) -> Option<Next> {
@@ -419,6 +432,9 @@ fn foreign(
     reason: &str,
     now: Timestamp,
 ) -> Next {
+    if change.is_unwritten() {
+        return not_begun(progress, reason);
+    }
     if let Some(instance_id) = stopped_by_us(change, seen) {
         return owed_start(change, instance_id, now);
     }

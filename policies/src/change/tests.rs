@@ -316,7 +316,7 @@ fn a_mark_alone_is_no_write_that_binds() {
 
     let mut run = begin(Action::ResizeInstance);
     run.record(&stopped("m5.xlarge"));
-    assert_eq!(run.ended().0, State::Conflicted, "somebody else stopped it");
+    assert_eq!(run.ended().0, State::Undone, "somebody else stopped it");
     assert!(run.change.owes_unmark(), "nothing but the mark is ours");
 
     let mut run = resized();
@@ -573,7 +573,7 @@ fn nothing_is_stopped_while_nobody_takes_over() {
     // Somebody else took it out: not our doing, and not ours to go on.
     let mut run = behind_a_balancer();
     run.record(&balanced(running("m5.xlarge"), &[], "healthy"));
-    assert_eq!(run.ended().0, State::Conflicted);
+    assert_eq!(run.ended().0, State::Undone);
 
     // On the way back it waits for the other one, and then stays as it is.
     let mut run = behind_a_balancer();
@@ -735,7 +735,7 @@ fn an_undo_waits_for_the_daily_limit_of_a_volume() {
 }
 
 #[test]
-fn somebody_elses_doing_before_our_first_call_is_not_ours() {
+fn somebody_elses_doing_before_our_first_call_is_not_ours_and_leaves_nothing_to_a_person() {
     let mut small = function("x-1");
     function_mut(&mut small).memory_mb = 512;
     let mut low = group("x-1");
@@ -750,7 +750,12 @@ fn somebody_elses_doing_before_our_first_call_is_not_ours() {
     ] {
         let mut run = begin(action);
         run.record(&seen);
-        assert_eq!(run.ended().0, State::Conflicted, "{action}: nobody starts or claims that");
+        let (state, reason) = run.ended();
+        assert_eq!(state, State::Undone, "{action}: nobody starts or claims that");
+        assert!(reason.starts_with("nothing was written: somebody else"), "{action}: {reason}");
+        assert!(reason.contains("proposed anew by the next cycle"), "{action}: {reason}");
+        let counts = (0..5).map(|index| (format!("chg-{index}"), run.change.clone())).collect();
+        assert_eq!(crate::circuit::trips(&counts, &BTreeMap::new()), [], "{action}: no failure");
     }
 }
 
@@ -1067,5 +1072,5 @@ fn a_volume_that_somebody_changed_is_not_deleted() {
     volume_mut(&mut resource).spec = gp3();
     let changed = seen(resource);
     run.record(&changed);
-    assert_eq!(run.ended().0, State::Conflicted, "{:?}", run.ended());
+    assert_eq!(run.ended().0, State::Undone, "{:?}", run.ended());
 }
