@@ -85,7 +85,8 @@ fn reason_stopped(change: &Change, step: &str, stop: &StopSwitch) -> Option<Stri
     Some(format!("nothing was changed: the stop switch was set before the first write ({reason})"))
 }
 
-/// Tells loudly, once an hour, of a machine that is off by our doing for longer than any resize takes.
+/// Tells loudly, once an hour, of a machine that is off by our doing for longer than any resize takes, and of any change
+/// whose step goes on long after its time is over.
 #[derive(Debug, Default)]
 pub struct Alert {
     told_at: Option<Timestamp>,
@@ -95,7 +96,7 @@ impl Alert {
     /// Whether it is time to tell of `change`; then it counts as told.
     pub fn is_due(&mut self, change: &Change, now: Timestamp) -> bool {
         let told = self.told_at.is_some_and(|at| now.duration_since(at) < ALERT_EVERY);
-        let is_due = change.is_off_too_long(now) && !told;
+        let is_due = (change.is_off_too_long(now) || change.is_held_up(now)) && !told;
         if is_due {
             self.told_at = Some(now);
         }
@@ -107,10 +108,19 @@ impl Alert {
         let change = find(ledger, change_id).filter(|change| self.is_due(change, now));
         let Some(change) = change else { return };
         let error = change.direction().iter().rev().find_map(|progress| progress.error.clone());
-        tracing::error!(
-            change = change.id, arn = %change.recommendation.resource.arn, off_since = ?change.off_since(), error,
-            "a machine that this agent stopped is still off: its start is tried on, look at it"
-        );
+        let (arn, step) =
+            (&change.recommendation.resource.arn, change.current().map(|it| &it.step.name));
+        if change.is_off_too_long(now) {
+            tracing::error!(
+                change = change.id, %arn, off_since = ?change.off_since(), error,
+                "a machine that this agent stopped is still off: its start is tried on, look at it"
+            );
+        } else {
+            tracing::error!(
+                change = change.id, %arn, step, error,
+                "a change does not get on: its calls are refused, or its resource cannot be read; it is tried on, look at it"
+            );
+        }
     }
 }
 

@@ -18,6 +18,9 @@ const BLIND_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long a machine is off in an ordinary resize at most: the budgets of stop, type and start. Longer is told loudly.
 const OFF_MAX: SignedDuration = SignedDuration::from_mins(25);
 
+/// How much longer than its budget a step may take before it is told loudly: an outage of an API is shorter as a rule.
+const HELD_UP_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
 impl Change {
     /// Since when the machine is off by this change's doing, while its start is owed.
     #[must_use]
@@ -35,6 +38,18 @@ impl Change {
     #[must_use]
     pub fn is_off_too_long(&self, now: Timestamp) -> bool {
         self.off_since().is_some_and(|since| now.duration_since(since) > OFF_MAX)
+    }
+
+    /// Whether the present step goes on long after its time is over, because its calls are refused or its resource cannot be
+    /// read: a person should know, whatever the change is about.
+    #[must_use]
+    pub fn is_held_up(&self, now: Timestamp) -> bool {
+        let Some(current) = self.current().filter(|_| self.state.is_open()) else { return false };
+        let before = self.direction().iter().filter(|it| it.step.name != current.step.name);
+        // The first step of an undo is entered when the undo begins.
+        let entered = before.filter_map(|it| it.at).chain(current.begun_at.or(current.at)).max();
+        let budget = SignedDuration::from_secs(i64::from(current.step.budget_s));
+        now.duration_since(entered.unwrap_or(self.opened_at)) > budget + HELD_UP_AFTER
     }
 
     /// The step by which the present direction starts the machine.

@@ -462,6 +462,30 @@ fn a_start_that_is_denied_waits_on_its_type() {
 }
 
 #[test]
+fn a_step_that_goes_on_long_after_its_time_is_held_up() {
+    let mut run = begin(Action::TuneFunctionMemory);
+    run.act(&seen(function("x-1")));
+    let budget = run.change.steps[0].step.budget_s;
+    let unread = Seen { resource: Sighting::Unknown("denied".to_owned()), ..seen(function("x-1")) };
+    run.wait(i64::from(budget) + 3_600);
+    assert!(run.polls(&unread) && !run.change.is_held_up(run.at));
+    run.wait(1);
+    assert!(run.polls(&unread) && run.change.is_held_up(run.at));
+
+    let mut small = function("x-1");
+    function_mut(&mut small).memory_mb = 512;
+    run.settle(&seen(small.clone()));
+    assert_eq!(run.change.state, State::Watching);
+    run.wait(10 * 86_400);
+    assert!(!run.change.is_held_up(run.at), "nothing is at work");
+    let event = Event::UndoBegun { reason: "asked".to_owned(), steps: undo_steps(&run.change) };
+    run.change.apply(run.at, &event);
+    assert!(!run.change.is_held_up(run.at), "it has just begun");
+    run.wait(i64::from(budget) + 3_601);
+    assert!(run.change.is_held_up(run.at));
+}
+
+#[test]
 fn what_has_no_way_back_is_refused_and_never_called_undone() {
     let mut run = begin(Action::DeleteUnattachedVolume);
     run.change.zone = None;
