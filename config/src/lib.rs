@@ -25,5 +25,5 @@ pub use problem::{ConfigError, Problem};
 pub use salvage::{Salvaged, salvage};
 pub use settings::{
     Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel,
-    PricingSettings, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, Trust,
+    PricingSettings, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles, Trust,
 };

@@ -416,6 +416,10 @@ pub struct RawProtected {
 pub struct RawApi {
     /// Where the local token is kept.
     pub token_file: Option<String>,
+    /// The certificate of the listener, with its chain.
+    pub tls_certificate: Option<String>,
+    /// The certificate's private key.
+    pub tls_key: Option<String>,
 }
 
 /// `[telemetry]`.

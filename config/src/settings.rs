@@ -76,7 +76,7 @@ impl Settings {
 pub struct AgentSettings {
     /// Where everything that must survive a restart lives; absolute.
     pub state_dir: PathBuf,
-    /// Address and port of the API and the page; always loopback.
+    /// Address and port of the API and the page; loopback alone unless there is TLS.
     pub listen: SocketAddr,
 }
 
@@ -189,6 +189,17 @@ pub struct PricingSettings {
 pub struct ApiSettings {
     /// Where the local token is kept.
     pub token_file: PathBuf,
+    /// Certificate and key of the listener; `None` serves HTTP, on loopback alone.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate and key of the listener, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Logs.

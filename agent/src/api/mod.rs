@@ -17,6 +17,7 @@ mod route;
 mod serve;
 mod session;
 mod tags;
+mod tls;
 mod token;
 mod tokens;
 mod views;
@@ -26,9 +27,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -42,7 +43,8 @@ pub use guard::Caller;
 pub use lists::{AuditBody, ChangesBody, InventoryBody, RecommendationsBody};
 pub use problem::Problem;
 pub use report::{OutcomeLine, ReportLine, ReportView, SavingLine, WithheldLine, report};
-pub use serve::serve;
+pub use serve::{serve, serve_with};
+pub use tls::{Tls, TlsError, certificates};
 pub use token::{Token, TokenError, read_token};
 pub use tokens::{CreatedToken, TokenView, TokensBody};
 pub use views::{
@@ -64,6 +66,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; for
 
 /// The cookie of a session.
 const COOKIE: &str = "trimtab_session";
+/// The same over TLS: by its prefix browsers take it from this host alone, and only over TLS.
+const SECURE_COOKIE: &str = "__Host-trimtab_session";
+/// Browsers come back over TLS for a year at least.
+const TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Asks the daemon for a stage.
 pub type OnSignal = Arc<dyn Fn(Stage) + Send + Sync>;
@@ -80,6 +86,8 @@ pub struct ApiState {
     token: Arc<Token>,
     sessions: Arc<session::Sessions>,
     refusals: Arc<Refusals>,
+    /// Whether it is served over TLS.
+    secure: bool,
     open_page: bool,
 }
 
@@ -105,7 +113,9 @@ impl ApiState {
         on_open_change: OnOpenChange,
         open_page: bool,
     ) -> Result<Self, TokenError> {
-        let token = Token::load_or_create(&agent.settings().api.token_file)?;
+        let api = &agent.settings().api;
+        let token = Token::load_or_create(&api.token_file)?;
+        let secure = api.tls.is_some();
         Ok(Self {
             agent,
             on_signal,
@@ -113,6 +123,7 @@ impl ApiState {
             token: Arc::new(token),
             sessions: Arc::default(),
             refusals: Arc::default(),
+            secure,
             open_page,
         })
     }
@@ -130,7 +141,12 @@ impl ApiState {
 
     /// The name of the session's cookie.
     pub(crate) const fn cookie(&self) -> &'static str {
-        COOKIE
+        if self.secure { SECURE_COOKIE } else { COOKIE }
+    }
+
+    /// Whether it is served over TLS.
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Keeps a refusal in the audit log.
@@ -216,7 +232,7 @@ pub fn router(state: ApiState) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(in_time))
-        .layer(from_fn(with_headers))
+        .layer(from_fn_with_state(state.clone(), with_headers))
         .with_state(state)
 }
 
@@ -227,8 +243,11 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-async fn with_headers(request: Request, next: Next) -> Response {
+async fn with_headers(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    if state.is_secure() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY);
+    }
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

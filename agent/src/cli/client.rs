@@ -2,17 +2,21 @@
 //!
 //! Not here: what is asked and how answers are laid out.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use reqwest::{Client as Http, Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
-use trimtab_config::{ConfigError, Settings};
+use trimtab_config::{ConfigError, Settings, TlsFiles};
 
-use super::args::Globals;
+use super::{args::Globals, pinned::pinned};
 use crate::{
-    api::{Problem, TokenError, read_token},
+    api::{Problem, TlsError, TokenError, certificates, read_token},
     journal::ChainError,
     records::RecordError,
     stop::StopError,
@@ -36,7 +40,7 @@ pub enum CliError {
     Token(#[from] TokenError),
     /// Nobody answers.
     #[error(
-        "no trimtab answers at http://{address}: start it with `trimtab run --config {config}`, or name another with --address"
+        "no trimtab answers at {address}: start it with `trimtab run --config {config}`, or name another with --address"
     )]
     Unreachable {
         /// Where it should be.
@@ -51,7 +55,7 @@ pub enum CliError {
     #[error("{}", .0.detail)]
     Problem(Problem),
     /// Something else answers.
-    #[error("what answers at http://{address} is not this version of trimtab: {detail}")]
+    #[error("what answers at {address} is not this version of trimtab: {detail}")]
     Foreign {
         /// Where.
         address: SocketAddr,
@@ -73,6 +77,12 @@ pub enum CliError {
     /// The HTTP client could not be made.
     #[error("no HTTP client could be made")]
     Http(#[source] reqwest::Error),
+    /// The daemon's certificate.
+    #[error("the daemon's certificate is needed to ask it")]
+    Certificate(#[from] TlsError),
+    /// The TLS client could not be made.
+    #[error("no TLS client could be made")]
+    Tls(#[source] tokio_rustls::rustls::Error),
 }
 
 impl CliError {
@@ -93,15 +103,42 @@ impl CliError {
             | Self::Chain(_)
             | Self::Record(_)
             | Self::Output(_)
-            | Self::Http(_) => 1,
+            | Self::Http(_)
+            | Self::Certificate(_)
+            | Self::Tls(_) => 1,
         }
     }
+}
+
+/// The client; over TLS it takes the daemon's own certificate and no other.
+fn http(tls: Option<&TlsFiles>) -> Result<Http, CliError> {
+    let builder =
+        Http::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT);
+    let builder = match tls {
+        None => builder,
+        Some(files) => {
+            let own = certificates(&files.certificate)?.swap_remove(0);
+            builder.tls_backend_preconfigured(pinned(own).map_err(CliError::Tls)?)
+        }
+    };
+    builder.build().map_err(CliError::Http)
+}
+
+/// Where a daemon that listens on every address is reached from its own machine.
+const fn here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// Talks to one daemon.
 #[derive(Debug)]
 pub(super) struct Client {
     http: Http,
+    scheme: &'static str,
     address: SocketAddr,
     config: String,
     token_file: Option<PathBuf>,
@@ -111,20 +148,24 @@ pub(super) struct Client {
 impl Client {
     /// Finds the daemon by `--address`, else by the configuration.
     pub(super) fn new(globals: &Globals) -> Result<Self, CliError> {
-        let http = Http::builder()
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .build();
-        let http = http.map_err(CliError::Http)?;
         let config = globals.config.display().to_string();
         if let Some(address) = globals.address {
-            return Ok(Self { http, address, config, token_file: None, state_dir: None });
+            let http = http(None)?;
+            return Ok(Self {
+                http,
+                scheme: "http",
+                address,
+                config,
+                token_file: None,
+                state_dir: None,
+            });
         }
         let settings = load(&globals.config)?;
+        let tls = settings.api.tls.as_ref();
         Ok(Self {
-            http,
-            address: settings.agent.listen,
+            http: http(tls)?,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            address: here(settings.agent.listen),
             config,
             token_file: Some(settings.api.token_file),
             state_dir: Some(settings.agent.state_dir),
@@ -182,7 +223,7 @@ impl Client {
 
     /// Ids are path segments of their own, so that nothing in them changes what is asked.
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
-        let mut url = Url::parse(&format!("http://{}/api/v1", self.address))
+        let mut url = Url::parse(&format!("{}://{}/api/v1", self.scheme, self.address))
             .expect("an address with a port makes a URL");
         url.path_segments_mut().expect("an http URL has segments").extend(path);
         if !query.is_empty() {
@@ -206,7 +247,7 @@ impl Client {
     }
 
     async fn silence(&self) -> Option<CliError> {
-        let url = format!("http://{}/healthz", self.address);
+        let url = format!("{}://{}/healthz", self.scheme, self.address);
         self.http
             .get(url)
             .timeout(CONNECT_TIMEOUT)

@@ -11,6 +11,7 @@ mod client;
 mod connect;
 pub mod daemon_commands;
 pub mod out;
+mod pinned;
 mod replay;
 mod report;
 mod show;

@@ -20,7 +20,7 @@ pub use stages::{StageQueue, run as run_stage, work};
 
 use crate::{
     agent::Agent,
-    api::{ApiState, router, serve},
+    api::{ApiState, Tls, router, serve_with},
     ledger::SELF,
     schedule::schedules,
     stage::Stage,
@@ -61,8 +61,9 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     // What an earlier process began is finished before anything new is looked at.
     runners.ensure();
     let state = api_state(&agent, &queue, &runners, options.open_page)?;
-    let server =
-        tokio::spawn(serve(options.listener, router(state), token.clone().cancelled_owned()));
+    let tls = tls_of(&agent)?;
+    let end = token.clone().cancelled_owned();
+    let server = tokio::spawn(serve_with(options.listener, router(state), tls.clone(), end));
     let worker = tokio::spawn(stages::work(
         Arc::clone(&agent),
         Arc::clone(&queue),
@@ -73,7 +74,8 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     queue.signal(Stage::Cycle);
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     let watchdog = tokio::spawn(watchdog(token.clone()));
-    wait_for_end(&agent, &queue, &token, options.reloader, &mut scheduler).await?;
+    let reloading = options.reloader.map(|reloader| (reloader, tls));
+    wait_for_end(&agent, &queue, &token, reloading, &mut scheduler).await?;
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     token.cancel();
     tracing::info!(
@@ -115,6 +117,26 @@ fn api_state(
         open_page,
     )
     .context("the operator token cannot be read or made")
+}
+
+/// The certificate of the settings, where they name one.
+fn tls_of(agent: &Agent) -> anyhow::Result<Option<Arc<Tls>>> {
+    let files = agent.settings().api.tls.clone();
+    let loaded = files.map(|files| Tls::load(&files)).transpose();
+    Ok(loaded.context("TLS cannot be served")?.map(Arc::new))
+}
+
+/// Takes a renewed certificate; one that cannot be used leaves the old one in use.
+fn renew(agent: &Agent, tls: Option<&Tls>) {
+    let files = agent.settings().api.tls.clone();
+    let (Some(tls), Some(files)) = (tls, files) else { return };
+    match tls.renew(&files) {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::error!(error, "the new certificate is refused: the old one stays in use");
+        }
+    }
 }
 
 fn notify_systemd(states: &[sd_notify::NotifyState<'_>]) {
@@ -181,13 +203,14 @@ async fn wait_for_end(
     agent: &Arc<Agent>,
     queue: &Arc<StageQueue>,
     token: &CancellationToken,
-    reloader: Option<Reloader>,
+    reloading: Option<(Reloader, Option<Arc<Tls>>)>,
     scheduling: &mut Scheduling,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let mut changed = reloader.as_ref().map(Reloader::watch).transpose()?;
+    let reloader = reloading.as_ref().map(|(reloader, _)| reloader);
+    let mut changed = reloader.map(Reloader::watch).transpose()?;
     loop {
         tokio::select! {
             biased;
@@ -196,8 +219,9 @@ async fn wait_for_end(
             _ = hangup.recv() => {}
             () = reload::changed(&mut changed) => {}
         }
-        let Some(reloader) = &reloader else { continue };
+        let Some((reloader, tls)) = &reloading else { continue };
         if reloader.reload(agent).await {
+            renew(agent, tls.as_deref());
             scheduling.stop().await;
             *scheduling = Scheduling::start(
                 agent,

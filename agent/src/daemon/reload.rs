@@ -116,6 +116,10 @@ impl Reloader {
             settings.agent == old.agent,
             "the section [agent] cannot change while the daemon runs: restart it"
         );
+        anyhow::ensure!(
+            settings.api.tls.is_some() == old.api.tls.is_some(),
+            "TLS cannot begin or end while the daemon runs: restart it"
+        );
         let priced_anew = settings.pricing != old.pricing;
         let Connected { settings, ports, reach, catalog } = (self.connect)(settings)?;
         let digest = trimtab_policies::digest::sha256_hex(&format!("{settings:?}"));

@@ -159,8 +159,8 @@ pub(super) async fn login(State(state): State<ApiState>, Form(form): Form<LoginF
 
 /// The session's cookie: no script reads it, and no other site's page sends it.
 fn cookie(state: &ApiState, session: &str, age_s: u64) -> String {
-    let name = state.cookie();
-    format!("{name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}")
+    let (name, secure) = (state.cookie(), if state.is_secure() { "; Secure" } else { "" });
+    format!("{name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
 }
 
 pub(super) async fn logout(State(state): State<ApiState>, headers: HeaderMap) -> Response {

@@ -8,4 +8,5 @@ mod door;
 mod matrix;
 mod people;
 mod sessions;
+mod tls;
 mod tokens;

@@ -30,6 +30,7 @@ GET  /api/v1/changes/{id}                        200       yes  yes  yes  yes  y
 POST /api/v1/changes/{id}/undo                   200|409   no   yes  no   yes  no   no   yes
 POST /api/v1/changes/{id}/adopt                  409       no   no   no   yes  yes  no   yes
 GET  /api/v1/inventory                           200       yes  yes  yes  yes  yes  no   yes
+GET  /api/v1/audit                               200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/modes/explain                       200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/report                              200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/circuit                             200       yes  yes  yes  yes  yes  no   yes

@@ -108,3 +108,22 @@ fn copilot_needs_somebody_who_can_approve_once_people_are_configured() {
     accepted(&with(&format!("{by_action}{ADA}kinds = [\"ebs-volume\"]\n")));
     refused(&format!("{by_action}{ADA}kinds = [\"lambda-function\"]\n"), &["modes.rule[0].mode"]);
 }
+
+#[test]
+fn beyond_loopback_only_over_tls() {
+    let tls = "[api]\ntls_certificate = \"tls/chain.pem\"\ntls_key = \"/etc/key.pem\"\n";
+    let settings = accepted(&with(&format!("[agent]\nlisten = \"0.0.0.0:8470\"\n{tls}")));
+    let files = settings.api.tls.expect("both are given");
+    assert_eq!(
+        (files.certificate.ends_with("tls/chain.pem"), files.key.is_absolute()),
+        (true, true)
+    );
+    assert_eq!(accepted(&with("[agent]\nlisten = \"[::1]:1\"\n")).api.tls, None);
+    let half = "[api]\ntls_certificate = \"tls/chain.pem\"\n";
+    refused(half, &["api.tls_key", "a certificate and its key"]);
+    refused(
+        "[api]\ntls_key = \"key.pem\"\n",
+        &["api.tls_certificate", "a certificate and its key"],
+    );
+    refused("[agent]\nlisten = \"8470\"\n", &["agent.listen", "not an address with a port"]);
+}

@@ -265,7 +265,7 @@ fn the_daemon_and_its_schedule() {
     check_with(
         "[agent]\nlisten = \"0.0.0.0:8470\"\nstate_dir = \"state\"\n",
         &[
-            "t.toml:6:1: agent.listen = \"0.0.0.0:8470\": without TLS the token would cross the network in the clear; allowed: a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470; put a TLS proxy in front for others",
+            "t.toml:6:1: agent.listen = \"0.0.0.0:8470\": without TLS the token would cross the network in the clear; allowed: a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470; or set api.tls_certificate and api.tls_key",
             "t.toml:7:1: agent.state_dir = \"state\": a relative path would depend on where the daemon was started; allowed: an absolute path, such as /var/lib/trimtab",
         ],
     );

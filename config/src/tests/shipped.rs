@@ -256,7 +256,7 @@ fn full() -> raw::RawFile {
             tags: Some([("k".to_owned(), "v".to_owned())].into()),
         }],
         protected: raw::RawProtected { arns: texts(), own_instance_id: text() },
-        api: raw::RawApi { token_file: text() },
+        api: raw::RawApi { token_file: text(), tls_certificate: text(), tls_key: text() },
         telemetry: raw::RawTelemetry { log: text(), level: text() },
         store: raw::RawStore { retention_days: Some(1), min_free_mib: Some(1), cache_mib: Some(1) },
     }

@@ -19,7 +19,7 @@ use crate::{
     report::Report,
     settings::{
         AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel, ScheduleSettings,
-        StoreSettings, TelemetrySettings,
+        StoreSettings, TelemetrySettings, TlsFiles,
     },
 };
 
@@ -45,25 +45,12 @@ pub(super) fn agent(raw: &RawAgent, report: &mut Report<'_>) -> AgentSettings {
 }
 
 fn listen(raw: Option<&str>, report: &mut Report<'_>) -> SocketAddr {
-    let form = "a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470";
+    let form = "an address with a port, such as 127.0.0.1:8470 or [::1]:8470";
     let Some(text) = raw else { return DEFAULT_LISTEN };
-    match text.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => address,
-        Ok(_) => {
-            let why = "without TLS the token would cross the network in the clear";
-            report.refuse_text(
-                "agent.listen",
-                text,
-                why,
-                format!("{form}; put a TLS proxy in front for others"),
-            );
-            DEFAULT_LISTEN
-        }
-        Err(_) => {
-            report.refuse_text("agent.listen", text, "not an address with a port", form);
-            DEFAULT_LISTEN
-        }
-    }
+    text.parse().unwrap_or_else(|_| {
+        report.refuse_text("agent.listen", text, "not an address with a port", form);
+        DEFAULT_LISTEN
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -252,12 +239,39 @@ pub(super) fn api(
     folder: &Path,
 ) -> ApiSettings {
     let written = report.optional("api.token_file", raw.token_file.as_ref(), "a path");
+    let tls = tls(raw, report, folder);
+    if tls.is_none() && !agent.listen.ip().is_loopback() {
+        report.refuse_text(
+            "agent.listen",
+            &agent.listen.to_string(),
+            "without TLS the token would cross the network in the clear",
+            "a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470; or set api.tls_certificate and api.tls_key",
+        );
+    }
     ApiSettings {
+        tls,
         token_file: match written {
             Some(path) => resolve(folder, &path),
             None => agent.state_dir.join("operator.token"),
         },
     }
+}
+
+/// Certificate and key, both or neither.
+fn tls(raw: &RawApi, report: &mut Report<'_>, folder: &Path) -> Option<TlsFiles> {
+    let what = "the path of a PEM file";
+    let certificate = report.optional("api.tls_certificate", raw.tls_certificate.as_ref(), what);
+    let key = report.optional("api.tls_key", raw.tls_key.as_ref(), what);
+    for (given, missing, name) in [
+        (raw.tls_certificate.is_some(), raw.tls_key.is_none(), "api.tls_key"),
+        (raw.tls_key.is_some(), raw.tls_certificate.is_none(), "api.tls_certificate"),
+    ] {
+        if given && missing {
+            report.missing(name, "TLS takes a certificate and its key", what);
+        }
+    }
+    let (certificate, key) = (certificate?, key?);
+    Some(TlsFiles { certificate: resolve(folder, &certificate), key: resolve(folder, &key) })
 }
 
 /// `[telemetry]`.
