@@ -235,13 +235,14 @@ impl Shelf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use trimtab_models::{catalog::Catalog, resource::Kind};
     use trimtab_simulations::{scenario::Scenario, world::World};
 
     use super::*;
 
-    fn brief(saving: Option<f64>, risk: Option<f64>) -> Brief {
+    /// A brief of an idle machine in `us-east-1`, with this saving and risk.
+    pub(crate) fn brief(saving: Option<f64>, risk: Option<f64>) -> Brief {
         let text = r#"
             name = "one"
             description = "One."

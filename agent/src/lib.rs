@@ -21,6 +21,7 @@ pub mod demo;
 pub mod disk;
 pub mod execute;
 pub mod faulty;
+pub mod filter;
 pub mod follow;
 pub mod held;
 pub mod identity;

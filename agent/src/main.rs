@@ -7,13 +7,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use trimtab::cli::{
     args::{Args, Command},
-    backtest, daemon_commands, run_client,
+    backtest, daemon_commands, generate, out, run_client,
 };
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { globals, command } = Args::parse();
+    out::decide_color(globals.color, trimtab_config::surroundings().no_color);
     match command {
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { path, dir } => generate::manual(&path, dir.as_deref()),
         Command::Client(command) => run_client(command, &globals).await,
         Command::Run => daemon_commands::run(&globals).await,
         Command::Once => daemon_commands::once(&globals).await,

@@ -43,6 +43,17 @@ pub enum RecommendationState {
 }
 
 impl RecommendationState {
+    /// All of them, in the order in which one is passed through.
+    pub const ALL: [Self; 7] = [
+        Self::Proposed,
+        Self::AwaitingApproval,
+        Self::Approved,
+        Self::Rejected,
+        Self::Expired,
+        Self::Superseded,
+        Self::Changed,
+    ];
+
     /// The name used in JSON and tables.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -11,7 +11,7 @@ use trimtab_models::{
     recommendation::{
         Action, Evidence, ForecastSeen, PriceBasis, Recommendation, Replay, SavingBasis,
     },
-    resource::ResourceRef,
+    resource::{Resource, ResourceRef},
     saving::Realized,
     spec::Spec,
 };
@@ -65,6 +65,17 @@ pub fn from_to(expected: &Spec, desired: &Spec) -> (String, String) {
 pub fn name(resource: &ResourceRef, id: &str) -> String {
     let named = resource.tags.get("Name").filter(|name| *name != id);
     named.map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
+}
+
+/// Whether a search, in lower case, finds a resource: by its ARN, its tags or its configuration.
+#[must_use]
+pub fn mentions(resource: &Resource, sought: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(sought);
+    let mut tags = resource.reference.tags.iter();
+    sought.is_empty()
+        || has(&resource.reference.arn.0)
+        || tags.any(|(key, value)| has(&format!("{key}={value}")))
+        || has(&spec(&resource.spec()))
 }
 
 /// A spec with all its properties.

@@ -53,7 +53,11 @@ fn silent_address() -> String {
 #[test]
 fn bad_arguments_are_told_with_code_2() {
     for (args, told) in [
-        (&["approve"][..], "<ID>"),
+        (&["approve"][..], "ID"),
+        (&["approve", "--filter", " "], "empty filter"),
+        (&["reject", "--filter", "", "--reason", "x"], "empty filter"),
+        (&["approve", "abc", "--filter", "kind=ebs-volume"], "--filter"),
+        (&["--color", "red", "status"], "never"),
         (&["reject", "abc"], "--reason"),
         (&["reject", "abc", "--reason", "x", "--until", "soon"], "soon"),
         (&["report", "--since", "yesterday"], "yesterday"),
@@ -167,7 +171,12 @@ fn commands_reach_a_running_daemon() {
         (&["recommendations", "show", &first], "Digest"),
         (&["recommendations", "show", &first, "--patch"], "cloudformation"),
         (&["inventory"], "ec2-instance"),
-        (&["changes"], "Nothing has been changed"),
+        (&["recommendations", "list", "--limit", "1"], "the first 1 of"),
+        (&["recommendations", "list", "--filter", "kind=ebs-volume"], "open ones would save"),
+        (&["recommendations", "list", "--filter", "q=nowhere"], "No recommendation matches"),
+        (&["inventory", "web", "--kind", "ec2-instance"], "resources"),
+        (&["inventory", "nowhere"], "No resource matches"),
+        (&["changes"], "trimtab recommendations list --state awaiting_approval"),
         (&["circuit"], "no circuit is open"),
         (&["report", "--since", "7d"], "Open recommendations"),
         (&["status"], "copilot by default"),
@@ -180,31 +189,179 @@ fn commands_reach_a_running_daemon() {
     let arn = all["recommendations"][0]["resource"]["arn"].as_str().expect("an ARN");
     assert!(ask(&["mode", "explain", arn]).out.contains("the default is copilot"));
 
-    let approved = ask(&["approve", &first, "--reason", "looked at it"]);
+    let approved = ask(&["approve", &first, "--reason", "looked at it", "--yes"]);
     assert_eq!(approved.code, 0, "{}", approved.err);
     assert!(approved.out.contains("approved by operator"), "{}", approved.out);
     let rejected = ask(&["reject", &first, "--reason", "second thoughts", "--json"]);
     assert_eq!(json(&rejected)["recommendations"][0]["state"], "rejected");
-    let refused = ask(&["approve", &first]);
+    let refused = ask(&["approve", &first, "--yes"]);
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains("already rejected"), "{}", refused.err);
-    assert_eq!(ask(&["approve", "nothing"]).code, 1);
+    assert_eq!(ask(&["approve", "nothing", "--yes"]).code, 1);
     let closed = ask(&["circuit", "reset", "overall"]);
     assert_eq!(closed.code, 1);
     assert!(closed.err.contains("no open circuit `overall`"), "{}", closed.err);
     assert_eq!(ask(&["circuit", "reset", "everything"]).code, 2);
     assert_eq!(ask(&["recommendations", "list", "--state", "open"]).code, 2);
-    assert_eq!(ask(&["changes", "undo", "../stop"]).code, 1, "an id is an id, whatever is in it");
+    assert_eq!(
+        ask(&["changes", "undo", "../stop", "--yes"]).code,
+        1,
+        "an id is an id, whatever is in it"
+    );
     assert!(door.agent.stopped().is_none());
 
     assert_eq!(ask(&["stop", "--reason", "test"]).code, 0);
     assert_eq!(door.agent.stopped().as_deref(), Some("stopped by operator: test"));
-    assert_eq!(ask(&["resume"]).code, 0);
+    let unasked = ask(&["resume"]);
+    assert_eq!((unasked.code, door.agent.stopped().is_some()), (2, true), "{}", unasked.err);
+    assert!(
+        unasked.out.contains("The stop switch is set: stopped by operator: test"),
+        "{}",
+        unasked.out
+    );
+    assert_eq!(ask(&["resume", "--yes"]).code, 0);
     assert!(door.agent.stopped().is_none());
     std::fs::remove_file(door.state.path().join("operator.token")).expect("it was there");
     let blind = ask(&["status"]);
     assert_eq!(blind.code, 1);
     assert!(blind.err.contains("operator.token"), "{}", blind.err);
+}
+
+/// How many recommendations are in a state.
+fn count(door: &Door, state: &str) -> usize {
+    runtime().block_on(door.in_state(state)).len()
+}
+
+#[test]
+fn nothing_is_answered_that_nobody_said_yes_to() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let ask = |args: &[&str]| trimtab(&[&["--config", config.as_str()], args].concat());
+    let (first, _) = runtime().block_on(door.in_state("awaiting_approval"))[0].clone();
+    let waiting = count(&door, "awaiting_approval");
+    let reason = ["--reason", "no"];
+    for args in [
+        vec!["approve", &first],
+        vec!["approve", &first, "--json"],
+        vec!["approve", "--filter", "kind=ec2-instance"],
+        [&["reject", "--filter", "kind=ec2-instance"][..], &reason].concat(),
+    ] {
+        let said = ask(&args);
+        assert_eq!(said.code, 2, "{args:?}: {}", said.err);
+        assert!(said.err.contains("--yes"), "{args:?}: {}", said.err);
+        let shown = said.out + &said.err;
+        for fact in [&first, "disruption: restart", "not seen:", "undo:", "risk:", "a month"] {
+            assert!(args.contains(&"--filter") || shown.contains(fact), "{fact}: {shown}");
+        }
+        assert_eq!(count(&door, "awaiting_approval"), waiting, "{args:?}");
+    }
+    assert_eq!(count(&door, "approved") + count(&door, "rejected"), 0);
+}
+
+#[test]
+fn a_filter_answers_what_it_takes_and_nothing_else() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let ask = |args: &[&str]| trimtab(&[&["--config", config.as_str()], args].concat());
+    for (filter, told) in [
+        ("kind=ebs-volumes", "ebs-volume"),
+        ("colour=red", "knows no `colour`"),
+        ("account=nobody", "account=nobody"),
+    ] {
+        let said = ask(&["approve", "--filter", filter, "--yes"]);
+        assert_eq!(said.code, 2, "{filter}: {}", said.err);
+        assert!(said.err.contains(told), "{filter}: {}", said.err);
+    }
+    let nothing = ask(&["approve", "--filter", "q=nowhere", "--yes"]);
+    assert_eq!(nothing.code, 0, "{}", nothing.err);
+    assert!(nothing.err.contains("nothing matches `q=nowhere`"), "{}", nothing.err);
+    assert_eq!(count(&door, "approved"), 0);
+
+    let volumes = json(&ask(&["recommendations", "list", "--kind", "ebs-volume", "--json"]));
+    let volumes = volumes["recommendations"].as_array().expect("a list").len();
+    let machines = count(&door, "awaiting_approval") - volumes;
+    assert!(volumes > 0 && machines > 0, "{volumes} volumes, {machines} machines");
+    let filter = "kind=ebs-volume account=111122223333 saving>0 risk<=10%";
+    let approved = ask(&["approve", "--filter", filter, "--yes", "--json"]);
+    let told = json(&approved);
+    assert_eq!(approved.code, 0, "{}", approved.err);
+    assert_eq!(told["recommendations"].as_array().map(Vec::len), Some(volumes), "{told}");
+    assert_eq!((count(&door, "approved"), count(&door, "awaiting_approval")), (volumes, machines));
+
+    let filter = ["reject", "--filter", "kind=ec2-instance", "--reason", "not now", "--yes"];
+    assert_eq!(ask(&filter).code, 0);
+    assert_eq!((count(&door, "approved"), count(&door, "rejected")), (volumes, machines));
+    let report = json(&ask(&["report", "--json"]));
+    let by = &report["decided"]["people"][0];
+    assert_eq!((&by["approved"], &by["rejected"]), (&Value::from(volumes), &Value::from(machines)));
+}
+
+#[test]
+fn what_is_refused_keeps_nothing_else_back() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let ask = |args: &[&str]| trimtab(&[&["--config", config.as_str()], args].concat());
+    let waiting = runtime().block_on(door.in_state("awaiting_approval"));
+    let [(first, _), (second, _)] = &waiting[..2] else { panic!("two wait: {waiting:?}") };
+    assert_eq!(ask(&["reject", first, "--reason", "no"]).code, 0, "a named one is not asked for");
+    let said = ask(&["approve", "nothing", first, second, "--yes", "--json"]);
+    let told = json(&said);
+    assert_eq!(said.code, 3, "a refusal weighs more than a failure: {}", said.err);
+    assert_eq!(told["recommendations"][0]["id"], **second, "{told}");
+    let refused = told["refused"].as_array().expect("a list");
+    let statuses: Vec<_> =
+        refused.iter().map(|one| (&one["id"], &one["problem"]["status"])).collect();
+    let expect = [("nothing", 404), (first.as_str(), 409)]
+        .map(|(id, status)| (Value::from(id), Value::from(status)));
+    assert_eq!(statuses, expect.each_ref().map(|(id, status)| (id, status)));
+}
+
+#[test]
+fn a_token_of_ones_own_is_sent_and_named_when_it_is_not_taken() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let address = door.address.to_string();
+    let own = door.state.path().join("ada.token").display().to_string();
+    std::fs::write(&own, format!("{}\n", door.token)).expect("written");
+    assert_eq!(trimtab(&["--address", &address, "--token-file", &own, "status"]).code, 0);
+    let mut with = Command::new(env!("CARGO_BIN_EXE_trimtab"));
+    let with = with.env("TRIMTAB_TOKEN_FILE", &own).args(["--address", &address, "status"]);
+    assert!(with.output().expect("the binary runs").status.success());
+
+    let without = trimtab(&["--address", &address, "status"]);
+    assert_eq!(without.code, 1, "{}", without.err);
+    assert!(
+        without.err.contains("no token was sent") && without.err.contains("--token-file"),
+        "{}",
+        without.err
+    );
+    std::fs::write(&own, "tt_".to_owned() + &"0".repeat(64)).expect("written");
+    let wrong = trimtab(&["--config", &config, "--token-file", &own, "status"]);
+    assert_eq!(wrong.code, 1, "{}", wrong.err);
+    assert!(wrong.err.contains(&format!("the one in `{own}`")), "{}", wrong.err);
+    let missing = trimtab(&["--config", &config, "--token-file", "/nonexistent/token", "status"]);
+    assert_eq!(missing.code, 1, "{}", missing.err);
+    assert!(missing.err.contains("/nonexistent/token"), "{}", missing.err);
+}
+
+#[test]
+fn colour_is_where_it_is_wanted() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/examples/organization.toml");
+    let colored = |args: &[&str], no_color: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab"));
+        let command = command.env("NO_COLOR", no_color).args(args).args(["check", example]);
+        let out = command.output().expect("the binary runs").stdout;
+        String::from_utf8(out).expect("the output is UTF-8").contains('\u{1b}')
+    };
+    for (args, no_color, expect) in [
+        (&[][..], "", false),
+        (&["--color", "auto"], "", false),
+        (&["--color", "never"], "", false),
+        (&["--color", "always"], "", true),
+        (&["--color", "always"], "1", true),
+    ] {
+        assert_eq!(colored(args, no_color), expect, "{args:?} NO_COLOR={no_color}");
+    }
 }
 
 /// A journal of three records in a folder of its own.

@@ -2,7 +2,7 @@
 //!
 //! One direction: text -> [`raw`] (what may be written) -> validation (everything that is wrong, at once, each with
 //! its place) -> [`Settings`]. Not here: what the settings are used for, and any reading of the network or the clock.
-//! This is the only member that reads the environment, in [`environment`].
+//! This is the only member that reads the environment, in [`environment`] and [`surroundings`].
 #![deny(missing_docs)]
 
 mod explain;
@@ -20,7 +20,9 @@ mod validate;
 mod tests;
 
 pub use explain::{AccountView, ActionView, Explanation, RuleView};
-pub use load::{environment, from_scenario, load, parse, parse_layered};
+pub use load::{
+    Surroundings, environment, from_scenario, load, parse, parse_layered, surroundings,
+};
 pub use problem::{ConfigError, Problem};
 pub use salvage::{Salvaged, salvage};
 pub use settings::{

@@ -1,4 +1,4 @@
-//! The ways in: a file, a text, a scenario's table; and the process environment, read in one function.
+//! The ways in: a file, a text, a scenario's table; and the process environment, read here alone.
 //!
 //! Not here: what is right or wrong (`layer`, `validate`).
 
@@ -88,8 +88,8 @@ fn from_text(
     validate(&raw, places, folder).map_err(ConfigError::Invalid)
 }
 
-/// The variables of the process that are settings: `TRIMTAB_<SECTION>__<KEY>`. The only place that reads the
-/// environment.
+/// The variables of the process that are settings: `TRIMTAB_<SECTION>__<KEY>`. Nothing else in
+/// the program reads settings from the environment.
 ///
 /// A value that is not UTF-8 is kept with replacement characters, so that validation can name it.
 #[must_use]
@@ -100,6 +100,26 @@ pub fn environment() -> BTreeMap<String, String> {
         .filter(|(name, _)| name.starts_with(PREFIX) && name.contains(SEPARATOR))
         .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
         .collect()
+}
+
+/// What the environment says about how commands run, apart from settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Whether whoever reads wants no colour: `NO_COLOR` is not empty, or `TERM` is `dumb`.
+    pub no_color: bool,
+    /// `TRIMTAB_TOKEN_FILE`: the file with the token of whoever asks a daemon.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Reads them. An empty variable counts as one that is not set.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn surroundings() -> Surroundings {
+    let given = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    Surroundings {
+        no_color: given("NO_COLOR").is_some() || given("TERM").is_some_and(|term| term == "dumb"),
+        token_file: given("TRIMTAB_TOKEN_FILE").map(PathBuf::from),
+    }
 }
 
 /// A path of the file, taken from the file's folder when it is relative.

@@ -29,6 +29,7 @@ use crate::{
     agent::Agent,
     audit::{RecordView, Sought, look},
     brief::Brief,
+    filter,
     view::{ChangeView, RecommendationState, RecommendationView},
 };
 
@@ -85,6 +86,8 @@ pub(super) struct Filter {
     account: Option<String>,
     /// Only those of this action.
     action: Option<Action>,
+    /// Only what this line takes, such as `kind=ebs-volume account=prod saving>=10 tag.team=web`; besides what the others say.
+    filter: Option<String>,
     /// How many items at most, 1 to 1,000; 200 when it is not said.
     #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
@@ -112,8 +115,13 @@ fn is_after(brief: &Brief, place: &Place) -> bool {
 fn page_of_recommendations(agent: &Agent, filter: &Filter) -> Result<RecommendationsBody, Problem> {
     let query = PageQuery { limit: filter.limit, after: filter.after.clone() };
     let page = query.of::<Place>(List::Recommendations)?;
+    let accounts = &agent.settings().accounts;
+    let line = filter.filter.as_deref().map(|line| filter::Filter::parse(line, accounts));
+    let line = line.transpose().map_err(|error| Problem::bad_request(error.to_string()))?;
     let briefs = agent.briefs();
-    let taken = briefs.queue().filter(|brief| filter.takes(brief));
+    let taken = briefs.queue().filter(|brief| {
+        filter.takes(brief) && line.as_ref().is_none_or(|line| line.takes(brief))
+    });
     let following =
         taken.filter(|brief| page.after.as_ref().is_none_or(|place| is_after(brief, place)));
     let (briefs, next) = page.take(following, |brief| {

@@ -5,6 +5,7 @@
 
 mod actions;
 mod asked;
+mod decided;
 mod guard;
 mod issued;
 mod lists;
@@ -39,10 +40,14 @@ use refusals::{Refusal, Refusals};
 
 use crate::{agent::Agent, stage::Stage, web};
 
+pub use decided::{Decided, DecisionLine, PersonLine};
 pub use guard::Caller;
 pub use lists::{AuditBody, ChangesBody, InventoryBody, RecommendationsBody};
 pub use problem::Problem;
-pub use report::{OutcomeLine, ReportLine, ReportView, SavingLine, WithheldLine, report};
+pub use report::{
+    OutcomeLine, RecurringLine, ReportError, ReportLine, ReportView, SavingLine, WithheldLine,
+    days_before, report,
+};
 pub use serve::{serve, serve_with};
 pub use tls::{Tls, TlsError, certificates};
 pub use token::{Token, TokenError, read_token};

@@ -13,6 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::report::ReportError;
 use crate::{decide::DecideError, store::StoreError};
 
 /// The media type of problems.
@@ -261,6 +262,12 @@ impl From<DecideError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<ReportError> for Problem {
+    fn from(error: ReportError) -> Self {
         Self::internal(error)
     }
 }

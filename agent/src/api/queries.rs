@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -112,19 +113,34 @@ pub(super) struct ReportQuery {
     /// How many days it looks back; 30 when it is not said.
     #[schemars(range(min = 1, max = 3_650))]
     since_days: Option<u32>,
+    /// The time to begin at, instead of a number of days.
+    since: Option<Timestamp>,
 }
 
 pub(super) async fn report(
     State(state): State<ApiState>,
-    Query(asked): Query<ReportQuery>,
+    Query(ReportQuery { since_days, since }): Query<ReportQuery>,
 ) -> Result<Json<ReportView>, Problem> {
-    let days = asked.since_days.unwrap_or(REPORT_DAYS);
-    if !(1..=REPORT_DAYS_MAX).contains(&days) {
-        return Err(Problem::bad_request(format!(
-            "since_days = {days} is not within 1 to {REPORT_DAYS_MAX}"
-        )));
-    }
-    Ok(Json(off_thread(move || report::report(&state.agent, days)).await??))
+    let now = state.agent.ports().clock.now();
+    let since = match (since_days, since) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::bad_request("since_days and since are given: give one of them"));
+        }
+        (None, Some(since)) if since > now => {
+            return Err(Problem::bad_request(format!("since = {since} is still to come")));
+        }
+        (None, Some(since)) => since,
+        (days, None) => {
+            let days = days.unwrap_or(REPORT_DAYS);
+            if !(1..=REPORT_DAYS_MAX).contains(&days) {
+                return Err(Problem::bad_request(format!(
+                    "since_days = {days} is not within 1 to {REPORT_DAYS_MAX}"
+                )));
+            }
+            report::days_before(now, days)
+        }
+    };
+    Ok(Json(off_thread(move || report::report(&state.agent, since)).await??))
 }
 
 pub(super) async fn ready(State(state): State<ApiState>) -> Response {

@@ -7,19 +7,40 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use trimtab_models::{money::Usd, recommendation::Action, saving::Realized};
 use trimtab_policies::{
     change::{Change, State},
     plan::{CheckVerdict, Disposition},
 };
 
-use super::views::count;
+use super::{
+    decided::{Decided, decided},
+    views::count,
+};
 use crate::{
     agent::{Agent, Billed},
+    journal::ChainError,
     store::StoreError,
     view::{RecommendationView, ServiceFailure, check_name},
     words,
 };
+
+/// Recurring recommendations that are told one by one: what a person looks through at once.
+const RECURRING: usize = 20;
+/// Resources that are named for each check: the list of recommendations has all.
+const RESOURCES: usize = 3;
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// The recommendations.
+    #[error("the recommendations cannot be read")]
+    Store(#[from] StoreError),
+    /// The decisions.
+    #[error("what people decided cannot be read from the journal")]
+    Journal(#[from] ChainError),
+}
 
 /// Recommendations of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +96,26 @@ pub struct WithheldLine {
     pub reason: String,
     /// How many have been for so long that a person should look.
     pub recurring: u64,
+    /// The resources of those that would save most.
+    #[serde(default)]
+    pub resources: Vec<String>,
+}
+
+/// A recommendation that the same checks hold back again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecurringLine {
+    /// Its id.
+    pub id: String,
+    /// The resource as people know it.
+    pub resource: String,
+    /// The action.
+    pub action: Action,
+    /// The checks.
+    pub held_by: Vec<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it would save a month; `None` without a price.
+    pub saving_usd_monthly: Option<Usd>,
 }
 
 /// `GET /api/v1/report`.
@@ -109,20 +150,33 @@ pub struct ReportView {
     /// What is withheld, by check, the dearest first.
     #[serde(default)]
     pub withheld: Vec<WithheldLine>,
+    /// Open recommendations that are held back again and again, the dearest first; at most twenty.
+    #[serde(default)]
+    pub recurring: Vec<RecurringLine>,
+    /// How many of those there are.
+    #[serde(default)]
+    pub recurring_total: u64,
+    /// What people decided in the time.
+    #[serde(default)]
+    pub decided: Decided,
     /// What looking cost: metrics that CloudWatch bills for, since the daemon started.
     #[serde(default)]
     pub own_cost: Option<Billed>,
 }
 
-/// The report on the last `since_days` days.
+/// Where a report begins that looks back so many days.
+#[must_use]
+pub fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
+}
+
+/// The report on the time since then.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> {
+/// When the store or the journal cannot be read.
+pub fn report(agent: &Agent, since: Timestamp) -> Result<ReportView, ReportError> {
     let until = agent.ports().clock.now();
-    let since = until
-        .saturating_sub(SignedDuration::from_hours(24 * i64::from(since_days)))
-        .unwrap_or(Timestamp::MIN);
+    let decided = decided(agent, since)?;
     let mut views = agent.store().recommendations()?;
     views.retain(|_, view| view.state.is_open());
     let lines = Action::ALL.iter().map(|action| report_line(*action, views.values()));
@@ -139,6 +193,10 @@ pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> 
     };
     let kept = changes.iter().filter(|change| change.state == State::Kept);
     let cycle = agent.last_cycle();
+    let mut recurring: Vec<_> = views.values().filter_map(recurring_line).collect();
+    recurring.sort_by_key(|line| std::cmp::Reverse(line.saving_usd_monthly));
+    let recurring_total = recurring.len() as u64;
+    recurring.truncate(RECURRING);
     Ok(ReportView {
         since,
         until,
@@ -153,7 +211,23 @@ pub fn report(agent: &Agent, since_days: u32) -> Result<ReportView, StoreError> 
         outcomes: outcomes(&changes),
         saving: saving(&changes.iter().collect::<Vec<_>>()),
         withheld: withheld(views.values()),
+        recurring,
+        recurring_total,
+        decided,
         own_cost: agent.billed(),
+    })
+}
+
+fn recurring_line(view: &RecommendationView) -> Option<RecurringLine> {
+    let held = view.held.as_ref().filter(|held| held.recurring)?;
+    let recommendation = &view.entry.recommendation;
+    Some(RecurringLine {
+        id: view.entry.id.clone(),
+        resource: words::name(&recommendation.resource, &recommendation.resource_id),
+        action: recommendation.action,
+        held_by: held.by.iter().map(|check| check_name(*check)).collect(),
+        since: held.since,
+        saving_usd_monthly: recommendation.saving,
     })
 }
 
@@ -214,7 +288,14 @@ fn withheld<'a>(views: impl Iterator<Item = &'a RecommendationView>) -> Vec<With
                 saving_usd_monthly: Usd::ZERO,
                 reason: result.reason.clone(),
                 recurring: 0,
+                resources: Vec::new(),
             });
+            // The dearest come first.
+            if line.resources.len() < RESOURCES {
+                let recommendation = &view.entry.recommendation;
+                let name = words::name(&recommendation.resource, &recommendation.resource_id);
+                line.resources.push(name);
+            }
             line.count += 1;
             line.recurring += u64::from(words::recurring(view).is_some());
             let saving = view.entry.recommendation.saving.unwrap_or(Usd::ZERO);

@@ -2,28 +2,43 @@
 //!
 //! Not here: what the commands do.
 
+mod daemon;
+mod values;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use trimtab_config::LogFormat;
 use trimtab_models::{recommendation::Action, resource::Kind};
-use trimtab_policies::{
-    circuit::{Circuit, NoCircuit},
-    mode::Mode,
-};
+use trimtab_policies::circuit::Circuit;
 
+pub use self::daemon::{AccountArgs, DemoArgs, SimulateArgs};
+pub use self::values::Since;
+pub(super) use self::values::kind;
+use self::values::{action, circuit, date_or_time, filter, since};
 use super::{backtest::args::BacktestCommand, connect::ConnectCommand, token::TokenCommand};
 
+/// Examples of `approve`.
+const APPROVE_EXAMPLES: &str = "Examples:
+  trimtab approve 3f2a9c01b7de --reason 'seen with the team'
+  trimtab approve 3f2a9c01b7de --at 2027-01-31T02:00:00Z --auto-undo
+  trimtab approve --filter 'kind=ebs-volume account=prod saving>=10 risk<=0.1'
+
+What will happen is shown, and asked for; --yes answers for a script. Each
+approval is bound to what was shown: what has changed meanwhile is refused.
+Exit codes: 3 where any was refused by policy, 1 where any failed.";
+/// Examples of `reject`.
+const REJECT_EXAMPLES: &str = "Examples:
+  trimtab reject 3f2a9c01b7de --reason 'launch next week' --until 2027-02-08
+  trimtab reject --filter 'tag.team=data' --reason 'they are moving away' --yes";
+/// Examples of `report`.
+const REPORT_EXAMPLES: &str = "Examples:
+  trimtab report --since 2w
+  trimtab report --since 2027-01-01 --format html > january.html
+  trimtab report --json | jq .saving";
 /// Where packages install the configuration.
 const DEFAULT_CONFIG: &str = "/etc/trimtab/trimtab.toml";
-/// The seed of the demo; the same account at each start.
-const DEMO_SEED: u64 = 7;
-/// The port of the API and the page.
-const DEFAULT_PORT: u16 = 8470;
-/// The demo's pace: an hour a second.
-const DEMO_SPEED: f64 = 3_600.0;
-
 /// Keeps AWS accounts trimmed: measures, recommends, and changes what it may.
 #[derive(Debug, Parser)]
 #[command(
@@ -48,15 +63,32 @@ pub struct Globals {
     /// The configuration; commands find the daemon and its token by it.
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
-    /// A daemon's address, instead of the configuration's and without a token: the demo's.
+    /// A daemon's address, instead of the configuration's; the demo's needs no token.
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub address: Option<SocketAddr>,
+    /// The file with your token, instead of the operator's; TRIMTAB_TOKEN_FILE names it too.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// JSON for machines instead of tables for people.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Colour in tables; `auto` is on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
     /// The form of the log on standard error.
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub log: Option<LogChoice>,
+}
+
+/// When the output is in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// The form of the log.
@@ -109,59 +141,29 @@ pub enum Command {
     /// Score models on recorded series, beside published rules.
     #[command(subcommand)]
     Backtest(BacktestCommand),
+    /// Print completions for a shell.
+    #[command(
+        after_help = "Example, for bash:\n  trimtab completions bash > /etc/bash_completion.d/trimtab"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page, or write those of all commands.
+    #[command(
+        after_help = "Examples:\n  trimtab man approve | man -l -\n  trimtab man --dir /usr/local/share/man/man1"
+    )]
+    Man {
+        /// The command; the program itself by default.
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        path: Vec<String>,
+        /// Write the pages of all commands into this folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// What a running daemon or a file is asked.
     #[command(flatten)]
     Client(ClientCommand),
-}
-
-/// Arguments of `demo`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct DemoArgs {
-    /// The seed of the simulated account.
-    #[arg(long, default_value_t = DEMO_SEED)]
-    pub seed: u64,
-    /// The port of the page; 0 takes a free one.
-    #[arg(long, default_value_t = DEFAULT_PORT)]
-    pub port: u16,
-    /// Simulated seconds in a real one, 1 to 604800.
-    #[arg(long, default_value_t = DEMO_SPEED, value_parser = speed)]
-    pub speed: f64,
-}
-
-/// Arguments of `account`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct AccountArgs {
-    /// The scenario's file.
-    pub scenario: PathBuf,
-    /// The socket to serve at; nothing may be there yet.
-    #[arg(long)]
-    pub socket: PathBuf,
-    /// The seed of the account.
-    #[arg(long, default_value_t = DEMO_SEED)]
-    pub seed: u64,
-    /// Simulated seconds in a real one, 1 to 604800.
-    #[arg(long, default_value_t = DEMO_SPEED, value_parser = speed)]
-    pub speed: f64,
-}
-
-/// Arguments of `simulate`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct SimulateArgs {
-    /// The scenario's file; a swarm draws fleets and settings of its own without one.
-    #[arg(required_unless_present = "swarm")]
-    pub scenario: Option<PathBuf>,
-    /// Run so many short rehearsals from the seed on, each with faults drawn from its own seed.
-    #[arg(long, value_name = "SEEDS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "mode")]
-    pub swarm: Option<u64>,
-    /// The seed, instead of the scenario's.
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Days to simulate, instead of the scenario's.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: Option<u32>,
-    /// The default mode, instead of the scenario's.
-    #[arg(long, value_parser = mode)]
-    pub mode: Option<Mode>,
 }
 
 /// The commands that ask a running daemon, `check`, `audit` and `replay`, which ask files, and `connect`, which asks nobody.
@@ -200,10 +202,11 @@ pub enum ClientCommand {
         command: Option<RecommendationsCommand>,
     },
     /// Let recommendations be carried out.
+    #[command(after_help = APPROVE_EXAMPLES)]
     Approve {
-        /// Ids of recommendations.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
+        /// Which.
+        #[command(flatten)]
+        picked: Picked,
         /// Do not wait for a quiet time.
         #[arg(long)]
         now: bool,
@@ -216,18 +219,25 @@ pub enum ClientCommand {
         /// Why, for the record.
         #[arg(long)]
         reason: Option<String>,
+        /// Do not ask: for scripts.
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Say no to recommendations.
+    #[command(after_help = REJECT_EXAMPLES)]
     Reject {
-        /// Ids of recommendations.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
+        /// Which.
+        #[command(flatten)]
+        picked: Picked,
         /// Why, for the record.
         #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
         /// Recommend nothing like it before this date (midnight UTC) or time.
         #[arg(long, value_parser = date_or_time, value_name = "DATE")]
         until: Option<Timestamp>,
+        /// Do not ask, where a filter says which: for scripts.
+        #[arg(long, short)]
+        yes: bool,
     },
     /// What is being and was changed.
     Changes {
@@ -236,7 +246,17 @@ pub enum ClientCommand {
         command: Option<ChangesCommand>,
     },
     /// Every resource that the last cycle saw.
-    Inventory,
+    Inventory {
+        /// Only what has this in its ARN, tags or configuration.
+        #[arg(value_name = "TEXT")]
+        search: Option<String>,
+        /// Only this kind of resource.
+        #[arg(long, value_parser = kind)]
+        kind: Option<Kind>,
+        /// How many.
+        #[command(flatten)]
+        rows: Rows,
+    },
     /// Modes: who may do what.
     Mode {
         /// What to do.
@@ -256,12 +276,17 @@ pub enum ClientCommand {
         reason: String,
     },
     /// Release the stop switch.
-    Resume,
-    /// What was found and done in a time.
+    Resume {
+        /// Do not ask: for scripts.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// What was found, done, saved, withheld and decided in a time.
+    #[command(after_help = REPORT_EXAMPLES)]
     Report {
-        /// How far to look back, such as 30d.
-        #[arg(long, default_value = "30d", value_parser = days, value_name = "DAYS")]
-        since: u32,
+        /// How far to look back: 30d, 2w, or a date.
+        #[arg(long, default_value = "30d", value_parser = since, value_name = "TIME")]
+        since: Since,
         /// The form: text for a terminal by default.
         #[arg(long, value_enum)]
         format: Option<ReportFormat>,
@@ -274,6 +299,22 @@ pub enum ClientCommand {
     },
     /// What the daemon is doing.
     Status,
+}
+
+/// Which recommendations are meant: these, or all that a filter takes.
+#[derive(Debug, Clone, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub struct Picked {
+    /// Ids of recommendations.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All that this takes, such as 'kind=ebs-volume saving>=10 tag.team=web'.
+    ///
+    /// Keys: state, account (name or id), region, kind, action, mode, tag.KEY, tag, q (a search), saving (dollars a month)
+    /// and risk (0 to 1, or with %); the last two also take >= <= > <. Everything given must hold. An empty filter is
+    /// refused; one that takes nothing does nothing, with exit code 0.
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub filter: Option<String>,
 }
 
 /// What to do with recommendations.
@@ -306,13 +347,44 @@ pub struct ListArgs {
     /// Only this action.
     #[arg(long, value_parser = action)]
     pub action: Option<Action>,
+    /// Only what this takes; see `trimtab approve --help` for its keys.
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub filter: Option<String>,
+    /// How many.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// How many rows a list shows.
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
+pub struct Rows {
+    /// At most so many; a table shows 50, JSON everything.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+impl Rows {
+    /// Rows of a table: a screen or two, so that a long list does not run away.
+    const IN_TABLE: usize = 50;
+
+    /// How many rows a table shows.
+    #[must_use]
+    pub fn in_table(self) -> usize {
+        self.limit.map_or(Self::IN_TABLE, |limit| limit as usize)
+    }
+
+    /// How many JSON holds.
+    #[must_use]
+    pub fn in_json(self) -> usize {
+        self.limit.map_or(usize::MAX, |limit| limit as usize)
+    }
 }
 
 /// What to do with changes.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ChangesCommand {
     /// All of them, newest first.
-    List,
+    List(Rows),
     /// One of them, with its steps.
     Show {
         /// Its id.
@@ -322,6 +394,9 @@ pub enum ChangesCommand {
     Undo {
         /// Its id.
         id: String,
+        /// Do not ask: for scripts.
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Bring back the machine of a change whose agent is lost, by the mark that it carries.
     Adopt {
@@ -373,54 +448,6 @@ pub enum CircuitCommand {
     },
 }
 
-fn circuit(text: &str) -> Result<Circuit, String> {
-    text.parse().map_err(|error: NoCircuit| error.to_string())
-}
-
-fn one_of<T: Copy>(text: &str, all: &[T], name: fn(&T) -> String) -> Result<T, String> {
-    let found = all.iter().find(|one| name(one) == text).copied();
-    found.ok_or_else(|| {
-        format!("not one of {}", all.iter().map(name).collect::<Vec<_>>().join(", "))
-    })
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    one_of(text, &[Mode::Datapilot, Mode::Copilot, Mode::Autopilot], Mode::to_string)
-}
-
-pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    one_of(text, &Kind::ALL, Kind::to_string)
-}
-
-fn action(text: &str) -> Result<Action, String> {
-    one_of(text, &Action::ALL, Action::to_string)
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse::<f64>().ok().filter(|speed| (1.0..=604_800.0).contains(speed));
-    speed.ok_or_else(|| "not a number from 1 to 604800".to_owned())
-}
-
-fn days(text: &str) -> Result<u32, String> {
-    let days = text
-        .strip_suffix('d')
-        .unwrap_or(text)
-        .parse::<u32>()
-        .ok()
-        .filter(|days| (1..=3_650).contains(days));
-    days.ok_or_else(|| "not a number of days from 1d to 3650d".to_owned())
-}
-
-fn date_or_time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let midnight = text.parse::<Date>().ok().and_then(|date| date.to_zoned(TimeZone::UTC).ok());
-    midnight.map(|midnight| midnight.timestamp()).ok_or_else(|| {
-        "neither a date such as 2027-01-31 nor a time such as 2027-01-31T12:00:00Z".to_owned()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -430,15 +457,5 @@ mod tests {
     #[test]
     fn the_definitions_agree_with_each_other() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn values_in_words() {
-        assert_eq!([days("30d"), days("7")], [Ok(30), Ok(7)]);
-        assert!(days("0d").is_err() && days("30h").is_err());
-        let midnight = "2027-01-31T00:00:00Z".parse().expect("a time");
-        assert_eq!(date_or_time("2027-01-31"), Ok(midnight));
-        assert!(date_or_time("tomorrow").is_err());
-        assert!(mode("auto").is_err() && speed("0.5").is_err() && speed("nan").is_err());
     }
 }

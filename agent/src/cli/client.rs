@@ -4,7 +4,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -12,14 +12,15 @@ use reqwest::{Client as Http, Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
-use trimtab_config::{ConfigError, Settings, TlsFiles};
+use trimtab_config::{ConfigError, Settings, TlsFiles, surroundings};
 
 use super::{args::Globals, pinned::pinned};
 use crate::{
-    api::{Problem, TlsError, TokenError, certificates, read_token},
+    api::{Problem, RecommendationsBody, TlsError, TokenError, certificates, read_token},
     journal::ChainError,
     records::RecordError,
     stop::StopError,
+    view::RecommendationView,
 };
 
 /// The daemon is on this machine: it answers at once or not at all.
@@ -35,9 +36,18 @@ pub enum CliError {
     Config(#[from] ConfigError),
     /// The token.
     #[error(
-        "the operator token is needed to ask the daemon: run this as the daemon's user or root"
+        "a token is needed to ask the daemon: name the file with yours by --token-file or TRIMTAB_TOKEN_FILE, or run this as \
+         the daemon's user, who may read the operator's"
     )]
     Token(#[from] TokenError),
+    /// The daemon does not take the token, or none was sent.
+    #[error("{detail}{}", sent(.file.as_deref()))]
+    Unauthorized {
+        /// What the daemon says.
+        detail: String,
+        /// The file of the token that was sent.
+        file: Option<PathBuf>,
+    },
     /// Nobody answers.
     #[error(
         "no trimtab answers at {address}: start it with `trimtab run --config {config}`, or name another with --address"
@@ -83,6 +93,25 @@ pub enum CliError {
     /// The TLS client could not be made.
     #[error("no TLS client could be made")]
     Tls(#[source] tokio_rustls::rustls::Error),
+    /// A question without anybody to answer it.
+    #[error(
+        "nothing was done: there is no terminal to ask on. Give --yes to do what is shown without being asked"
+    )]
+    NobodyToAsk,
+    /// A question that was not answered by yes.
+    #[error("nothing was done: the answer was not `yes`")]
+    Declined,
+}
+
+/// Which token the daemon did not take.
+fn sent(file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!("\n  the token that was sent is the one in `{}`", file.display()),
+        None => {
+            "\n  no token was sent: name the file with yours by --token-file or TRIMTAB_TOKEN_FILE"
+                .to_owned()
+        }
+    }
 }
 
 impl CliError {
@@ -90,13 +119,15 @@ impl CliError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::NobodyToAsk => 2,
             Self::Problem(problem) => match problem.status {
                 400 => 2,
-                409 | 412 => 3,
+                // The role lacks it, policy forbids it, or what is meant has changed.
+                403 | 409 | 412 => 3,
                 _ => 1,
             },
             Self::Token(_)
+            | Self::Unauthorized { .. }
             | Self::Unreachable { .. }
             | Self::Foreign { .. }
             | Self::Stop(_)
@@ -105,7 +136,8 @@ impl CliError {
             | Self::Output(_)
             | Self::Http(_)
             | Self::Certificate(_)
-            | Self::Tls(_) => 1,
+            | Self::Tls(_)
+            | Self::Declined => 1,
         }
     }
 }
@@ -149,6 +181,7 @@ impl Client {
     /// Finds the daemon by `--address`, else by the configuration.
     pub(super) fn new(globals: &Globals) -> Result<Self, CliError> {
         let config = globals.config.display().to_string();
+        let own = globals.token_file.clone().or_else(|| surroundings().token_file);
         if let Some(address) = globals.address {
             let http = http(None)?;
             return Ok(Self {
@@ -156,7 +189,7 @@ impl Client {
                 scheme: "http",
                 address,
                 config,
-                token_file: None,
+                token_file: own,
                 state_dir: None,
             });
         }
@@ -167,7 +200,7 @@ impl Client {
             scheme: if tls.is_some() { "https" } else { "http" },
             address: here(settings.agent.listen),
             config,
-            token_file: Some(settings.api.token_file),
+            token_file: Some(own.unwrap_or(settings.api.token_file)),
             state_dir: Some(settings.agent.state_dir),
         })
     }
@@ -200,6 +233,15 @@ impl Client {
             query.retain(|(key, _)| *key != "after");
             query.push(("after", next));
         }
+    }
+
+    /// The recommendations that a query means, in the order of the queue.
+    pub(super) async fn recommendations(
+        &self,
+        query: &[(&str, String)],
+    ) -> Result<Vec<RecommendationView>, CliError> {
+        let split = |body: RecommendationsBody| (body.recommendations, body.next);
+        self.get_pages(&["recommendations"], query, split).await
     }
 
     pub(super) async fn post<T: DeserializeOwned>(
@@ -269,7 +311,13 @@ impl Client {
         if status.is_success() {
             return serde_json::from_str(text).map_err(foreign);
         }
-        Err(serde_json::from_str(text).map_or_else(foreign, CliError::Problem))
+        Err(match serde_json::from_str::<Problem>(text) {
+            Ok(Problem { detail, status: 401, .. }) => {
+                CliError::Unauthorized { detail, file: self.token_file.clone() }
+            }
+            Ok(problem) => CliError::Problem(problem),
+            Err(error) => foreign(error),
+        })
     }
 }
 
@@ -277,6 +325,6 @@ impl Client {
 ///
 /// # Errors
 /// When the file cannot be read or is wrong.
-pub(super) fn load(path: &std::path::Path) -> Result<Settings, ConfigError> {
+pub(super) fn load(path: &Path) -> Result<Settings, ConfigError> {
     trimtab_config::load(path, &trimtab_config::environment())
 }

@@ -3,17 +3,21 @@
 //! People get tables, `--json` gives the same facts. Not here: the daemon's own commands (`run`, `demo`, `once`,
 //! `simulate`).
 
+mod answer;
 pub mod args;
 mod audit;
 pub mod backtest;
 mod check;
 mod client;
+mod confirm;
 mod connect;
 pub mod daemon_commands;
+pub mod generate;
 pub mod out;
 mod pinned;
 mod replay;
 mod report;
+mod review;
 mod show;
 mod swarm;
 mod tables;
@@ -27,12 +31,14 @@ use trimtab_policies::ownership::patch;
 pub use client::CliError;
 
 use self::{
+    answer::{Answer, Answering},
     args::{
         ChangesCommand, CircuitCommand, ClientCommand, Globals, ListArgs, ModeCommand,
-        RecommendationsCommand, ReportFormat,
+        RecommendationsCommand, ReportFormat, Rows, Since,
     },
     client::Client,
-    out::{print, print_error, print_json},
+    confirm::confirm,
+    out::{note, print, print_error, print_json},
 };
 use crate::{
     api::{
@@ -41,6 +47,7 @@ use crate::{
     },
     stop::StopSwitch,
     view::{ChangeView, PlanView, RecommendationView},
+    words,
 };
 
 /// How the stop switch's file names whoever set it without the daemon.
@@ -78,22 +85,34 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         ClientCommand::Recommendations { command } => {
             recommendations(command, &Client::new(globals)?, json).await?
         }
-        ClientCommand::Approve { ids, now, at, auto_undo, reason } => {
+        ClientCommand::Approve { picked, now, at, auto_undo, reason, yes } => {
             let body = json!({ "now": now, "at": at, "auto_undo": auto_undo, "reason": reason });
-            return answer_all(&Client::new(globals)?, ids, "approve", &body, json).await;
+            let answering = Answering { answer: Answer::Approve, picked, body, yes };
+            return answer::run(&Client::new(globals)?, &answering, json).await;
         }
-        ClientCommand::Reject { ids, reason, until } => {
+        ClientCommand::Reject { picked, reason, until, yes } => {
             let body = json!({ "reason": reason, "until": until });
-            return answer_all(&Client::new(globals)?, ids, "reject", &body, json).await;
+            let answering = Answering { answer: Answer::Reject, picked, body, yes };
+            return answer::run(&Client::new(globals)?, &answering, json).await;
         }
         ClientCommand::Changes { command } => {
             changes(command, &Client::new(globals)?, json).await?
         }
-        ClientCommand::Inventory => {
+        ClientCommand::Inventory { search, kind, rows } => {
             let split = |body: InventoryBody| (body.resources, body.next);
             let resources = Client::new(globals)?.get_pages(&["inventory"], &[], split).await?;
-            let body = InventoryBody { resources, next: None };
-            if json { print_json(&body)? } else { print(&tables::inventory(&body.resources))? }
+            let mut body = InventoryBody { resources, next: None };
+            let narrowed = search.is_some() || kind.is_some();
+            let sought = search.unwrap_or_default().trim().to_lowercase();
+            body.resources.retain(|one| {
+                kind.is_none_or(|kind| kind == one.reference.kind) && words::mentions(one, &sought)
+            });
+            if json {
+                body.resources.truncate(rows.in_json());
+                print_json(&body)?
+            } else {
+                print(&tables::inventory(&body.resources, narrowed, rows.in_table()))?
+            }
         }
         ClientCommand::Mode { command: ModeCommand::Explain { arn } } => {
             let view: ExplainView =
@@ -104,16 +123,12 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             circuit(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Stop { reason } => stop(&Client::new(globals)?, &reason, json).await?,
-        ClientCommand::Resume => {
-            let body: Value = Client::new(globals)?.post(&["resume"], &Value::Null).await?;
-            if json {
-                print_json(&body)?
-            } else {
-                print("the stop switch is released: changes may begin again")?
-            }
-        }
+        ClientCommand::Resume { yes } => resume(&Client::new(globals)?, yes, json).await?,
         ClientCommand::Report { since, format } => {
-            let query = [("since_days", since.to_string())];
+            let query = [match since {
+                Since::Days(days) => ("since_days", days.to_string()),
+                Since::At(at) => ("since", at.to_string()),
+            }];
             let view: ReportView = Client::new(globals)?.get(&["report"], &query).await?;
             match format.unwrap_or(if json { ReportFormat::Json } else { ReportFormat::Text }) {
                 ReportFormat::Text => print(&report::text(&view))?,
@@ -139,22 +154,24 @@ async fn recommendations(
     json: bool,
 ) -> Result<(), CliError> {
     match command.unwrap_or(RecommendationsCommand::List(ListArgs::default())) {
-        RecommendationsCommand::List(ListArgs { state, kind, account, action }) => {
+        RecommendationsCommand::List(ListArgs { state, kind, account, action, filter, rows }) => {
             let query = [
                 ("state", state),
                 ("kind", kind.map(|kind| kind.to_string())),
                 ("account", account),
                 ("action", action.map(|action| action.to_string())),
+                ("filter", filter),
             ];
             let query: Vec<_> =
                 query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-            let split = |body: RecommendationsBody| (body.recommendations, body.next);
-            let recommendations = client.get_pages(&["recommendations"], &query, split).await?;
-            let body = RecommendationsBody { recommendations, next: None };
+            let recommendations = client.recommendations(&query).await?;
+            let mut body = RecommendationsBody { recommendations, next: None };
             if json {
+                body.recommendations.truncate(rows.in_json());
                 print_json(&body)?
             } else {
-                print(&tables::recommendations(&body.recommendations))?
+                let narrowed = !query.is_empty();
+                print(&tables::recommendations(&body.recommendations, narrowed, rows.in_table()))?
             }
         }
         RecommendationsCommand::Show { id, patch: false } => {
@@ -182,50 +199,33 @@ async fn recommendations(
     Ok(())
 }
 
-/// Approves or rejects each; one that is refused does not keep the others back. The worst code is the command's.
-async fn answer_all(
-    client: &Client,
-    ids: Vec<String>,
-    verb: &str,
-    body: &Value,
-    json: bool,
-) -> Result<u8, CliError> {
-    let mut code = 0;
-    let mut answered = Vec::new();
-    for id in ids {
-        match client.post::<RecommendationView>(&["recommendations", &id, verb], body).await {
-            Ok(view) if json => answered.push(view),
-            Ok(view) => print(&show::answered(&view))?,
-            Err(error @ CliError::Unreachable { .. }) => return Err(error),
-            Err(error) => {
-                print_error(&error);
-                code = code.max(error.exit_code());
-            }
-        }
-    }
-    if json {
-        print_json(&json!({ "recommendations": answered }))?;
-    }
-    Ok(code)
-}
-
 async fn changes(
     command: Option<ChangesCommand>,
     client: &Client,
     json: bool,
 ) -> Result<(), CliError> {
-    match command.unwrap_or(ChangesCommand::List) {
-        ChangesCommand::List => {
+    match command.unwrap_or(ChangesCommand::List(Rows::default())) {
+        ChangesCommand::List(rows) => {
             let split = |body: ChangesBody| (body.changes, body.next);
             let changes = client.get_pages(&["changes"], &[], split).await?;
-            let body = ChangesBody { changes, next: None };
-            if json { print_json(&body)? } else { print(&tables::changes(&body.changes))? }
+            let mut body = ChangesBody { changes, next: None };
+            if json {
+                body.changes.truncate(rows.in_json());
+                print_json(&body)?
+            } else {
+                print(&tables::changes(&body.changes, rows.in_table()))?
+            }
         }
         ChangesCommand::Show { id } => {
             let view: ChangeView = client.get(&["changes", &id], &[]).await?;
             if json { print_json(&view)? } else { print(&show::change(&view))? }
         }
-        ChangesCommand::Undo { id } => {
+        ChangesCommand::Undo { id, yes } => {
+            if !yes {
+                let view: ChangeView = client.get(&["changes", &id], &[]).await?;
+                shown(&review::undo(&view), json)?;
+            }
+            confirm("Take this change back?", yes)?;
             let view: ChangeView = client.post(&["changes", &id, "undo"], &Value::Null).await?;
             if json { print_json(&view)? } else { print(&show::change(&view))? }
         }
@@ -252,6 +252,34 @@ async fn circuit(
         print_json(&view)?
     } else {
         print(&tables::circuits(&view))?
+    }
+    Ok(())
+}
+
+/// Shows what a person is asked about; JSON is for whoever reads the output, and stays alone there.
+fn shown(text: &str, json: bool) -> std::io::Result<()> {
+    if json {
+        note(text);
+        return Ok(());
+    }
+    print(text)
+}
+
+async fn resume(client: &Client, yes: bool, json: bool) -> Result<(), CliError> {
+    if !yes {
+        let status: StatusView = client.get(&["status"], &[]).await?;
+        let Some(reason) = &status.stopped else {
+            shown("the stop switch is not set: there is nothing to release", json)?;
+            return if json { Ok(print_json(&json!({ "stopped": null }))?) } else { Ok(()) };
+        };
+        shown(&review::resume(reason, &status), json)?;
+    }
+    confirm("Release the stop switch?", yes)?;
+    let body: Value = client.post(&["resume"], &Value::Null).await?;
+    if json {
+        print_json(&body)?;
+    } else {
+        print("the stop switch is released: changes may begin again")?;
     }
     Ok(())
 }

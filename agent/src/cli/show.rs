@@ -3,6 +3,7 @@
 //! Not here: lists (`tables`).
 
 use comfy_table::{Cell, Color};
+use owo_colors::Style;
 use trimtab_models::recommendation::{Action, Evidence};
 use trimtab_policies::{
     change::StepState,
@@ -10,7 +11,10 @@ use trimtab_policies::{
     plan::{CheckName, CheckVerdict},
 };
 
-use super::tables::{number, table};
+use super::{
+    out::painted,
+    tables::{number, table, wrapped},
+};
 use crate::{
     view::{ChangeView, RecommendationView, check_name},
     words,
@@ -22,7 +26,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
     let (from, to) = words::from_to(&recommendation.expected, &recommendation.desired);
     let mut lines = vec![
         format!("{} {}: {from} → {to}", recommendation.action, recommendation.resource_id),
-        recommendation.reason.clone(),
+        wrapped(&recommendation.reason, 0),
         String::new(),
         field("State", &state(view)),
         field(
@@ -57,7 +61,7 @@ pub(super) fn recommendation(view: &RecommendationView) -> String {
 }
 
 fn field(name: &str, value: &str) -> String {
-    format!("{name:<14}{value}")
+    format!("{}{}", painted(&format!("{name:<14}"), Style::new().bold()), wrapped(value, 14))
 }
 
 fn state(view: &RecommendationView) -> String {

@@ -1,17 +1,20 @@
-//! Tables for a terminal: at most its width, 80 columns where there is none; colour on a terminal only.
+//! Tables for a terminal: at most its width, 80 columns where there is none; colour where the output has it.
 //!
 //! Not here: single things in full (`show`).
+
+use std::collections::BTreeMap;
 
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
     TableStyle, Width,
 };
-use trimtab_models::resource::Resource;
+use trimtab_models::{money::Usd, resource::Resource};
 use trimtab_policies::{
     change::State,
     plan::{CheckVerdict, Disposition, PlanEntry},
 };
 
+use super::out::is_colored;
 use crate::{
     api::{CircuitView, ExplainView, StatusView},
     view::{ChangeView, CycleView, PlanView, RecommendationState, RecommendationView, check_name},
@@ -34,8 +37,9 @@ pub(super) fn table(header: &[&str]) -> Table {
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    if table.width().is_none() {
-        table.set_width(WIDTH);
+    table.set_width(table.width().unwrap_or(WIDTH)).force_no_tty();
+    if is_colored() {
+        table.enforce_styling();
     }
     if let Some(first) = table.column_mut(0) {
         first.set_constraint(ColumnConstraint::ContentWidth);
@@ -55,13 +59,46 @@ pub(super) fn number(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
+/// How wide the output is.
+fn width() -> usize {
+    usize::from(Table::new().width().unwrap_or(WIDTH))
+}
+
+/// Text in lines no longer than the output is wide, those after the first `indent` columns in. Words are never broken.
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
+    let (mut told, mut column) = (String::new(), indent);
+    for (place, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if place > 0 && column + 1 + length > width() {
+            told.push('\n');
+            told.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if place > 0 {
+            told.push(' ');
+            column += 1;
+        }
+        told.push_str(word);
+        column += length;
+    }
+    told
+}
+
+/// What a list says below its rows: how many there are, and what is cut.
+fn below(total: usize, shown: usize, one: &str) -> String {
+    let count = format!("{total} {one}{}", if total == 1 { "" } else { "s" });
+    if shown < total {
+        return format!("the first {shown} of {count} are shown; --limit {total} shows all");
+    }
+    count
+}
+
 /// The plan of one cycle.
 pub(super) fn plan(plan: &PlanView) -> String {
     let mut text = cycle(&plan.cycle);
     if plan.recommendations.is_empty() {
         return format!("{text}\n\nNothing is recommended.");
     }
-    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "Decision"]);
+    let mut table = table(&["ID", "Resource and change", "USD/month\nand risk", "Decision"]);
     keep_ids_whole(&mut table, 1);
     for entry in &plan.recommendations {
         let decision = entry.decision.to_string().replace('_', " ");
@@ -72,18 +109,27 @@ pub(super) fn plan(plan: &PlanView) -> String {
         };
         table.add_row(row(entry, &decision, color));
     }
-    text.push_str(&format!("\n\n{table}"));
+    text.push_str(&format!("\n\n{table}\n"));
+    let count = plan.recommendations.len();
+    text.push_str(&below(count, count, "recommendation"));
     text
 }
 
-/// All recommendations.
-pub(super) fn recommendations(views: &[RecommendationView]) -> String {
-    if views.is_empty() {
-        return "Nothing is recommended.".to_owned();
+/// Recommendations; `narrowed` where only some were asked for, `rows` at most.
+pub(super) fn recommendations(views: &[RecommendationView], narrowed: bool, rows: usize) -> String {
+    if views.is_empty() && narrowed {
+        return "No recommendation matches; `trimtab recommendations` lists all of them."
+            .to_owned();
     }
-    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "State"]);
+    if views.is_empty() {
+        return "Nothing is recommended yet; `trimtab status` tells what the last cycle saw, and\n\
+                a recommendation takes 14 days of history."
+            .to_owned();
+    }
+    let mut table = table(&["ID", "Resource and change", "USD/month\nand risk", "State"]);
     keep_ids_whole(&mut table, 1);
-    for view in views {
+    let shown = &views[..views.len().min(rows)];
+    for view in shown {
         let color = match view.state {
             RecommendationState::AwaitingApproval => Color::Yellow,
             RecommendationState::Approved | RecommendationState::Changed => Color::Green,
@@ -92,26 +138,40 @@ pub(super) fn recommendations(views: &[RecommendationView]) -> String {
             | RecommendationState::Expired
             | RecommendationState::Superseded => Color::Reset,
         };
-        let begins = words::begins(view).map_or_else(String::new, |at| format!("\nbegins {at}"));
+        // What it waits for stands below; a time says more.
+        let begins = words::begins(view).filter(|_| view.entry.until.is_some());
+        let begins = begins.map_or_else(String::new, |at| format!("\nbegins {at}"));
         let recurring = if words::recurring(view).is_some() { "\nrecurring" } else { "" };
         let state = format!("{}{begins}{recurring}", view.state.as_str().replace('_', " "));
         table.add_row(row(&view.entry, &state, color));
     }
-    table.to_string()
+    let open = || views.iter().filter(|view| view.state.is_open());
+    let saving: Usd = open().filter_map(|view| view.entry.recommendation.saving).sum();
+    format!(
+        "{table}\n{}\n{} open ones would save {saving} a month, before commitments",
+        below(views.len(), shown.len(), "recommendation"),
+        open().count()
+    )
 }
 
-fn row(entry: &PlanEntry, state: &str, color: Color) -> [Cell; 5] {
+fn row(entry: &PlanEntry, state: &str, color: Color) -> [Cell; 4] {
     let recommendation = &entry.recommendation;
     let (from, to) = words::from_to(&recommendation.expected, &recommendation.desired);
     let resource = &recommendation.resource;
     [
         Cell::new(&entry.id),
         Cell::new(format!(
-            "{}\n{}\n{} {}",
-            recommendation.resource_id, recommendation.action, resource.account, resource.region
+            "{}\n{}\n{from} → {to}\n{} {}",
+            words::name(resource, &recommendation.resource_id),
+            recommendation.action,
+            resource.account,
+            resource.region
         )),
-        Cell::new(format!("{from} → {to}")),
-        number(&words::saving(recommendation.saving)),
+        number(&format!(
+            "{}\n{}",
+            words::saving(recommendation.saving),
+            words::risk(recommendation)
+        )),
         Cell::new(format!("{state}{}", held(entry))).fg(color),
     ]
 }
@@ -130,14 +190,17 @@ fn held(entry: &PlanEntry) -> String {
     by(CheckVerdict::Fail, "fails") + &by(CheckVerdict::Wait, "waits for")
 }
 
-/// All changes.
-pub(super) fn changes(views: &[ChangeView]) -> String {
+/// Changes, `rows` at most.
+pub(super) fn changes(views: &[ChangeView], rows: usize) -> String {
     if views.is_empty() {
-        return "Nothing has been changed.".to_owned();
+        return "Nothing has been changed yet; what waits for a person is listed by\n\
+                `trimtab recommendations list --state awaiting_approval`."
+            .to_owned();
     }
-    let mut table = table(&["ID", "Resource and action", "Change", "USD/month", "State"]);
+    let mut table = table(&["ID", "Resource and change", "USD/month", "State"]);
     keep_ids_whole(&mut table, 1);
-    for view in views {
+    let shown = &views[..views.len().min(rows)];
+    for view in shown {
         let (from, to) = words::from_to(&view.expected, &view.desired);
         let color = match view.state {
             State::Kept => Color::Green,
@@ -149,39 +212,51 @@ pub(super) fn changes(views: &[ChangeView]) -> String {
             .outcome
             .as_ref()
             .map_or_else(String::new, |outcome| format!("\n{}", outcome.reason));
-        let name = view.resource.arn.0.rsplit([':', '/']).next().unwrap_or_default();
+        let id = view.resource.arn.0.rsplit([':', '/']).next().unwrap_or_default();
+        let name = words::name(&view.resource, id);
         table.add_row([
             Cell::new(&view.id),
             Cell::new(format!(
-                "{name}\n{}\n{} {}",
+                "{name}\n{}\n{from} → {to}\n{} {}",
                 view.action, view.resource.account, view.resource.region
             )),
-            Cell::new(format!("{from} → {to}")),
             number(&words::saving(view.saving_usd_monthly)),
             Cell::new(format!("{}{outcome}", view.state)).fg(color),
         ]);
     }
-    table.to_string()
+    let states = views.iter().fold(BTreeMap::new(), |mut states, view| {
+        *states.entry(view.state.to_string()).or_default() += 1;
+        states
+    });
+    let below = below(views.len(), shown.len(), "change");
+    format!("{table}\n{}", wrapped(&format!("{below}: {}", counts(&states)), 0))
 }
 
-/// Every resource.
-pub(super) fn inventory(resources: &[Resource]) -> String {
-    if resources.is_empty() {
-        return "No resource has been seen yet.".to_owned();
+/// Resources; `narrowed` where only some were asked for, `rows` at most.
+pub(super) fn inventory(resources: &[Resource], narrowed: bool, rows: usize) -> String {
+    if resources.is_empty() && narrowed {
+        return "No resource matches; `trimtab inventory` lists all of them.".to_owned();
     }
-    let mut table = table(&["Kind", "Resource", "Account", "Region", "Configuration"]);
-    for resource in resources {
+    if resources.is_empty() {
+        return "No resource has been seen yet; `trimtab status` tells what the last cycle could\n\
+                not ask."
+            .to_owned();
+    }
+    let mut table = table(&["Kind", "Resource", "Where", "Configuration"]);
+    keep_ids_whole(&mut table, 1);
+    let shown = &resources[..resources.len().min(rows)];
+    for resource in shown {
         table.add_row([
             resource.reference.kind.to_string(),
             resource
                 .tag("Name")
+                .filter(|name| *name != resource.id)
                 .map_or_else(|| resource.id.clone(), |name| format!("{}\n{name}", resource.id)),
-            resource.reference.account.clone(),
-            resource.reference.region.clone(),
+            format!("{}\n{}", resource.reference.account, resource.reference.region),
             words::spec(&resource.spec()),
         ]);
     }
-    table.to_string()
+    format!("{table}\n{}", below(resources.len(), shown.len(), "resource"))
 }
 
 /// Which rule decides.
@@ -228,7 +303,9 @@ pub(super) fn circuits(view: &CircuitView) -> String {
             trip.changes.join(" "),
         ]);
     }
-    format!("{table}\nlook at the changes, then: trimtab circuit reset SCOPE")
+    let count = view.circuits.len();
+    let count = below(count, count, "open circuit");
+    format!("{table}\n{count}; look at the changes, then: trimtab circuit reset SCOPE")
 }
 
 /// The status.
@@ -241,7 +318,7 @@ pub(super) fn status(view: &StatusView) -> String {
         .last_cycle
         .as_ref()
         .map_or_else(|| "No cycle has ended since the start.".to_owned(), cycle);
-    format!(
+    let text = format!(
         "trimtab {} on {}, {} places, {}\nStop switch: {stopped}\nModes: {} by default, {} rules; open recommendations by \
          mode: {}\nRecommendations: {}; open saving {} a month, before commitments\nChanges: {}\n\n{cycle}",
         view.version,
@@ -254,7 +331,8 @@ pub(super) fn status(view: &StatusView) -> String {
         counts(&view.recommendations),
         view.open_saving_usd_monthly,
         counts(&view.changes),
-    )
+    );
+    text.lines().map(|line| wrapped(line, 0)).collect::<Vec<_>>().join("\n")
 }
 
 fn cycle(cycle: &CycleView) -> String {
@@ -275,7 +353,7 @@ fn cycle(cycle: &CycleView) -> String {
     text
 }
 
-pub(super) fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
+pub(super) fn counts(counts: &BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }

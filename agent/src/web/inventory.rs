@@ -71,7 +71,7 @@ fn list_page(visit: &Visit, query: InventoryQuery) -> InventoryPage {
     let sought = query.q.trim().to_lowercase();
     let is_sought = |resource: &&Resource| {
         (query.kind.is_empty() || query.kind == resource.reference.kind.as_str())
-            && (sought.is_empty() || mentions(resource, &sought))
+            && words::mentions(resource, &sought)
     };
     let found: Vec<_> = inventory.values().filter(is_sought).collect();
     let pages = Pages::of(query.page, found.len());
@@ -83,14 +83,6 @@ fn list_page(visit: &Visit, query: InventoryQuery) -> InventoryPage {
         pages,
         rows: rows(&visit.state.agent, shown.into_iter()),
     }
-}
-
-fn mentions(resource: &Resource, sought: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(sought);
-    let mut tags = resource.reference.tags.iter();
-    has(&resource.reference.arn.0)
-        || tags.any(|(key, value)| has(&format!("{key}={value}")))
-        || has(&words::spec(&resource.spec()))
 }
 
 fn rows<'a>(agent: &Agent, resources: impl Iterator<Item = &'a Resource>) -> Vec<ResourceRow> {

@@ -260,11 +260,8 @@ fn selects(agent: &Agent, filter: &Filter) -> Vec<Select> {
 }
 
 fn states() -> Vec<(String, String)> {
-    use RecommendationState::{
-        Approved, AwaitingApproval, Changed, Expired, Proposed, Rejected, Superseded,
-    };
-    let all = [Proposed, AwaitingApproval, Approved, Rejected, Expired, Superseded, Changed];
-    let named = all.map(|state| (state.as_str().to_owned(), state.as_str().replace('_', " ")));
+    let named = RecommendationState::ALL
+        .map(|state| (state.as_str().to_owned(), state.as_str().replace('_', " ")));
     let fixed =
         [("", "open"), ("all", "all")].map(|(value, name)| (value.to_owned(), name.to_owned()));
     fixed.into_iter().chain(named).collect()
