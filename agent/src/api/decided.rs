@@ -47,6 +47,10 @@ pub struct PersonLine {
     pub undone: u64,
     /// Times that they set or released the stop switch, or closed a circuit.
     pub switched: u64,
+    /// Tokens that they made or revoked.
+    pub tokens: u64,
+    /// What they asked for and were refused.
+    pub refused: u64,
 }
 
 /// One decision.
@@ -56,9 +60,9 @@ pub struct DecisionLine {
     pub at: Timestamp,
     /// Who.
     pub by: String,
-    /// `approved`, `rejected`, `undo`, `stop`, `resume` or `circuit-reset`.
+    /// `approved`, `rejected`, `undo`, `stop`, `resume`, `circuit-reset`, `token-created`, `token-revoked` or `refused`.
     pub what: String,
-    /// The resource, change or circuit; none for the stop switch.
+    /// The resource, change, circuit, token, or what was asked for; none for the stop switch.
     pub about: Option<String>,
     /// The action that was decided on.
     pub action: Option<Action>,
@@ -115,7 +119,15 @@ fn line(record: &Record) -> Option<DecisionLine> {
         Entry::CircuitReset { circuit } => {
             Some(of("circuit-reset", Some(circuit.to_string()), None))
         }
+        Entry::TokenCreated { token } => {
+            Some(of("token-created", Some(format!("{} of {}", token.id, token.name)), None))
+        }
+        Entry::TokenRevoked { id } => Some(of("token-revoked", Some(id.clone()), None)),
+        Entry::Refused { what, reason, .. } => {
+            Some(of("refused", Some(what.clone()), Some(reason.clone())))
+        }
         Entry::Change { .. }
+        | Entry::TokenUsed { .. }
         | Entry::Started { .. }
         | Entry::Configured { .. }
         | Entry::Opened { .. } => None,
@@ -140,6 +152,8 @@ impl Tally {
                 person.exceptions += u64::from(line.until.is_some());
             }
             "undo" => person.undone += 1,
+            "token-created" | "token-revoked" => person.tokens += 1,
+            "refused" => person.refused += 1,
             _ => person.switched += 1,
         }
         self.newest.push_front(line);
@@ -156,7 +170,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use trimtab_policies::circuit::Circuit;
+    use trimtab_policies::{authority::Right, circuit::Circuit};
 
     use super::*;
 
@@ -191,6 +205,11 @@ mod tests {
         let undo = || Event::UndoBegun { reason: "asked for".to_owned(), steps: Vec::new() };
         let change =
             |by| record(by, Entry::Change { change_id: "chg-1".to_owned(), event: undo() });
+        let refused = Entry::Refused {
+            right: Right::Resume,
+            what: "/api/v1/resume".to_owned(),
+            reason: "an approver may not".to_owned(),
+        };
         let later = Some(Timestamp::MAX);
         let records = [
             decision("ada", Verdict::Approved, later),
@@ -201,33 +220,36 @@ mod tests {
             record("grace", Entry::Stopped { reason: "fire".to_owned() }),
             record("grace", Entry::Resumed),
             record("grace", Entry::CircuitReset { circuit: Circuit::Overall }),
+            record("ada", Entry::TokenUsed { id: "tt_a".to_owned() }),
+            record("root", Entry::TokenRevoked { id: "tt_a".to_owned() }),
+            record("ada", refused),
             record(SELF, Entry::Started { version: "1".to_owned() }),
         ];
         let mut tally = Tally::default();
         records.iter().filter_map(line).for_each(|line| tally.count(line));
         let decided = tally.told();
-        assert_eq!(decided.total, 7, "the engine's own undo is nobody's decision");
-        let counts = |line: &PersonLine| {
-            (
-                line.by.clone(),
-                line.approved,
-                line.rejected,
-                line.exceptions,
-                line.undone,
-                line.switched,
-            )
-        };
-        let people: Vec<_> = decided.people.iter().map(counts).collect();
-        assert_eq!(
-            people,
-            [("ada".to_owned(), 1, 2, 1, 0, 0), ("grace".to_owned(), 0, 0, 0, 1, 3)]
-        );
+        assert_eq!(decided.total, 9, "the engine's own undo is nobody's decision");
+        let person = |by: &str| PersonLine { by: by.to_owned(), ..PersonLine::default() };
+        let ada =
+            PersonLine { approved: 1, rejected: 2, exceptions: 1, refused: 1, ..person("ada") };
+        let grace = PersonLine { undone: 1, switched: 3, ..person("grace") };
+        let root = PersonLine { tokens: 1, ..person("root") };
+        assert_eq!(decided.people, [ada, grace, root]);
         let newest: Vec<_> = decided.newest.iter().map(|line| line.what.as_str()).collect();
-        let expect =
-            ["circuit-reset", "resume", "stop", "undo", "rejected", "rejected", "approved"];
+        let expect = [
+            "refused",
+            "token-revoked",
+            "circuit-reset",
+            "resume",
+            "stop",
+            "undo",
+            "rejected",
+            "rejected",
+            "approved",
+        ];
         assert_eq!(newest, expect);
-        assert_eq!(decided.newest[6].until, None, "an approval is no exception, though it ends");
-        assert_eq!(decided.newest[5].until, later);
+        assert_eq!(decided.newest[8].until, None, "an approval is no exception, though it ends");
+        assert_eq!(decided.newest[7].until, later);
     }
 
     #[test]

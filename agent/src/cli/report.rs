@@ -175,7 +175,15 @@ fn recurring(view: &ReportView) -> Section {
 
 fn decided(view: &ReportView) -> Section {
     let rows = view.decided.people.iter().map(|line| {
-        let counts = [line.approved, line.rejected, line.exceptions, line.undone, line.switched];
+        let counts = [
+            line.approved,
+            line.rejected,
+            line.exceptions,
+            line.undone,
+            line.switched,
+            line.tokens,
+            line.refused,
+        ];
         let counts = counts.map(|count| count.to_string());
         std::iter::once(line.by.clone()).chain(counts).collect()
     });
@@ -191,9 +199,11 @@ fn decided(view: &ReportView) -> Section {
             ("Person", false),
             ("Approved", true),
             ("Rejected", true),
-            ("Until a date", true),
-            ("Taken back", true),
+            ("To a date", true),
+            ("Undone", true),
             ("Switches", true),
+            ("Tokens", true),
+            ("Refused", true),
         ],
         rows: rows.collect(),
     }
