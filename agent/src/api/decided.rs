@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_models::recommendation::Action;
 use trimtab_policies::{
@@ -22,7 +23,7 @@ use crate::{
 const TOLD: usize = 20;
 
 /// What people decided.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decided {
     /// How many decisions there were.
     pub total: u64,
@@ -33,7 +34,7 @@ pub struct Decided {
 }
 
 /// What one person decided.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonLine {
     /// Who, as records name them.
     pub by: String,
@@ -54,7 +55,7 @@ pub struct PersonLine {
 }
 
 /// One decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DecisionLine {
     /// When.
     pub at: Timestamp,

@@ -119,9 +119,9 @@ fn page_of_recommendations(agent: &Agent, filter: &Filter) -> Result<Recommendat
     let line = filter.filter.as_deref().map(|line| filter::Filter::parse(line, accounts));
     let line = line.transpose().map_err(|error| Problem::bad_request(error.to_string()))?;
     let briefs = agent.briefs();
-    let taken = briefs.queue().filter(|brief| {
-        filter.takes(brief) && line.as_ref().is_none_or(|line| line.takes(brief))
-    });
+    let taken = briefs
+        .queue()
+        .filter(|brief| filter.takes(brief) && line.as_ref().is_none_or(|line| line.takes(brief)));
     let following =
         taken.filter(|brief| page.after.as_ref().is_none_or(|place| is_after(brief, place)));
     let (briefs, next) = page.take(following, |brief| {

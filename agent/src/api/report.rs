@@ -102,7 +102,7 @@ pub struct WithheldLine {
 }
 
 /// A recommendation that the same checks hold back again and again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecurringLine {
     /// Its id.
     pub id: String,
