@@ -35,6 +35,8 @@ const RECOMMENDATIONS: usize = 10_000;
 const READERS: usize = 50;
 /// Looks of each reader.
 const LOOKS: usize = 20;
+/// Recommendations at the top of the queue, which everybody looks at.
+const AT_THE_TOP: usize = 32;
 /// Between two looks of a person who does nothing but click.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -108,6 +110,11 @@ fn one_path(look: usize) -> String {
     format!("/recommendations/{:012x}", look * 7_919 % (RECOMMENDATIONS - 100))
 }
 
+/// One of the few that everybody looks at, whose plots were drawn before.
+fn same_path(look: usize) -> String {
+    one_path(look % AT_THE_TOP)
+}
+
 async fn look(http: &Client, base: &str, path: &str) -> (f64, usize) {
     let started = stopwatch();
     let answer = http.get(format!("{base}{path}")).send().await.expect("the page is served");
@@ -145,8 +152,11 @@ fn percentile(sorted: &[f64], ratio: f64) -> f64 {
 
 async fn measure(base: &str) -> Vec<(String, f64, Option<f64>)> {
     let mut figures = Vec::new();
-    let pages: [(&str, Path, f64); 2] =
-        [("list", list_path, LIST_MS_MAX), ("recommendation", one_path, ONE_MS_MAX)];
+    let pages: [(&str, Path, f64); 3] = [
+        ("list", list_path, LIST_MS_MAX),
+        ("first look at one", one_path, ONE_MS_MAX),
+        ("next look at one", same_path, ONE_MS_MAX),
+    ];
     for (name, path, most) in pages {
         let (alone, bytes) = read(base, 1, Duration::ZERO, path).await;
         let (paced, _) = read(base, READERS, PAUSE, path).await;

@@ -6,8 +6,15 @@
 mod door;
 
 use door::{Door, form_post, header, runtime, send};
+use jiff::SignedDuration;
 use reqwest::{Method, Response, StatusCode};
-use trimtab::view::{RecommendationState, RecommendationView};
+use trimtab::{
+    cycle::{Begin, run_cycle},
+    observe::series_key,
+    ports::Clock,
+    view::{RecommendationState, RecommendationView},
+};
+use trimtab_models::metric::{Measure, Metric, Statistic};
 use trimtab_models::resource::{Arn, Attachment, Detail, Kind, Resource, ResourceRef};
 
 /// What a page may weigh.
@@ -166,6 +173,60 @@ fn a_recommendation_shows_everything_that_it_rests_on() {
         told(&html, &["Terraform", "Patch for its owner", "<desc", "name=\"until\""]);
         let missing = send(door.operator(Method::GET, "/recommendations/none")).await;
         assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    });
+}
+
+/// The pictures of a page.
+fn pictures(html: &str) -> Vec<&str> {
+    html.split("<svg").skip(1).filter_map(|rest| rest.split("</svg>").next()).collect()
+}
+
+#[test]
+fn a_picture_that_was_drawn_is_never_stale() {
+    runtime().block_on(async {
+        let door = Door::open(false, true).await;
+        let (id, _) = door.in_state("awaiting_approval").await.first().expect("one awaits").clone();
+        let path = format!("/recommendations/{id}");
+        let first = page(&door, &path).await;
+        assert!(!pictures(&first).is_empty());
+        assert_eq!(page(&door, &path).await, first, "nothing has changed");
+
+        let view =
+            door.agent.store().recommendation(&id).expect("it is read").expect("it is there");
+        let recommendation = &view.entry.recommendation;
+        let at_s = recommendation.evidence.from.as_second().div_euclid(300) * 300 + 86_400;
+        let measure = Measure { metric: Metric::InstanceCpu, statistic: Statistic::Average };
+        let key = series_key(&recommendation.resource.arn, measure);
+        door.agent.series_mut().append(&key, 300, at_s, &[99.5]).expect("a point is taken");
+        let with_point = page(&door, &path).await;
+        assert_ne!(pictures(&with_point), pictures(&first), "a point has come in");
+
+        let mut all = door.agent.store().recommendations().expect("it is read");
+        let asked = all.get_mut(&id).expect("it is there");
+        let dimensions = &mut asked.entry.recommendation.evidence.dimensions;
+        dimensions.iter_mut().for_each(|one| one.capacity_proposed /= 2.0);
+        door.agent.store().replace_recommendations(&all).expect("it is written");
+        let smaller = page(&door, &path).await;
+        assert_ne!(pictures(&smaller), pictures(&with_point), "another size is proposed");
+
+        let stopped = sent(&door, "/stop", &[("reason", "a drill")]).await;
+        assert_eq!(stopped.status(), StatusCode::SEE_OTHER);
+        told(&page(&door, &path).await, &["The stop switch is set", "a drill"]);
+        let rejected = sent(&door, &format!("{path}/reject"), &[("reason", "not this one")]).await;
+        assert_eq!(rejected.status(), StatusCode::SEE_OTHER);
+        let after = page(&door, &path).await;
+        told(&after, &["rejected", "not this one"]);
+        assert!(!after.contains("Your answer"), "nothing is asked any more");
+        assert_eq!(pictures(&after), pictures(&smaller), "a decision has nothing drawn anew");
+
+        door.clock.set(door.clock.now() + SignedDuration::from_hours(3));
+        run_cycle(&door.agent, Begin::Never).await.expect("the simulated account answers");
+        let (id, _) = door.in_state("awaiting_approval").await.first().expect("one awaits").clone();
+        let path = format!("/recommendations/{id}");
+        let before = page(&door, &path).await;
+        door.clock.set(door.clock.now() + SignedDuration::from_hours(24));
+        run_cycle(&door.agent, Begin::Never).await.expect("the simulated account answers");
+        assert_ne!(pictures(&page(&door, &path).await), pictures(&before), "a cycle has ended");
     });
 }
 

@@ -94,6 +94,7 @@ pub struct ApiState {
     /// Whether it is served over TLS.
     secure: bool,
     open_page: bool,
+    figures: Arc<web::Figures>,
 }
 
 impl fmt::Debug for ApiState {
@@ -130,7 +131,13 @@ impl ApiState {
             refusals: Arc::default(),
             secure,
             open_page,
+            figures: Arc::default(),
         })
+    }
+
+    /// Plots that were drawn before.
+    pub(crate) fn figures(&self) -> &web::Figures {
+        &self.figures
     }
 
     /// Signs in whoever holds a token that is good for something, and returns the session's id.

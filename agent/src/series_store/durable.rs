@@ -16,6 +16,7 @@ impl SeriesStore {
         self.require_sound()?;
         let first = segment::week_of(unix_s.clamp(0, UNIX_S_MAX));
         let from = segment::week_start(first);
+        self.generation += 1;
         for (id, series) in &mut self.series {
             series.chunks.retain(|chunk| chunk.week >= first);
             if series.tail.forget_before(i64::from(series.step_s), from) {

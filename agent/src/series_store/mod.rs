@@ -79,6 +79,7 @@ pub struct SeriesStore {
     stale: BTreeSet<u32>,
     damage: Vec<Damage>,
     poisoned: bool,
+    generation: u64,
 }
 
 #[derive(Debug)]
@@ -157,6 +158,7 @@ impl SeriesStore {
         if !backfill {
             self.tail.push(&tail::encode(id, false, std::iter::once((start, rounded))))?;
         }
+        self.generation += 1;
         let series = self.series.get_mut(&id).expect("every number in use has a series");
         series.tail.overlay(step, start, rounded);
         let long = series.tail.slots() >= SEAL_SLOTS;
@@ -205,6 +207,12 @@ impl SeriesStore {
         Ok(Some(Grid { step_s: series.step_s, start_unix_s: start, values }))
     }
 
+    /// A number that is another after every change of the points, in this process.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Time of the newest value of `key`, Unix seconds; `None` when there is none.
     #[must_use]
     pub fn last(&self, key: &str) -> Option<i64> {
@@ -247,6 +255,7 @@ impl SeriesStore {
         };
         self.keys.push(&KeyFrame::Drop { id }.encode())?;
         self.ids.remove(key);
+        self.generation += 1;
         self.forget(id);
         Ok(true)
     }

@@ -54,6 +54,7 @@ impl SeriesStore {
             stale: BTreeSet::new(),
             damage,
             poisoned: false,
+            generation: 0,
         })
     }
 }

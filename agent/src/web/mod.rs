@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod changes;
+mod figures;
 mod forms;
 mod frame;
 mod inventory;
@@ -24,6 +25,8 @@ use axum::{
     routing::get,
 };
 use trimtab_policies::authority::Right;
+
+pub(crate) use figures::Figures;
 
 use crate::api::{ApiState, Problem, Row, Way, guarded, require_own_origin};
 

@@ -2,6 +2,8 @@
 //!
 //! Not here: how its figures read (`rows`, `plot`) and what an answer does (`forms`).
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use trimtab_policies::{
@@ -12,14 +14,13 @@ use trimtab_policies::{
 
 use super::{
     frame::{Frame, Here, Visit},
-    plot::{Figure, usages},
+    plot::Figure,
     rows::{ChangeRow, DetailView, RecommendationRow},
     shown,
 };
 use crate::{
     agent::Agent,
     api::{Problem, reason_not_here},
-    follow::forecast_now,
     view::RecommendationView,
     words,
 };
@@ -35,7 +36,7 @@ struct RecommendationPage {
     /// Why whoever reads it may not answer it.
     not_allowed: Option<String>,
     detail: DetailView,
-    figures: Vec<Figure>,
+    figures: Arc<[Figure]>,
     changes: Vec<ChangeRow>,
     earlier: Vec<Earlier>,
     patches: Vec<Patch>,
@@ -73,7 +74,6 @@ fn page(visit: &Visit, id: &str) -> Result<RecommendationPage, Problem> {
         ))
     })?;
     let recommendation = &view.entry.recommendation;
-    let ahead = forecast_now(agent, recommendation);
     let (owners, patches) = code(agent, &view);
     Ok(RecommendationPage {
         frame: Frame::new(visit, Here::Recommendations),
@@ -84,7 +84,7 @@ fn page(visit: &Visit, id: &str) -> Result<RecommendationPage, Problem> {
             &recommendation.resource,
         ),
         row: RecommendationRow::new(&view),
-        figures: usages(agent, recommendation, ahead.as_ref()),
+        figures: visit.state.figures().of(agent, id, recommendation),
         changes: changes(agent, &view).iter().map(ChangeRow::new).collect(),
         earlier: earlier(agent, &view),
         detail: DetailView::new(&view),

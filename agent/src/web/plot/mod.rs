@@ -119,6 +119,13 @@ pub(crate) struct Figure {
     pub(crate) pictures: [Picture; 2],
 }
 
+impl Figure {
+    /// About how much memory it takes: nearly all of it is the pictures.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pictures.iter().map(|picture| picture.body.len()).sum::<usize>() + self.summary.len()
+    }
+}
+
 /// What a colour of a plot stands for.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyRow {
