@@ -26,6 +26,7 @@ use crate::{
     execute,
     journal::media::{Disk, Media},
     ledger::{Ledger, LedgerError, SELF},
+    notify::Notifier,
     observe::Collecting,
     ports::{Place, Ports},
     probe::place_of,
@@ -131,6 +132,8 @@ pub struct Agent {
     surroundings: RwLock<Option<Arc<Surroundings>>>,
     state_dir: PathBuf,
     read_only: Option<String>,
+    /// Who is told of state changes.
+    pub notifier: Notifier,
 }
 
 impl Agent {
@@ -196,6 +199,7 @@ impl Agent {
             catalog_refreshed_at: Mutex::default(),
             held: Mutex::default(),
             surroundings: RwLock::default(),
+            notifier: Notifier::new(state_dir.join("notify")),
             state_dir,
             read_only,
         })

@@ -27,6 +27,7 @@ pub mod held;
 pub mod identity;
 pub mod journal;
 pub mod ledger;
+pub mod notify;
 pub mod observe;
 pub mod ports;
 pub mod probe;

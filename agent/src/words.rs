@@ -21,7 +21,10 @@ use trimtab_policies::{
     plan::{CheckVerdict, Disposition},
 };
 
-use crate::view::{RecommendationState, RecommendationView, check_name};
+use crate::{
+    notify::OutboxView,
+    view::{RecommendationState, RecommendationView, check_name},
+};
 
 /// What stands where nothing is known.
 pub const UNKNOWN: &str = "unknown";
@@ -129,6 +132,24 @@ fn schedule(scheduled: &[Value]) -> String {
         format!("min {} at \"{recurrence}\" UTC", one["min_size"])
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// What keeps a receiver from being told, and what it missed.
+#[must_use]
+pub fn troubles(outbox: &OutboxView) -> String {
+    let mut told = Vec::new();
+    if let (Some(at), Some(error)) = (outbox.last_error_at, &outbox.last_error) {
+        // An error from before this process has no time of its own.
+        let when = (at > Timestamp::UNIX_EPOCH).then(|| format!("{}: ", time(at)));
+        told.push(format!("{}{error}", when.unwrap_or_default()));
+    }
+    if outbox.given_up > 0 {
+        told.push(format!("{} given up", outbox.given_up));
+    }
+    if outbox.dropped > 0 {
+        told.push(format!("{} dropped", outbox.dropped));
+    }
+    if told.is_empty() { "none".to_owned() } else { told.join("; ") }
 }
 
 /// A saving a month, with a sign for what costs more.

@@ -442,3 +442,39 @@ fn the_first_damaged_record_of_the_audit_log_is_named() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("/nonexistent/journal"), "{}", said.err);
 }
+
+#[test]
+fn a_test_message_says_whether_it_arrives() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let key = folder.path().join("key").display().to_string();
+    std::fs::write(&key, "secret").expect("the folder takes a file");
+    let door = runtime().block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let here = listener.local_addr().expect("it is bound");
+        let router = axum::Router::new().route("/in", axum::routing::post(async || "thanks"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let webhook = |name: &str, address: &str| {
+            format!("[[settings.notify.webhook]]\nname = \"{name}\"\nurl = \"http://{address}/in\"\nsecret_file = \"{key}\"\n")
+        };
+        let receivers = webhook("here", &here.to_string()) + &webhook("gone", &silent_address());
+        let scenario = format!(
+            "name = \"told\"\ndescription = \"A machine.\"\nstart = \"2026-03-02T00:00:00Z\"\n[fleet]\nidle = 1\n{receivers}"
+        );
+        let door = Door::of(&scenario, true, false).await;
+        drop(trimtab::notify::Watch::start(door.agent.clone()));
+        door
+    });
+    let address = door.address.to_string();
+    let said = trimtab(&["--address", &address, "notify", "test"]);
+    assert_eq!(said.code, 1, "one does not answer: {}{}", said.out, said.err);
+    let line = |name: &str| said.out.lines().find(|line| line.trim_start().starts_with(name));
+    assert!(line("here").is_some_and(|line| line.trim_end().ends_with("yes")), "{}", said.out);
+    assert!(line("gone").is_some_and(|line| line.contains("no: the receiver")), "{}", said.out);
+    let said = trimtab(&["--address", &address, "notify", "test", "here", "--json"]);
+    assert_eq!((said.code, &json(&said)["receivers"][0]["error"]), (0, &Value::Null));
+    let said = trimtab(&["--address", &address, "notify", "test", "nobody"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("there is no receiver `nobody`"), "{}", said.err);
+    let said = trimtab(&["--address", &address, "status"]);
+    assert!(said.out.contains("Receiver") && said.out.contains("never"), "{}", said.out);
+}

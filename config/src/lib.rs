@@ -8,6 +8,7 @@
 mod explain;
 mod layer;
 mod load;
+mod notify;
 mod places;
 mod problem;
 pub mod raw;
@@ -22,6 +23,9 @@ mod tests;
 pub use explain::{AccountView, ActionView, Explanation, RuleView};
 pub use load::{
     Surroundings, environment, from_scenario, load, parse, parse_layered, surroundings,
+};
+pub use notify::{
+    Channel, MailEncryption, MailSettings, NotifyEvent, NotifySettings, Receiver, Severity,
 };
 pub use problem::{ConfigError, Problem};
 pub use salvage::{Salvaged, salvage};

@@ -3,9 +3,13 @@
 //! Units stand in the keys. Unknown keys are errors everywhere. Not here: defaults, ranges and what the keys mean
 //! together (`validate`). The shipped `trimtab.toml` documents each key, which a test holds.
 
+pub mod notify;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use notify::RawNotify;
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -55,6 +59,8 @@ pub struct RawFile {
     pub store: RawStore,
     /// `[autonomy]`: whether autopilot has to be earned.
     pub autonomy: RawAutonomy,
+    /// `[notify]`: who is told of what.
+    pub notify: RawNotify,
 }
 
 /// `[agent]`.

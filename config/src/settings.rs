@@ -11,6 +11,8 @@ use serde::Serialize;
 use trimtab_models::sizing::settings::SizingSettings;
 use trimtab_policies::{authority::Approvers, mode::Mode, settings::Policy};
 
+use crate::notify::NotifySettings;
+
 /// Everything that a configuration decides. A value of this type has passed validation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// What is kept on disk.
     pub store: StoreSettings,
+    /// Who is told of what.
+    pub notify: NotifySettings,
 }
 
 impl Settings {

@@ -4,6 +4,7 @@ mod accepted;
 mod approvers;
 mod environment;
 mod iam;
+mod notify;
 mod properties;
 mod refused;
 mod shipped;

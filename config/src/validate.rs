@@ -8,6 +8,7 @@ mod approvers;
 mod gate;
 mod matching;
 mod modes;
+mod notify;
 mod running;
 mod sizing;
 mod times;
@@ -64,6 +65,7 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
     let api = running::api(&raw.api, &agent, report, folder);
     let telemetry = running::telemetry(&raw.telemetry, report);
     let store = running::store(&raw.store, &collect, report);
+    let notify = notify::notify(&raw.notify, report, folder);
     let (schedule, _) = schedule?;
     let cloud = cloud?;
     Some(Settings {
@@ -79,5 +81,6 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
         api,
         telemetry,
         store,
+        notify,
     })
 }

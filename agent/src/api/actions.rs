@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     decide::{self, Approval},
+    notify::TestBody,
     stage::Stage,
     view::{ChangeView, RecommendationView},
 };
@@ -323,4 +324,27 @@ pub(super) async fn post_circuit_reset(
 pub(super) async fn post_cycle(State(state): State<ApiState>) -> (StatusCode, Json<SignalledBody>) {
     cycle(&state);
     (StatusCode::ACCEPTED, Json(SignalledBody { signalled: Stage::Cycle.as_str() }))
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NotifyTestBody {
+    /// The name of a receiver, instead of all.
+    receiver: Option<String>,
+}
+
+pub(super) async fn post_notify_test(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(NotifyTestBody { receiver }): Body<NotifyTestBody>,
+) -> Result<Json<TestBody>, Problem> {
+    let now = state.agent.ports().clock.now();
+    let tested = state.agent.notifier.test(receiver.as_deref(), caller.name(), now).await;
+    let receivers = tested.ok_or_else(|| {
+        let named = receiver.map_or_else(String::new, |name| format!(" `{name}`"));
+        Problem::not_found(format!(
+            "there is no receiver{named}: `trimtab status` lists them, [notify] of the configuration names them"
+        ))
+    })?;
+    Ok(Json(TestBody { receivers }))
 }

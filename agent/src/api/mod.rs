@@ -210,6 +210,7 @@ fn table() -> Vec<Row> {
         Row::post(Stop, "/api/v1/stop", actions::post_stop),
         Row::post(Resume, "/api/v1/resume", actions::post_resume),
         Row::post(Operate, "/api/v1/cycle", actions::post_cycle),
+        Row::post(Operate, "/api/v1/notify/test", actions::post_notify_test),
         Row::get(ManageTokens, "/api/v1/tokens", tokens::get_tokens),
         Row::post(ManageTokens, "/api/v1/tokens", tokens::post_tokens),
         Row::post(ManageTokens, "/api/v1/tokens/{id}/revoke", tokens::post_revoke),

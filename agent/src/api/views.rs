@@ -22,7 +22,7 @@ use trimtab_policies::{
     scope::group_of,
 };
 
-use crate::{agent::Agent, view::CycleView};
+use crate::{agent::Agent, notify::ReceiverView, view::CycleView};
 
 /// `GET /api/v1/circuit`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +102,9 @@ pub struct StatusView {
     pub changes: BTreeMap<String, u64>,
     /// What the last cycle since the start did.
     pub last_cycle: Option<CycleView>,
+    /// Who is told of state changes, and whether it arrives.
+    #[serde(default)]
+    pub notify: Vec<ReceiverView>,
 }
 
 /// The status now.
@@ -130,6 +133,7 @@ pub fn status(agent: &Agent) -> StatusView {
             agent.ledger().book().changes().values().map(|change| change.state.to_string()),
         ),
         last_cycle: agent.last_cycle().map(|cycle| (*cycle).clone()),
+        notify: agent.notifier.views(),
     }
 }
 

@@ -299,6 +299,22 @@ pub enum ClientCommand {
     },
     /// What the daemon is doing.
     Status,
+    /// Who is told of state changes.
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
+}
+
+/// What to do with notifications.
+#[derive(Debug, Clone, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test message, and say whether it arrived.
+    Test {
+        /// The name of a receiver, instead of all.
+        receiver: Option<String>,
+    },
 }
 
 /// Which recommendations are meant: these, or all that a filter takes.

@@ -34,7 +34,7 @@ use self::{
     answer::{Answer, Answering},
     args::{
         ChangesCommand, CircuitCommand, ClientCommand, Globals, ListArgs, ModeCommand,
-        RecommendationsCommand, ReportFormat, Rows, Since,
+        NotifyCommand, RecommendationsCommand, ReportFormat, Rows, Since,
     },
     client::Client,
     confirm::confirm,
@@ -45,6 +45,7 @@ use crate::{
         ChangesBody, CircuitView, ExplainView, InventoryBody, RecommendationsBody, ReportView,
         StatusView,
     },
+    notify::TestBody,
     stop::StopSwitch,
     view::{ChangeView, PlanView, RecommendationView},
     words,
@@ -143,6 +144,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         ClientCommand::Status => {
             let view: StatusView = Client::new(globals)?.get(&["status"], &[]).await?;
             if json { print_json(&view)? } else { print(&tables::status(&view))? }
+        }
+        ClientCommand::Notify { command: NotifyCommand::Test { receiver } } => {
+            return notify_test(&Client::new(globals)?, receiver, json).await;
         }
     }
     Ok(0)
@@ -254,6 +258,22 @@ async fn circuit(
         print(&tables::circuits(&view))?
     }
     Ok(())
+}
+
+/// Sends a test message; one that did not arrive is a failure.
+async fn notify_test(
+    client: &Client,
+    receiver: Option<String>,
+    json: bool,
+) -> Result<u8, CliError> {
+    let asked = json!({ "receiver": receiver });
+    let body: TestBody = client.post(&["notify", "test"], &asked).await?;
+    if json {
+        print_json(&body)?;
+    } else {
+        print(&tables::notify_test(&body))?;
+    }
+    Ok(u8::from(body.receivers.iter().any(|one| one.error.is_some())))
 }
 
 /// Shows what a person is asked about; JSON is for whoever reads the output, and stays alone there.

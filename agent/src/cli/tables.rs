@@ -17,6 +17,7 @@ use trimtab_policies::{
 use super::out::is_colored;
 use crate::{
     api::{CircuitView, ExplainView, StatusView},
+    notify::{ReceiverView, TestBody},
     view::{ChangeView, CycleView, PlanView, RecommendationState, RecommendationView, check_name},
     words,
 };
@@ -332,7 +333,37 @@ pub(super) fn status(view: &StatusView) -> String {
         view.open_saving_usd_monthly,
         counts(&view.changes),
     );
-    text.lines().map(|line| wrapped(line, 0)).collect::<Vec<_>>().join("\n")
+    let text = text.lines().map(|line| wrapped(line, 0)).collect::<Vec<_>>().join("\n");
+    text + &receivers(&view.notify)
+}
+
+/// Who is told, and whether it arrives; nothing where nobody is.
+fn receivers(receivers: &[ReceiverView]) -> String {
+    if receivers.is_empty() {
+        return String::new();
+    }
+    let mut table = table(&["Receiver", "How", "Last success", "Waiting", "Last error"]);
+    for receiver in receivers {
+        table.add_row([
+            Cell::new(&receiver.name),
+            Cell::new(&receiver.channel),
+            Cell::new(receiver.outbox.last_success_at.map_or("never".to_owned(), words::time)),
+            number(&receiver.outbox.pending.to_string()),
+            Cell::new(words::troubles(&receiver.outbox)),
+        ]);
+    }
+    format!("\n\n{table}")
+}
+
+/// What came of test messages.
+pub(super) fn notify_test(body: &TestBody) -> String {
+    let mut table = table(&["Receiver", "How", "Arrived"]);
+    for receiver in &body.receivers {
+        let arrived =
+            receiver.error.as_ref().map_or("yes".to_owned(), |error| format!("no: {error}"));
+        table.add_row([receiver.name.clone(), receiver.channel.clone(), arrived]);
+    }
+    table.to_string()
 }
 
 fn cycle(cycle: &CycleView) -> String {

@@ -22,6 +22,7 @@ use crate::{
     agent::Agent,
     api::{ApiState, Tls, router, serve_with},
     ledger::SELF,
+    notify,
     schedule::schedules,
     stage::Stage,
 };
@@ -70,6 +71,7 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
         Arc::clone(&runners),
         token.clone(),
     ));
+    let notifications = tokio::spawn(notify::run(Arc::clone(&agent), token.clone()));
     let mut scheduler = Scheduling::start(&agent, &queue, &token, options.virtual_time).await?;
     queue.signal(Stage::Cycle);
     notify_systemd(&[sd_notify::NotifyState::Ready]);
@@ -86,6 +88,9 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     runners.wait().await;
     if tokio::time::timeout(SERVER_GRACE, server).await.is_err() {
         tracing::warn!("open connections were cut off");
+    }
+    if tokio::time::timeout(SERVER_GRACE, notifications).await.is_err() {
+        tracing::warn!("messages are left for the next start");
     }
     scheduler.stop().await;
     watchdog.abort();

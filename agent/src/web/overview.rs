@@ -30,6 +30,7 @@ use crate::{
     agent::Agent,
     api::Problem,
     brief::{Brief, Briefs},
+    notify::ReceiverView,
     view::{RecommendationState, check_name},
     words,
 };
@@ -105,6 +106,17 @@ struct OverviewPage {
     modes: Vec<ModesRow>,
     changes: Vec<ChangesRow>,
     quality: Quality,
+    receivers: Vec<ReceiverRow>,
+}
+
+/// One that is told of state changes.
+#[derive(Debug)]
+struct ReceiverRow {
+    name: String,
+    channel: String,
+    success: String,
+    pending: u64,
+    troubles: String,
 }
 
 pub(super) async fn overview(
@@ -146,7 +158,20 @@ fn page(visit: &Visit, refresh_s: Option<u32>) -> Result<OverviewPage, Problem> 
         modes: modes(&briefs),
         changes: saved.rows,
         quality: quality(agent, &briefs),
+        receivers: receivers(agent),
     })
+}
+
+fn receivers(agent: &Agent) -> Vec<ReceiverRow> {
+    let views = agent.notifier.views().into_iter();
+    let row = |view: ReceiverView| ReceiverRow {
+        success: view.outbox.last_success_at.map_or_else(|| "never".to_owned(), words::time),
+        pending: view.outbox.pending,
+        troubles: words::troubles(&view.outbox),
+        name: view.name,
+        channel: view.channel,
+    };
+    views.map(row).collect()
 }
 
 /// What the resources cost a month at list prices, and how many have no price: machines that run and volumes by the

@@ -38,6 +38,7 @@ POST /api/v1/circuit/reset                       404       no   no   no   yes  y
 POST /api/v1/stop                                200       no   yes  yes  yes  yes  yes  yes
 POST /api/v1/resume                              200       no   no   no   yes  yes  no   yes
 POST /api/v1/cycle                               202       no   no   no   yes  yes  no   yes
+POST /api/v1/notify/test                         404       no   no   no   yes  yes  no   yes
 GET  /api/v1/tokens                              200       no   no   no   no   no   yes  no
 POST /api/v1/tokens                              201       no   no   no   no   no   yes  no
 POST /api/v1/tokens/{id}/revoke                  404       no   no   no   no   no   yes  no

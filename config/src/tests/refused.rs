@@ -25,7 +25,7 @@ fn what_is_not_toml_or_has_unknown_keys() {
     check_with(
         "[agnet]\n",
         &[
-            "t.toml:5:2: agnet: unknown key; allowed: agent, modes, autopilot, account, cloud, schedule, collect, sizing, pricing, evidence, limits, health, ownership, window, freeze, approvals, approver, protected, api, telemetry, store, autonomy",
+            "t.toml:5:2: agnet: unknown key; allowed: agent, modes, autopilot, account, cloud, schedule, collect, sizing, pricing, evidence, limits, health, ownership, window, freeze, approvals, approver, protected, api, telemetry, store, autonomy, notify",
         ],
     );
     check_with(

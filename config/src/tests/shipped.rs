@@ -259,6 +259,37 @@ fn full() -> raw::RawFile {
         api: raw::RawApi { token_file: text(), tls_certificate: text(), tls_key: text() },
         telemetry: raw::RawTelemetry { log: text(), level: text() },
         store: raw::RawStore { retention_days: Some(1), min_free_mib: Some(1), cache_mib: Some(1) },
+        notify: full_notify(),
+    }
+}
+
+fn full_notify() -> raw::notify::RawNotify {
+    raw::notify::RawNotify {
+        page_url: text(),
+        digest_hour: Some(1),
+        digest_time_zone: text(),
+        webhook: vec![raw::notify::RawWebhook {
+            name: text(),
+            url: text(),
+            secret_file: text(),
+            events: texts(),
+        }],
+        slack: Some(raw::notify::RawSlack {
+            secret_file: text(),
+            channel: text(),
+            api_url: text(),
+            events: texts(),
+        }),
+        email: Some(raw::notify::RawEmail {
+            host: text(),
+            port: Some(1),
+            encryption: text(),
+            username: text(),
+            password_file: text(),
+            from: text(),
+            to: texts(),
+            events: texts(),
+        }),
     }
 }
 

@@ -92,7 +92,7 @@ fn time(raw: Option<&String>, key: &str, report: &mut Report<'_>) -> Option<Time
     time
 }
 
-fn zone(name: &str, key: &str, report: &mut Report<'_>) -> Option<TimeZone> {
+pub(super) fn zone(name: &str, key: &str, report: &mut Report<'_>) -> Option<TimeZone> {
     let zone = TimeZone::get(name).ok();
     if zone.is_none() {
         report.refuse_text(key, name, "no such time zone", ZONE_FORM);
