@@ -5,6 +5,7 @@
 
 mod adopt;
 mod call;
+mod foreign;
 mod mark;
 mod next;
 mod owed;

@@ -1,24 +1,25 @@
 //! What a change does next, decided from its state and from what was just observed.
 //!
 //! One rule for carrying out, for resuming after a crash, and for undoing. Service first: an instance that we stopped
-//! is started again whatever else has gone wrong. Not here: observing, journalling, acting.
+//! is started again whatever else has gone wrong. Not here: what somebody else's doing means (`foreign`), observing,
+//! journalling, acting.
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab_models::{resource::InstanceState, spec::Spec};
+use trimtab_models::resource::InstanceState;
 
 use super::{
     Change, Progress, State, StepState,
     call::{operation, poll_interval_s},
+    foreign::{foreign, reason_foreign},
     mark,
-    owed::{nobody_takes_over, reason_started_blind, unseen},
+    owed::{nobody_takes_over, unseen},
     undo::reason_no_way_back,
     undo_steps,
-    withdraw::withdrawal,
 };
 use crate::{
     operations::{FailureKind, Operation},
     record::Event,
-    steps::{LAG, Reached, Seen, Sight, Sighting, StepKind, same_volume, sort},
+    steps::{LAG, Reached, Seen, Sight, Sighting, StepKind, sort},
 };
 
 /// How long a stopped machine's state reason may still be the one from before our start.
@@ -26,7 +27,7 @@ const REASON_LAG: SignedDuration = SignedDuration::from_secs(30);
 /// How often a call is made before its step is given up; a start that restores service is never given up.
 const ATTEMPTS_MAX: u32 = 3;
 /// The longest pause between two tries.
-const BACKOFF_MAX_S: i64 = 30;
+pub(super) const BACKOFF_MAX_S: i64 = 30;
 /// How long an intent stands before its first write. What the checks saw is older by then than any fact that they
 /// accept, so the gate must be asked again; reads that fail for an hour are no reason to write unasked.
 const INTENT_MAX: SignedDuration = SignedDuration::from_hours(1);
@@ -70,9 +71,7 @@ pub fn next(change: &Change, seen: &Seen, now: Timestamp) -> Next {
         let reason = "the checks were asked more than an hour before the first write".to_owned();
         return nothing_changed(&reason);
     }
-    let is_foreign = reason_type_foreign(change, progress, seen)
-        .or_else(|| reason_volume_foreign(change, progress, seen));
-    if let Some(reason) = is_foreign {
+    if let Some(reason) = reason_foreign(change, progress, seen) {
         return foreign(change, progress, seen, &reason, now);
     }
     let kind = &progress.step.kind;
@@ -110,52 +109,10 @@ fn is_stale(change: &Change, now: Timestamp) -> bool {
     change.is_unwritten() && now.duration_since(change.opened_at) > INTENT_MAX
 }
 
-/// Whether the machine whose status checks are awaited runs on a type that this change did not leave it on: the checks
-/// would then speak of somebody else's machine.
-fn reason_type_foreign(change: &Change, progress: &Progress, seen: &Seen) -> Option<String> {
-    let StepKind::AwaitStatusChecks { .. } = &progress.step.kind else {
-        return None;
-    };
-    let start = change.direction().iter().find_map(|other| other.step.kind.as_start());
-    let left = start.and_then(|(_, ladder)| ladder.get(change.rung))?;
-    let Sighting::Present(resource) = &seen.resource else {
-        return None;
-    };
-    let instance = resource.instance().filter(|one| one.state == InstanceState::Running)?;
-    (instance.instance_type != *left)
-        .then(|| format!("its type is {}, this change left {left}", instance.instance_type))
-}
-
-/// Whether a volume that is to be deleted is no longer what it was when that was decided: somebody has plans for it.
-fn reason_volume_foreign(change: &Change, progress: &Progress, seen: &Seen) -> Option<String> {
-    let (StepKind::CreateSnapshot { .. } | StepKind::DeleteVolume { .. }) = &progress.step.kind
-    else {
-        return None;
-    };
-    let Spec::Volume(expected) = &change.recommendation.expected else { return None };
-    let Sighting::Present(resource) = &seen.resource else { return None };
-    let volume = resource.volume().filter(|volume| volume.state == "available")?;
-    (!same_volume(&volume.spec, expected))
-        .then(|| format!("it is {:?}, and was {expected:?} when its end was decided", volume.spec))
-}
-
 fn nothing_changed(reason: &str) -> Next {
     Next::Record(Event::Finished {
         state: State::Undone,
         reason: format!("nothing was changed: {reason}"),
-        provisional: false,
-    })
-}
-
-/// Somebody else came first: this change has touched nothing, so that nothing is left to a person and nothing failed.
-fn not_begun(progress: &Progress, reason: &str) -> Next {
-    let step = &progress.step.name;
-    Next::Record(Event::Finished {
-        state: State::Undone,
-        reason: format!(
-            "nothing was written: somebody else changed the resource before `{step}` ({reason}); what is still worth doing \
-             is proposed anew by the next cycle"
-        ),
         provisional: false,
     })
 }
@@ -241,7 +198,7 @@ fn entered(change: &Change) -> Timestamp {
 }
 
 /// When a call of this change was last journalled, in either direction.
-fn written_at(change: &Change) -> Option<Timestamp> {
+pub(super) fn written_at(change: &Change) -> Option<Timestamp> {
     let steps = change.steps.iter().chain(&change.undo_steps);
     steps.filter_map(|progress| progress.attempted_at).max()
 }
@@ -376,7 +333,7 @@ fn backoff_s(attempts: u32) -> i64 {
     (1_i64 << attempts.min(5)).min(BACKOFF_MAX_S)
 }
 
-fn remaining_s(pause: SignedDuration, since: SignedDuration) -> i64 {
+pub(super) fn remaining_s(pause: SignedDuration, since: SignedDuration) -> i64 {
     (pause - since).as_secs().clamp(1, BACKOFF_MAX_S)
 }
 
@@ -421,88 +378,4 @@ fn give_up(change: &Change, progress: &Progress, reason: String) -> Next {
         return nothing_changed(&reason);
     }
     Next::Record(Event::UndoBegun { reason, steps: undo_steps(change) })
-}
-
-/// Somebody else's doing: write nothing more. The exceptions are the start that we owe, and the share of an alias's calls
-/// that is still exactly what we set.
-fn foreign(
-    change: &Change,
-    progress: &Progress,
-    seen: &Seen,
-    reason: &str,
-    now: Timestamp,
-) -> Next {
-    if change.is_unwritten() {
-        return not_begun(progress, reason);
-    }
-    if let Some(instance_id) = stopped_by_us(change, seen) {
-        return owed_start(change, instance_id, now);
-    }
-    if let Some(reason) = reason_started_blind(change, seen) {
-        return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
-    }
-    if let (Some(_), Some(failed)) = (&change.undo_reason, change.failed()) {
-        // What looks foreign here follows from our own step that failed before it.
-        let reason = format!("undo failed at `{}`, and then: {reason}", failed.step.name);
-        return Next::Record(Event::Finished { state: State::Stuck, reason, provisional: false });
-    }
-    if let Some(left) = lag_left(change, seen, now) {
-        return Next::Poll(later(now, remaining_s(left, SignedDuration::ZERO)));
-    }
-    let reason =
-        format!("somebody else changed the resource at `{}`: {reason}", progress.step.name);
-    if let Some(step) = withdrawal(change, seen) {
-        return Next::Record(Event::UndoBegun { reason, steps: vec![step] });
-    }
-    Next::Record(Event::Finished { state: State::Conflicted, reason, provisional: false })
-}
-
-/// How much longer what is seen may be from before our own last write, once we have touched a machine's power: what looks like
-/// somebody else's doing then is not believed yet. Nothing is written meanwhile.
-fn lag_left(change: &Change, seen: &Seen, now: Timestamp) -> Option<SignedDuration> {
-    let Sighting::Present(resource) = &seen.resource else { return None };
-    let instance = resource.instance()?;
-    let mut types = change.steps.iter().filter_map(|progress| progress.step.kind.as_set_type());
-    // Only what the machine was, or was to be, can be an older answer.
-    if types.next().is_some_and(|(_, ladder)| !ladder.contains(&instance.instance_type)) {
-        return None;
-    }
-    let left = LAG - now.duration_since(written_at(change)?);
-    let is_start = |other: &&Progress| other.step.kind.as_start().is_some();
-    let has_started = change.direction().iter().filter(is_start).any(|other| other.attempts > 0);
-    ((change.owes_a_start() || has_started) && left.is_positive()).then_some(left)
-}
-
-/// The instance's id when it is off, or on its way there, because we stopped it.
-fn stopped_by_us(change: &Change, seen: &Seen) -> Option<String> {
-    let Sighting::Present(resource) = &seen.resource else {
-        return None;
-    };
-    let instance = resource.instance()?;
-    let off = matches!(
-        instance.state,
-        InstanceState::Stopped | InstanceState::Stopping | InstanceState::Pending
-    );
-    (off && change.owes_a_start()).then(|| resource.id.clone())
-}
-
-fn owed_start(change: &Change, instance_id: String, now: Timestamp) -> Next {
-    let start = change
-        .direction()
-        .iter()
-        .find(|other| matches!(other.step.kind, StepKind::StartInstance { .. }));
-    let Some(start) = start else {
-        return Next::Poll(later(now, BACKOFF_MAX_S));
-    };
-    let pause =
-        if start.failure.is_some() { SignedDuration::from_secs(BACKOFF_MAX_S) } else { LAG };
-    match start.attempted_at {
-        Some(at) if now.duration_since(at) < pause => {
-            Next::Poll(later(now, remaining_s(pause, now.duration_since(at)).min(5)))
-        }
-        Some(_) | None => Next::Act {
-            step: start.step.name.clone(),
-            operation: Operation::StartInstance { instance_id },
-        },
-    }
 }
