@@ -58,14 +58,21 @@ fn is_forgiven(
 /// How a change counts: when, and whether it failed; `None` while that is not known, and where it says nothing.
 fn counted(change: &Change) -> Option<(Timestamp, bool)> {
     let outcome = change.outcome.as_ref();
+    // What is taken back by itself has failed from the moment that this was known: its undo may have to wait for a quiet hour.
+    let wanted = change.undo_wanted.as_ref().filter(|wanted| wanted.automatic);
     match change.state {
+        State::Watching | State::Kept if wanted.is_some() => Some((wanted?.at, true)),
         // An undo counts from its beginning, whatever becomes of it.
-        // Somebody else's doing, whose end is not an undo.
+        // Somebody else's doing, whose end is no undo.
         State::Undoing if change.gives_way() => None,
         State::Undoing | State::Undone | State::Stuck => {
             change.undo_reason.as_ref()?;
             let begun = change.undo_steps.iter().filter_map(|progress| progress.at).min();
-            let at = begun.or(outcome.map(|outcome| outcome.at)).or(change.applied_at);
+            let at = wanted
+                .map(|wanted| wanted.at)
+                .or(begun)
+                .or(outcome.map(|outcome| outcome.at))
+                .or(change.applied_at);
             Some((at?, true))
         }
         State::Kept => {

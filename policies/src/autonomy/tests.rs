@@ -91,6 +91,36 @@ fn a_failure_demotes_at_once_until_enough_succeed_or_a_person_resets() {
 }
 
 #[test]
+fn a_failed_verification_demotes_while_its_undo_still_waits() {
+    let good: Vec<_> = (0..30).map(|index| (index + 20, false)).collect();
+    let waiting = |automatic, state: State, provisional| {
+        let mut world = world(&good);
+        let mut change = ended("f99", 1, false);
+        change.state = state;
+        change.outcome = change.outcome.filter(|_| state == State::Kept);
+        if let Some(outcome) = &mut change.outcome {
+            outcome.provisional = provisional;
+        }
+        let wanted = Event::UndoWanted { reason: "worse".to_owned(), automatic };
+        change.apply(days_ago(1), &wanted);
+        world.add(change);
+        world
+    };
+    check(&waiting(true, State::Watching, false), Mode::Copilot, "trust/");
+    check(&waiting(true, State::Kept, true), Mode::Copilot, "trust/");
+    check(&waiting(false, State::Watching, false), Mode::Autopilot, "");
+    // A person who closes the circuit while it waits has looked at it: its undo later is no news.
+    let mut forgiven = waiting(true, State::Watching, false);
+    let change = forgiven.changes.values_mut().find(|change| change.state == State::Watching);
+    let change = change.expect("it waits");
+    let steps = undo_steps(change);
+    change.apply(now(), &Event::UndoBegun { reason: "worse".to_owned(), steps });
+    let scope = Scope::of(&change.recommendation);
+    forgiven.resets.insert(Circuit::Trust(scope), days_ago(0));
+    check(&forgiven, Mode::Autopilot, "");
+}
+
+#[test]
 fn what_was_not_judged_teaches_nothing() {
     let mut overtaken = ended("f", 1, false);
     overtaken.applied_at = Some(days_ago(2));
