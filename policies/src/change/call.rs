@@ -80,14 +80,7 @@ pub(super) fn operation(change: &Change, kind: &StepKind, seen: &Seen) -> Option
         StepKind::RefreshInstances { .. } => refresh(kind, seen)?,
         StepKind::PublishVersion { .. } => publish(kind, seen)?,
         StepKind::ShiftAlias { .. } => set_alias(kind, seen)?,
-        StepKind::WithdrawShare { function_name, behind, new_version, percent } => {
-            Operation::WithdrawShare {
-                function_name,
-                revision_id: alias_revision_of(seen, &behind.alias)?,
-                alias: behind.alias,
-                share: Share { version: new_version, percent },
-            }
-        }
+        StepKind::WithdrawShare { .. } => withdraw_share(kind, seen)?,
     })
 }
 
@@ -116,6 +109,17 @@ fn set_alias(kind: &StepKind, seen: &Seen) -> Option<Operation> {
     };
     let alias = behind.alias;
     Some(Operation::SetAlias { function_name, alias, version, canary, revision_id })
+}
+
+/// Takes this change's share away, if the alias is as it was seen.
+fn withdraw_share(kind: &StepKind, seen: &Seen) -> Option<Operation> {
+    let StepKind::WithdrawShare { function_name, behind, new_version, percent } = kind.clone()
+    else {
+        return None;
+    };
+    let revision_id = alias_revision_of(seen, &behind.alias)?;
+    let share = Share { version: new_version, percent };
+    Some(Operation::WithdrawShare { function_name, alias: behind.alias, share, revision_id })
 }
 
 /// Rolls the running refresh of this change back, or starts one.
