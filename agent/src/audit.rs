@@ -181,7 +181,7 @@ fn told(entry: &Entry) -> (String, About) {
         Entry::Change { change_id, event } => {
             (format!("{change_id}: {}", happened(event)), of_change(change_id))
         }
-        Entry::Decided { recommendation_id, arn, action, decision, .. } => {
+        Entry::Decided { recommendation_id, arn, action, decision, exception, .. } => {
             let verdict = match decision.verdict {
                 Verdict::Approved => "approved",
                 Verdict::Rejected => "rejected",
@@ -191,9 +191,18 @@ fn told(entry: &Entry) -> (String, About) {
             let until = decision
                 .until
                 .map_or_else(String::new, |at| format!(", until {}", words::time(at)));
-            let told = format!("{verdict} {action} of {arn}{until}{reason}");
+            let excepted = exception.as_ref().map_or_else(String::new, |exception| {
+                format!("; exception {}: {}", exception.id, exception.about.words())
+            });
+            let told = format!("{verdict} {action} of {arn}{until}{reason}{excepted}");
             (told, About::Recommendation(recommendation_id.clone()))
         }
+        Entry::Excepted { exception } => {
+            let (id, until) = (&exception.id, words::time(exception.until));
+            let (left_alone, reason) = (exception.about.words(), &exception.reason);
+            (format!("exception {id}: {left_alone}, until {until}: {reason}"), About::TheDaemon)
+        }
+        Entry::ExceptionEnded { id } => (format!("exception {id} was ended"), About::TheDaemon),
         Entry::CircuitReset { circuit } => {
             (format!("the circuit {circuit} was closed"), About::TheDaemon)
         }

@@ -11,7 +11,6 @@ use trimtab_models::{
     resource::{Arn, Resource, ResourceRef, Volume},
 };
 use trimtab_policies::{
-    approval::Verdict,
     change::{Access, Change, Opening},
     digest::id,
     mode::Mode,
@@ -29,6 +28,7 @@ use crate::{
     ledger::{LedgerError, SELF},
     records::RecordError,
     review::{Reviewed, review_one},
+    told::{excepted, standing_of},
     view::{RecommendationState, RecommendationView, held_by},
 };
 
@@ -82,11 +82,20 @@ pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
         let by_itself =
             view.state == RecommendationState::Proposed && is_waiting_by_itself(&view.entry);
         // The journal says what is approved: a cycle that ends at the same moment may not show it yet.
-        if by_itself || (approved.contains(id) && view.state.is_open()) {
+        let is_approved =
+            approved.contains(id) && view.state.is_open() && is_approved(agent, &view.entry, now);
+        if by_itself || is_approved {
             begun.extend(begin_one(agent, view).await?);
         }
     }
     Ok(begun)
+}
+
+/// Whether as many people as it takes have approved it: nothing is asked of AWS before.
+fn is_approved(agent: &Agent, entry: &PlanEntry, now: Timestamp) -> bool {
+    let (settings, inventory) = (agent.settings(), agent.inventory());
+    let ledger = agent.ledger();
+    standing_of(ledger.book(), &settings.policy.approvals, (entry, &inventory), now).is_approved()
 }
 
 /// The last gate before the first write. Returns the change's id when it was begun.
@@ -178,7 +187,7 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
         .map(|change| change.id.clone())
 }
 
-/// Journals the intent; `None` where a person has rejected it while it was reviewed.
+/// Journals the intent; `None` where it was rejected while it was reviewed, or lacks an approval that it had before.
 pub(crate) fn open(
     agent: &Agent,
     entry: &PlanEntry,
@@ -199,12 +208,17 @@ pub(crate) fn open(
     );
     let mut ledger = agent.ledger();
     let access = settings.account(&recommendation.resource.account).map(access);
-    let decision = ledger.book().decision(&entry.digest, arn, recommendation.action, now);
-    if decision.is_some_and(|decision| decision.verdict == Verdict::Rejected) {
+    let kept = (entry, &*inventory);
+    if excepted(ledger.book(), kept, now).is_some() {
         return Ok(None);
     }
-    let auto_undo = decision.is_some_and(|decision| decision.auto_undo);
-    let approver = decision.map(|decision| decision.by.clone());
+    let standing = standing_of(ledger.book(), &settings.policy.approvals, kept, now);
+    if entry.mode != Mode::Autopilot && !standing.is_approved() {
+        return Ok(None);
+    }
+    let auto_undo = standing.is_auto_undo();
+    let names = standing.names();
+    let approver = (!names.is_empty()).then(|| names.join(" and "));
     let opening = Opening {
         recommendation_id: entry.id.clone(),
         digest: entry.digest.clone(),

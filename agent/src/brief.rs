@@ -111,6 +111,8 @@ pub struct Brief {
     pub state: RecommendationState,
     /// The newest decision, in words.
     pub decided: Option<String>,
+    /// Who has approved it and how many are missing, where it takes more than one and somebody has.
+    pub lacks: Option<String>,
     /// When it begins, in words.
     pub begins: Option<String>,
     /// What holds it back again and again, in words.
@@ -160,6 +162,7 @@ impl Brief {
             decision: entry.decision,
             state: view.state,
             decided: view.decided.clone(),
+            lacks: lacks(view),
             begins: words::begins(view),
             recurring: words::recurring(view),
             until: entry.until,
@@ -196,6 +199,13 @@ impl Brief {
     pub fn order(&self) -> (bool, Reverse<i64>, &Arn, &str) {
         (!self.state.is_open(), Reverse(self.rank()), &self.resource.arn, &self.id)
     }
+}
+
+/// Who has approved a proposal that still lacks somebody.
+pub(crate) fn lacks(view: &RecommendationView) -> Option<String> {
+    let quorum = view.entry.quorum.as_ref()?;
+    let asks = view.state == RecommendationState::AwaitingApproval;
+    (asks && !quorum.approved_by.is_empty()).then(|| quorum.words())
 }
 
 /// The briefs of a store, for readers that do not wait for its lock.
@@ -271,6 +281,7 @@ pub(crate) mod tests {
             decision: Disposition::AwaitApproval,
             state: RecommendationState::AwaitingApproval,
             decided: None,
+            lacks: None,
             begins: None,
             recurring: None,
             until: None,

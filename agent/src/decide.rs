@@ -1,34 +1,38 @@
 //! What people decide: approve, reject, undo, stop, resume, and that a circuit is closed again. Each is journalled before it counts.
 //!
-//! Not here: who may (`api`) and how it is shown (`web`, `cli`).
+//! Not here: who may (`api`), exceptions by themselves (`except`) and how it is shown (`web`, `cli`).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use thiserror::Error;
 use trimtab_policies::{
     approval::{Decision, Verdict},
     change::{reason_not_undoable, undo_steps},
     circuit::{Circuit, open_circuits},
+    exception::{About, Exception},
     plan::{CheckVerdict, Disposition, Moment, PlanEntry},
     record::{Entry, Event},
+    window::after_days,
 };
 
 use crate::{
     agent::Agent,
-    ledger::LedgerError,
+    except::new_exception,
+    ledger::{Ledger, LedgerError},
     records::RecordError,
     review::review_one,
     stop::StopError,
     store::StoreError,
+    told::{standing_of, told},
     view::{RecommendationState, RecommendationView, held_by},
 };
 
 /// Why a decision does not count.
 #[derive(Debug, Error)]
 pub enum DecideError {
-    /// No such recommendation, change or open circuit.
+    /// No such recommendation, change, open circuit or exception.
     #[error("there is no {what} `{id}`: list them with `{}`", listing(.what))]
     Unknown {
-        /// `recommendation`, `change` or `open circuit`.
+        /// `recommendation`, `change`, `open circuit` or `exception`.
         what: &'static str,
         /// The id given.
         id: String,
@@ -53,6 +57,7 @@ pub enum DecideError {
 fn listing(what: &str) -> String {
     match what {
         "open circuit" => "trimtab circuit".to_owned(),
+        "exception" => "trimtab exceptions".to_owned(),
         other => format!("trimtab {other}s list"),
     }
 }
@@ -95,17 +100,16 @@ pub async fn approve(
         ));
     }
     let now = agent.ports().clock.now();
-    let expiry = agent.settings().policy.approvals.expiry_days * 86_400.0;
-    let until = SignedDuration::try_from_secs_f64(expiry)
-        .ok()
-        .and_then(|expiry| now.checked_add(expiry).ok());
+    if let Some(reason) = reason_no_vote(agent, &agent.ledger(), &view.entry, (by, now)) {
+        return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
+    }
     let decision = Decision {
         digest: view.entry.digest.clone(),
         by: by.to_owned(),
         at: now,
         verdict: Verdict::Approved,
         reason: approval.reason,
-        until,
+        until: Some(after_days(now, agent.settings().policy.approvals.expiry_days)),
         now: approval.now,
         begin_at: approval.begin_at,
         auto_undo: approval.auto_undo,
@@ -118,10 +122,51 @@ pub async fn approve(
     }
     let entry = reviewed.entry.clone();
     let record = reviewed.keep(agent)?;
-    journal(agent, &view, by, (decision, Some(record)))?;
+    let told = {
+        let mut ledger = agent.ledger();
+        // Somebody else, or the same person twice at once, may have been faster during the review.
+        if let Some(reason) = reason_no_vote(agent, &ledger, &entry, (by, now)) {
+            return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
+        }
+        ledger.record(now, by, decided(&entry, decision, (Some(record), None)))?;
+        let (settings, inventory) = (agent.settings(), agent.inventory());
+        told(ledger.book(), &settings.policy.approvals, (&entry, &inventory), now)
+    };
     agent.held().remove(&view.entry.id);
     view.entry = entry;
-    save(agent, view, (RecommendationState::Approved, format!("approved by {by}")))
+    let state = if told.is_approved {
+        RecommendationState::Approved
+    } else {
+        RecommendationState::AwaitingApproval
+    };
+    save(agent, view, (state, told.words.unwrap_or_else(|| format!("approved by {by}"))))
+}
+
+/// Why a yes of this person does not count on top of what was said: given before, not needed any more, or used up already.
+fn reason_no_vote(
+    agent: &Agent,
+    ledger: &Ledger,
+    entry: &PlanEntry,
+    (by, now): (&str, Timestamp),
+) -> Option<String> {
+    let book = ledger.book();
+    let used = book
+        .changes()
+        .values()
+        .find(|change| change.digest == entry.digest && change.state.in_flight());
+    if let Some(change) = used {
+        return Some(format!("change `{}` is carrying it out already", change.id));
+    }
+    let (settings, inventory) = (agent.settings(), agent.inventory());
+    let standing = standing_of(book, &settings.policy.approvals, (entry, &inventory), now);
+    if standing.is_approved() {
+        let names = standing.names().join(" and ");
+        return Some(format!("it is approved by {names} already, as it needs"));
+    }
+    let earlier = standing.of(by)?;
+    let needs =
+        standing.quorum().map_or_else(String::new, |quorum| format!(": {}", quorum.words()));
+    Some(format!("{} approved it on {}, and nobody approves twice{needs}", earlier.by, earlier.at))
 }
 
 fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
@@ -143,31 +188,59 @@ fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
     }
 }
 
-/// Rejects one recommendation; with `until`, everything for this resource and action is withheld so long.
+/// An approver's no, and what is left alone from then on.
+#[derive(Debug, Clone, Default)]
+pub struct Rejection {
+    /// Why.
+    pub reason: String,
+    /// Until when; without it for the days that the settings say.
+    pub until: Option<Timestamp>,
+    /// Everything that carries this tag is meant, by key and value, for the same action.
+    pub tag: Option<(String, String)>,
+}
+
+/// Rejects one recommendation: an exception with an end. Without a date it is about this size for this resource, with one
+/// about whatever is proposed for the resource by the same action, with a tag about every resource that carries it.
 ///
 /// # Errors
-/// `Unknown`, or when it cannot be journalled.
+/// `Unknown`, `Refused` when the end or the tag cannot be meant, or when it cannot be journalled.
 pub fn reject(
     agent: &Agent,
     id: &str,
     by: &str,
-    reason: String,
-    until: Option<Timestamp>,
+    rejection: Rejection,
 ) -> Result<RecommendationView, DecideError> {
     let view = open_recommendation(agent, id)?;
+    let now = agent.ports().clock.now();
+    let recommendation = &view.entry.recommendation;
+    let about = match rejection.tag {
+        None => About::rejected(recommendation, rejection.until.is_some()),
+        Some((key, value)) if recommendation.resource.tags.get(&key) == Some(&value) => {
+            About::Tag { key, value, action: Some(recommendation.action) }
+        }
+        Some((key, value)) => {
+            return Err(DecideError::Refused(format!(
+                "{} does not carry the tag {key} = {value}: name one that it carries",
+                recommendation.resource.arn
+            )));
+        }
+    };
+    let exception = new_exception(agent, about, (by, now), rejection.until, &rejection.reason)?;
     let decision = Decision {
         digest: view.entry.digest.clone(),
         by: by.to_owned(),
-        at: agent.ports().clock.now(),
+        at: now,
         verdict: Verdict::Rejected,
-        reason: Some(reason.clone()),
-        until,
+        reason: Some(rejection.reason),
+        until: Some(exception.until),
         now: false,
         begin_at: None,
         auto_undo: false,
     };
-    journal(agent, &view, by, (decision, None))?;
-    save(agent, view, (RecommendationState::Rejected, format!("rejected by {by}: {reason}")))
+    let told = exception.words();
+    let entry = decided(&view.entry, decision, (None, Some(exception)));
+    agent.ledger().record(now, by, entry)?;
+    save(agent, view, (RecommendationState::Rejected, told))
 }
 
 fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, DecideError> {
@@ -184,21 +257,19 @@ fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, De
     Ok(view)
 }
 
-fn journal(
-    agent: &Agent,
-    view: &RecommendationView,
-    by: &str,
-    (decision, record): (Decision, Option<String>),
-) -> Result<(), DecideError> {
-    let entry = Entry::Decided {
-        recommendation_id: view.entry.id.clone(),
-        arn: view.entry.recommendation.resource.arn.0.clone(),
-        action: view.entry.recommendation.action,
+fn decided(
+    entry: &PlanEntry,
+    decision: Decision,
+    (record, exception): (Option<String>, Option<Exception>),
+) -> Entry {
+    Entry::Decided {
+        recommendation_id: entry.id.clone(),
+        arn: entry.recommendation.resource.arn.0.clone(),
+        action: entry.recommendation.action,
         decision,
         record,
-    };
-    agent.ledger().record(agent.ports().clock.now(), by, entry)?;
-    Ok(())
+        exception,
+    }
 }
 
 fn save(
@@ -287,3 +358,6 @@ pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
     agent.ledger().record(now, by, Entry::Resumed)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,7 @@ mod tests {
             mode_reason: String::new(),
             decision,
             until: None,
+            quorum: None,
             checks: checks.iter().map(result).collect(),
             steps: Vec::new(),
         }

@@ -10,7 +10,6 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 use trimtab_policies::{
-    approval::Verdict,
     digest::{digest, id},
     facts::Facts,
     plan::{Candidate, Plan, PlanEntry},
@@ -23,6 +22,7 @@ use crate::{
     ledger::Ledger,
     recommend::Findings,
     store::StoreError,
+    told::told,
     view::{RecommendationState, RecommendationView, held_by},
 };
 
@@ -155,11 +155,7 @@ fn candidate(
     let alarms = &agent.settings().policy.health.stop_alarms;
     let steps = watched_by(steps(&recommendation, resource), alarms);
     let digest = digest(&recommendation, &steps);
-    let book = agent.ledger();
-    let decision = book
-        .book()
-        .decision(&digest, &recommendation.resource.arn, recommendation.action, now)
-        .cloned();
+    let said = agent.ledger().book().said(&digest).to_vec();
     Candidate {
         id: id(&digest),
         digest,
@@ -167,7 +163,7 @@ fn candidate(
         steps,
         confirmed_at: now,
         facts: Facts::default(),
-        decision,
+        said,
     }
 }
 
@@ -240,13 +236,8 @@ fn view_of(
 ) -> RecommendationView {
     let recommendation = &entry.recommendation;
     let ledger = agent.ledger();
-    let decision = ledger.book().decision(
-        &entry.digest,
-        &recommendation.resource.arn,
-        recommendation.action,
-        at,
-    );
-    let verdict = decision.map(|decision| decision.verdict);
+    let settings = agent.settings();
+    let told = told(ledger.book(), &settings.policy.approvals, (entry, inventory), at);
     // While its change is being carried out or watched, the resource may still look as it did before.
     let change_id = known.and_then(|view| view.change_id.clone()).filter(|id| {
         ledger.book().changes().get(id).is_some_and(|change| change.state.in_flight())
@@ -255,11 +246,7 @@ fn view_of(
     let state = if change_id.is_some() {
         RecommendationState::Changed
     } else {
-        RecommendationView::state_of(
-            entry.decision,
-            verdict == Some(Verdict::Approved),
-            verdict == Some(Verdict::Rejected),
-        )
+        RecommendationView::state_of(entry.decision, told.is_approved, told.is_rejected)
     };
     RecommendationView {
         entry: entry.clone(),
@@ -269,12 +256,7 @@ fn view_of(
         zone: inventory
             .get(&recommendation.resource.arn)
             .and_then(|resource| resource.zone.clone()),
-        decided: decision
-            .map(|decision| match decision.verdict {
-                Verdict::Approved => format!("approved by {}", decision.by),
-                Verdict::Rejected => format!("rejected by {}", decision.by),
-            })
-            .or_else(|| used_up(&ledger, &entry.digest)),
+        decided: told.words.or_else(|| used_up(&ledger, &entry.digest)),
         held: held_since((entry, state), before, &agent.settings().policy.limits, at),
         forecast_now: None,
         change_id,

@@ -105,6 +105,7 @@ pub fn decide(
         inventory: &inventory,
         changes: ledger.book().changes(),
         resets: ledger.book().resets(),
+        exceptions: ledger.book().exceptions(),
         stopped: agent.stopped(),
         now: agent.ports().clock.now(),
         moment,
@@ -189,7 +190,7 @@ impl Reviewed {
 
 /// Reviews one kept recommendation again, on fresh facts.
 ///
-/// `decision` is the one that is being made right now, if one is; else the journalled one counts.
+/// `decision` is the one that is being made right now, if one is; it counts with all that were journalled.
 pub async fn review_one(
     agent: &Agent,
     view: &RecommendationView,
@@ -197,15 +198,8 @@ pub async fn review_one(
     decision: Option<Decision>,
 ) -> Reviewed {
     let entry = &view.entry;
-    let now = agent.ports().clock.now();
-    let decision = decision.or_else(|| {
-        let recommendation = &entry.recommendation;
-        let ledger = agent.ledger();
-        ledger
-            .book()
-            .decision(&entry.digest, &recommendation.resource.arn, recommendation.action, now)
-            .cloned()
-    });
+    let mut said = agent.ledger().book().said(&entry.digest).to_vec();
+    said.extend(decision);
     let candidate = Candidate {
         id: entry.id.clone(),
         digest: entry.digest.clone(),
@@ -213,7 +207,7 @@ pub async fn review_one(
         steps: entry.steps.clone(),
         confirmed_at: view.confirmed_at,
         facts: Facts::default(),
-        decision,
+        said,
     };
     let probed = probe_all(agent, vec![candidate], moment).await;
     // What is held is reviewed again and again until its time comes: only the review that lets it through is taken down.

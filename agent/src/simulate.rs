@@ -30,7 +30,7 @@ use crate::{
     begin::begin_approved,
     clock::ManualClock,
     cycle::{Begin, run_cycle},
-    decide::{Approval, approve},
+    decide::{Approval, Rejection, approve, reject},
     execute::{Advance, advance},
     ports::Clock,
     schedule::{Schedules, next_time, schedules},
@@ -171,12 +171,13 @@ pub async fn rehearse(
     };
     let end = scenario.start + SignedDuration::from_hours(24 * i64::from(rehearsal.days));
     let mut due = first_due(&schedules, scenario.start)?;
+    let people: Vec<&Approver> = scenario.people().collect();
     while let Some(at) = run.next_time(&due).filter(|at| *at <= end) {
         clock.set(at);
         let now = clock.now();
         for (expression, stage) in &schedules {
             if due.get(stage).is_some_and(|due| *due <= now) {
-                run.stage(*stage, scenario.approver.as_ref()).await?;
+                run.stage(*stage, &people).await?;
                 due.insert(*stage, next_time(expression, now)?);
             }
         }
@@ -244,7 +245,7 @@ impl Run {
         due.values().chain(self.wakes.values()).min().copied()
     }
 
-    async fn stage(&mut self, stage: Stage, approver: Option<&Approver>) -> anyhow::Result<()> {
+    async fn stage(&mut self, stage: Stage, people: &[&Approver]) -> anyhow::Result<()> {
         match stage {
             Stage::Verify => {
                 verify_all(&self.agent).await?;
@@ -255,8 +256,8 @@ impl Run {
             Stage::Cycle => {
                 let plan = run_cycle(&self.agent, Begin::Allowed).await?;
                 self.seen.note(&plan);
-                if let Some(approver) = approver {
-                    answer(&self.agent, approver).await?;
+                for person in people {
+                    answer(&self.agent, person).await?;
                 }
             }
         }
@@ -360,23 +361,33 @@ impl Run {
     }
 }
 
-/// The scenario's approver looks at what awaits approval.
+/// One of the scenario's people looks at what awaits an approval, and says no where they reject, else yes where they approve.
 pub(crate) async fn answer(agent: &Agent, approver: &Approver) -> anyhow::Result<()> {
     let now = agent.ports().clock.now();
     let pause = SignedDuration::from_hours(i64::from(approver.after_hours));
     let waiting = agent.store().recommendations()?.into_values().filter(|view| {
         view.state == RecommendationState::AwaitingApproval
-            && approver.approves.contains(&view.entry.recommendation.action)
             && now.duration_since(view.first_seen_at) >= pause
     });
     for view in waiting.collect::<Vec<_>>() {
-        let approval = Approval {
-            digest: Some(view.entry.digest.clone()),
-            now: approver.now,
-            ..Approval::default()
+        let action = &view.entry.recommendation.action;
+        let answered = if approver.rejects.contains(action) {
+            let hours = approver.rejects_for_hours.map(i64::from).map(SignedDuration::from_hours);
+            let until = hours.and_then(|hours| now.checked_add(hours).ok());
+            let reason = "not this one".to_owned();
+            reject(agent, &view.entry.id, &approver.name, Rejection { reason, until, tag: None })
+        } else if approver.approves.contains(action) {
+            let approval = Approval {
+                digest: Some(view.entry.digest.clone()),
+                now: approver.now,
+                ..Approval::default()
+            };
+            approve(agent, &view.entry.id, &approver.name, approval).await
+        } else {
+            continue;
         };
-        if let Err(refused) = approve(agent, &view.entry.id, &approver.name, approval).await {
-            tracing::debug!(%refused, "the approver was refused");
+        if let Err(refused) = answered {
+            tracing::debug!(%refused, "the answer was refused");
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use trimtab_models::recommendation::Action;
 use trimtab_policies::{
     action::row_of,
     mode::{Disruption, Matcher, Mode, Rule},
+    quorum::QuorumRules,
     scope::{describe, key_count},
 };
 
@@ -295,6 +296,8 @@ impl Settings {
             ("approvals.expiry_days", approvals.expiry_days.to_string()),
             ("approvals.plan_expiry_hours", approvals.plan_expiry_hours.to_string()),
             ("approvals.undo_days", approvals.undo_days.to_string()),
+            ("approvals.exception_days", approvals.exception_days.to_string()),
+            ("approvals.quorum", quorum_words(&approvals.quorum)),
             ("sizing.preset: highest risk", max_risk),
             ("evidence.min_days", evidence.min_days.to_string()),
             ("evidence.min_days_decrease", evidence.min_days_decrease.to_string()),
@@ -343,6 +346,15 @@ impl Settings {
         };
         self.policy.freezes.iter().map(view).collect()
     }
+}
+
+/// How many must approve, and above what.
+fn quorum_words(rules: &QuorumRules) -> String {
+    let saving = rules.above_saving.map(|bound| format!("above a saving of {bound} a month"));
+    let risk = rules.above_risk.map(|bound| format!("above a risk of {bound}"));
+    let destroys = Some("for what is destructive where two may approve".to_owned());
+    let when: Vec<String> = [destroys, saving, risk].into_iter().flatten().collect();
+    format!("{}: {}", rules.count, when.join(", "))
 }
 
 fn access(account: &Account) -> String {

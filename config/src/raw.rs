@@ -388,6 +388,14 @@ pub struct RawApprovals {
     pub plan_expiry_hours: Option<f64>,
     /// Days for which a change can be undone on request.
     pub undo_days: Option<f64>,
+    /// How many different people must approve where one is not enough.
+    pub quorum: Option<u32>,
+    /// Saving a month above which one is not enough.
+    pub quorum_above_saving_usd_monthly: Option<f64>,
+    /// Risk above which one is not enough.
+    pub quorum_above_risk: Option<f64>,
+    /// Days for which an exception holds that names no end.
+    pub exception_days: Option<f64>,
 }
 
 /// `[[approver]]`.

@@ -57,7 +57,7 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
         windows: times::windows(&raw.window, &known, report),
         freezes: times::freezes(&raw.freeze, &known, report),
         ownership: gate::ownership(&raw.ownership, report),
-        approvals: gate::approvals(&raw.approvals, &collect, report),
+        approvals: gate::approvals(&raw.approvals, &approvers, &collect, report),
         health: gate::health(&raw.health, report),
         protected: gate::protected(&raw.protected, report),
         autonomy: gate::autonomy(&raw.autonomy, report),

@@ -218,7 +218,7 @@ impl Scope {
 }
 
 /// A person of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approver {
     /// The name that records bear.
     pub name: String,

@@ -1,16 +1,16 @@
-//! What the journal's records add up to: changes, approvals, rejections and tokens.
+//! What the journal's records add up to: changes, approvals, exceptions and tokens.
 //!
 //! Not here: reading and writing the journal (`trimtab`).
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use trimtab_models::{recommendation::Action, resource::Arn};
 
 use crate::{
     approval::{Decision, Verdict},
     change::Change,
     circuit::Circuit,
+    exception::{Ended, Exception, Exceptions},
     record::{Entry, Record},
     token::{Token, Tokens},
 };
@@ -19,8 +19,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Book {
     changes: BTreeMap<String, Change>,
-    approvals: BTreeMap<String, Decision>,
-    rejections: BTreeMap<(Arn, Action), Decision>,
+    said: BTreeMap<String, Vec<Decision>>,
+    exceptions: Exceptions,
     resets: BTreeMap<Circuit, Timestamp>,
     stopped: Option<String>,
     tokens: Tokens,
@@ -51,38 +51,33 @@ impl Book {
         self.stopped.as_deref()
     }
 
-    /// The newest word that counts for a recommendation: an approval of exactly this digest, else a rejection that has not ended.
+    /// What people have said about a digest since it was last used, in the order in which they said it.
     #[must_use]
-    pub fn decision(
-        &self,
-        digest: &str,
-        arn: &Arn,
-        action: Action,
-        now: Timestamp,
-    ) -> Option<&Decision> {
-        let rejection = self.rejections.get(&(arn.clone(), action)).filter(|decision| {
-            decision.digest == digest || decision.until.is_some_and(|until| now < until)
-        });
-        let approval = self.approvals.get(digest);
-        match (approval, rejection) {
-            (Some(approval), Some(rejection)) if rejection.at > approval.at => Some(rejection),
-            (Some(approval), _) => Some(approval),
-            (None, rejection) => rejection,
-        }
+    pub fn said(&self, digest: &str) -> &[Decision] {
+        self.said.get(digest).map_or(&[], Vec::as_slice)
     }
 
-    /// Digests whose approval waits to be used and has not run out.
+    /// What people have said is to be left alone, ended or not.
+    #[must_use]
+    pub const fn exceptions(&self) -> &Exceptions {
+        &self.exceptions
+    }
+
+    /// Digests with an approval that has not run out; whether as many as it takes have approved is the gate's to say.
     pub fn approved(&self, now: Timestamp) -> impl Iterator<Item = &str> {
-        let in_force = move |decision: &&Decision| decision.until.is_none_or(|until| now < until);
-        self.approvals.values().filter(in_force).map(|decision| decision.digest.as_str())
+        let in_force = move |decision: &Decision| {
+            decision.verdict == Verdict::Approved && decision.until.is_none_or(|until| now < until)
+        };
+        let some = self.said.iter().filter(move |(_, said)| said.iter().any(in_force));
+        some.map(|(digest, _)| digest.as_str())
     }
 
     /// Folds one record.
     pub fn fold(&mut self, record: &Record) {
         match &record.entry {
             Entry::Opened { change } => {
-                // An approval is used up by the first intent.
-                self.approvals.remove(&change.digest);
+                // Approvals are used up by the first intent.
+                self.said.remove(&change.digest);
                 self.changes.insert(change.id.clone(), (**change).clone());
             }
             Entry::Change { change_id, event } => {
@@ -90,15 +85,17 @@ impl Book {
                     change.apply(record.at, event);
                 }
             }
-            Entry::Decided { arn, action, decision, .. } => match decision.verdict {
-                Verdict::Approved => {
-                    self.approvals.insert(decision.digest.clone(), decision.clone());
+            Entry::Decided { arn, action, decision, exception, .. } => {
+                let older = || Exception::of_rejection(arn, *action, decision);
+                self.except(exception.clone().or_else(older));
+                self.said.entry(decision.digest.clone()).or_default().push(decision.clone());
+            }
+            Entry::Excepted { exception } => self.except(Some(exception.clone())),
+            Entry::ExceptionEnded { id } => {
+                if let Some(exception) = self.exceptions.get_mut(id) {
+                    exception.ended = Some(Ended { by: record.by.clone(), at: record.at });
                 }
-                Verdict::Rejected => {
-                    self.approvals.remove(&decision.digest);
-                    self.rejections.insert((Arn(arn.clone()), *action), decision.clone());
-                }
-            },
+            }
             Entry::CircuitReset { circuit } => {
                 self.resets.insert(circuit.clone(), record.at);
             }
@@ -120,5 +117,12 @@ impl Book {
             }
             Entry::Started { .. } | Entry::Configured { .. } | Entry::Refused { .. } => {}
         }
+    }
+
+    fn except(&mut self, exception: Option<Exception>) {
+        let Some(exception) = exception else { return };
+        // What nothing rests on any more is in the audit log; the list is of those that matter.
+        self.exceptions.retain(|_, other| !other.is_forgotten(exception.at));
+        self.exceptions.insert(exception.id.clone(), exception);
     }
 }

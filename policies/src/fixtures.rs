@@ -31,6 +31,7 @@ use crate::{
     facts::{Fact, Facts, InstanceStatus, Permission},
     mode::{Autopilot, Disruption, Matcher, Mode, Modes, Rule},
     plan::Candidate,
+    quorum::QuorumRules,
     settings::{Approvals, Autonomy, EvidenceRules, HealthRules, Limits, Policy, Protected},
     steps::steps,
     vcpus::VcpuRoom,
@@ -99,7 +100,14 @@ pub(crate) fn policy() -> Policy {
         windows: Vec::new(),
         freezes: Vec::new(),
         ownership: Vec::new(),
-        approvals: Approvals { expiry_days: 7.0, plan_expiry_hours: 24.0, undo_days: 30.0 },
+        approvals: Approvals {
+            expiry_days: 7.0,
+            plan_expiry_hours: 24.0,
+            undo_days: 30.0,
+            quorum: QuorumRules::default(),
+            approvers: BTreeMap::new(),
+            exception_days: 90.0,
+        },
         health: HealthRules::default(),
         protected: Protected::default(),
         autonomy: Autonomy {
@@ -388,7 +396,7 @@ pub(crate) fn candidate(action: Action, resource: &Resource) -> Candidate {
         recommendation,
         steps,
         confirmed_at: seconds_ago(60),
-        decision: None,
+        said: Vec::new(),
     }
 }
 

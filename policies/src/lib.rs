@@ -15,6 +15,7 @@ pub mod change;
 mod check;
 pub mod circuit;
 pub mod digest;
+pub mod exception;
 pub mod facts;
 #[cfg(test)]
 mod fixtures;
@@ -25,6 +26,7 @@ pub mod operations;
 pub mod ownership;
 pub mod plan;
 pub mod quiet;
+pub mod quorum;
 pub mod record;
 pub mod scope;
 pub mod session;

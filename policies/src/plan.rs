@@ -15,14 +15,16 @@ use trimtab_models::{
 };
 
 use crate::{
-    approval::{Decision, Word, word},
+    approval::{Decision, Heard, one_or_all, standing},
     autonomy::{Learned, reason_no_try, reason_risky},
     budget::Ledger,
     change::Change,
     check::{self, Subject},
     circuit::{Circuit, trips},
+    exception::{Exceptions, Proposed},
     facts::Facts,
     mode::{Mode, ModeDecision, mode_of_recommendation},
+    quorum::{Quorum, reason_above},
     scope::group_of,
     settings::Policy,
     steps::Step,
@@ -159,8 +161,9 @@ pub struct Candidate {
     pub confirmed_at: Timestamp,
     /// What probing found out.
     pub facts: Facts,
-    /// The newest word of a person on this digest or, for rejections, on this ARN and action.
-    pub decision: Option<Decision>,
+    /// What people have said about this digest since it was last used.
+    #[serde(default, alias = "decision", deserialize_with = "one_or_all")]
+    pub said: Vec<Decision>,
 }
 
 /// Everything else a review depends on.
@@ -176,6 +179,8 @@ pub struct Context<'a> {
     pub changes: &'a BTreeMap<String, Change>,
     /// When a person last reset each circuit.
     pub resets: &'a BTreeMap<Circuit, Timestamp>,
+    /// What people have said is to be left alone, ended or not.
+    pub exceptions: &'a Exceptions,
     /// Whether the stop switch is set, and by whom.
     pub stopped: Option<String>,
     /// The time.
@@ -202,6 +207,9 @@ pub struct PlanEntry {
     pub decision: Disposition,
     /// When a wait is over, where every wait says so.
     pub until: Option<Timestamp>,
+    /// Who has approved it, where that takes more than one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<Quorum>,
     /// Every check that applies, with its verdict.
     pub checks: Vec<CheckResult>,
     /// The steps, each with its undo.
@@ -241,12 +249,21 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
         let no_try = reason_no_try(&candidate.recommendation, autonomy);
         let trust = learned.trust(&candidate.recommendation);
         let risky = reason_risky(&candidate.recommendation, trust, context.policy);
-        for why in unearned.iter().chain(&no_try).chain(&risky) {
+        let above = reason_above(&context.policy.approvals.quorum, &candidate.recommendation);
+        for why in unearned.iter().chain(&no_try).chain(&risky).chain(&above) {
             mode.lower_to(Mode::Copilot, why);
         }
+        let heard = Heard {
+            said: &candidate.said,
+            exceptions: context.exceptions,
+            approvals: &context.policy.approvals,
+            now: context.now,
+        };
+        let standing = standing(Proposed::candidate(&candidate, context.inventory), heard);
         let checks = check::all(&Subject {
             candidate: &candidate,
             context,
+            standing: &standing,
             mode: mode.mode,
             group: &group,
             ledger: &ledger,
@@ -254,12 +271,12 @@ pub fn review(mut candidates: Vec<Candidate>, context: &Context<'_>) -> Plan {
             trust,
             past: past.get(&candidate.recommendation.resource.arn).map_or(&[], Vec::as_slice),
         });
-        let word = word(&candidate, &context.policy.approvals, context.now);
-        let decision = decide(mode.mode, &checks, matches!(word, Word::Approved(_)));
+        let decision = decide(mode.mode, &checks, standing.is_approved());
+        let quorum = standing.quorum();
         if decision == Disposition::Apply {
             ledger.grant(&candidate, &group);
         }
-        entries.push(entry(candidate, mode, checks, decision));
+        entries.push(PlanEntry { quorum, ..entry(candidate, mode, checks, decision) });
     }
     Plan { at: context.now, entries }
 }
@@ -354,6 +371,7 @@ fn entry(
         mode_reason: mode.reason,
         decision,
         until,
+        quorum: None,
         checks,
         steps: candidate.steps,
     }

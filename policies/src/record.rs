@@ -11,6 +11,7 @@ use crate::{
     authority::Right,
     change::{Change, State},
     circuit::Circuit,
+    exception::Exception,
     operations::{Failure, Operation},
     steps::Step,
     token::NewToken,
@@ -66,6 +67,19 @@ pub enum Entry {
         /// The digest of the record that its review can be replayed from.
         #[serde(default)]
         record: Option<String>,
+        /// What a rejection leaves alone from now on.
+        #[serde(default)]
+        exception: Option<Exception>,
+    },
+    /// A person made an exception, or renewed one, which keeps its id.
+    Excepted {
+        /// The exception.
+        exception: Exception,
+    },
+    /// A person ended an exception, or let it go after its end.
+    ExceptionEnded {
+        /// Its id.
+        id: String,
     },
     /// A person closed a circuit.
     CircuitReset {

@@ -8,7 +8,11 @@ use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use trimtab_models::{money::Usd, recommendation::Action, resource::Arn};
 
-use crate::mode::{Matcher, Modes};
+use crate::{
+    authority::Approvers,
+    mode::{Matcher, Modes},
+    quorum::QuorumRules,
+};
 
 /// Everything the gate needs to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +168,20 @@ pub struct Approvals {
     pub plan_expiry_hours: f64,
     /// How long after the change an unasked undo is still allowed, days.
     pub undo_days: f64,
+    /// When one yes is not enough.
+    #[serde(default)]
+    pub quorum: QuorumRules,
+    /// Everybody of the configuration; only what they say counts, unless there is nobody.
+    #[serde(default)]
+    pub approvers: Approvers,
+    /// How long an exception holds that names no end, days.
+    #[serde(default = "exception_days")]
+    pub exception_days: f64,
+}
+
+/// A quarter: long enough to be left in peace, short enough that whoever made it remembers why.
+const fn exception_days() -> f64 {
+    90.0
 }
 
 /// What counts as healthy.

@@ -163,7 +163,7 @@ fn stretch(window: &Window, zone: &TimeZone, date: Date) -> Option<(Timestamp, T
 
 /// `at` plus `days`; the end of time when it does not fit, and `at` itself when `days` is not a positive number.
 #[must_use]
-pub(crate) fn after_days(at: Timestamp, days: f64) -> Timestamp {
+pub fn after_days(at: Timestamp, days: f64) -> Timestamp {
     const SECONDS_PER_DAY: f64 = 86_400.0;
     if days.is_nan() || days <= 0.0 {
         return at;

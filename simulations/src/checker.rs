@@ -8,12 +8,14 @@ mod balancer;
 mod budget;
 mod circuit;
 mod cooldown;
+mod exception;
 mod foreign;
 mod intent;
 mod left_off;
 mod mode;
 mod once;
 mod opt_out;
+mod quorum;
 mod replan;
 mod shared;
 mod stop;
@@ -42,7 +44,7 @@ use trimtab_policies::{
 
 use crate::{fault::Distortion, world::World};
 
-pub use story::{Done, Story, Told};
+pub use story::{Done, Story, Told, Yes};
 
 /// What the checkers hold the agent to. The default is the shipped budgets, and nothing that a scenario's settings add.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,14 @@ pub struct Bounds {
     pub cooldown_days: i64,
     /// Days for which an approval is good.
     pub approval_days: f64,
+    /// How many different people it takes where one is not enough.
+    pub quorum: usize,
+    /// Saving a month, dollars, above which one is not enough.
+    pub quorum_above_saving: Option<f64>,
+    /// Risk above which one is not enough.
+    pub quorum_above_risk: Option<f64>,
+    /// Whose yes counts, in lower case. Empty: everybody's.
+    pub people: BTreeSet<String>,
     /// The most that is done with resources of each kind; a kind that is not named is not judged.
     pub modes: BTreeMap<Kind, Mode>,
     /// The hours of every day, UTC, in which changes may begin: from, and until (exclusive; at or before `from`, of the
@@ -78,6 +88,10 @@ impl Default for Bounds {
             disruptive_in_flight: 3,
             cooldown_days: 7,
             approval_days: 7.0,
+            quorum: 2,
+            quorum_above_saving: None,
+            quorum_above_risk: None,
+            people: BTreeSet::new(),
             modes: BTreeMap::new(),
             window: None,
             freeze: None,
@@ -246,12 +260,14 @@ fn rules() -> Vec<Box<dyn Invariant>> {
         Box::new(budget::Budget),
         Box::new(circuit::CircuitOpen),
         Box::new(cooldown::Cooldown),
+        Box::new(exception::Excepted),
         Box::new(foreign::Foreign::default()),
         Box::new(intent::Intent),
         Box::new(left_off::LeftOff::default()),
         Box::new(mode::Modes),
         Box::new(once::Once::default()),
         Box::new(opt_out::OptOut),
+        Box::new(quorum::Quorum),
         Box::new(replan::Replan),
         Box::new(shared::Shared::default()),
         Box::new(stop::Stop),

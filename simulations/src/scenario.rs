@@ -49,6 +49,9 @@ pub struct Scenario {
     /// Who approves.
     #[serde(default)]
     pub approver: Option<Approver>,
+    /// Who approves beside them.
+    #[serde(default)]
+    pub approvers: Vec<Approver>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
@@ -65,6 +68,12 @@ pub struct Approver {
     /// Whether every approval says not to wait for a quiet hour.
     #[serde(default)]
     pub now: bool,
+    /// Actions that are rejected.
+    #[serde(default)]
+    pub rejects: Vec<Action>,
+    /// Hours for which such a rejection holds for whatever is proposed there; without them it is about that one size.
+    #[serde(default)]
+    pub rejects_for_hours: Option<u32>,
     /// Hours after the proposal at which the answer comes.
     #[serde(default)]
     pub after_hours: u32,
@@ -83,6 +92,11 @@ fn default_regions() -> Vec<String> {
 }
 
 impl Scenario {
+    /// Everybody who answers.
+    pub fn people(&self) -> impl Iterator<Item = &Approver> {
+        self.approver.iter().chain(&self.approvers)
+    }
+
     /// Reads a scenario.
     ///
     /// # Errors

@@ -15,11 +15,13 @@ use trimtab_models::resource::ResourceRef;
 use trimtab_policies::{
     authority::{Right, reason_not_allowed},
     circuit::NoCircuit,
+    exception::About,
 };
 
 use super::{
     ApiState,
     asked::{Body, Id},
+    exceptions::require_in_scope as require_in_scope_of,
     guard::Caller,
     problem::Problem,
     queries::off_thread,
@@ -28,7 +30,7 @@ use super::{
     views::CircuitView,
 };
 use crate::{
-    decide::{self, Approval},
+    decide::{self, Approval, Rejection},
     notify::TestBody,
     stage::Stage,
     view::{ChangeView, RecommendationView},
@@ -90,13 +92,15 @@ pub(crate) async fn reject(
     state: &ApiState,
     id: String,
     caller: Caller,
-    reason: String,
-    until: Option<Timestamp>,
+    rejection: Rejection,
 ) -> Result<RecommendationView, Problem> {
     let asked = async {
         require_recommendation_in_scope(state, &id, &caller)?;
+        if let Some((key, value)) = rejection.tag.clone() {
+            require_in_scope_of(state, &caller, &About::Tag { key, value, action: None })?;
+        }
         let (agent, id, by) = (state.agent.clone(), id.clone(), caller.name().to_owned());
-        Ok(off_thread(move || decide::reject(&agent, &id, &by, reason, until)).await??)
+        Ok(off_thread(move || decide::reject(&agent, &id, &by, rejection)).await??)
     };
     told(state, (&caller, Right::Decide, &id), asked.await).await
 }
@@ -129,7 +133,7 @@ pub(crate) async fn undo(
 }
 
 /// An answer as it is; one that refuses is kept in the audit log with who asked and what for.
-async fn told<T>(
+pub(super) async fn told<T>(
     state: &ApiState,
     (caller, right, what): (&Caller, Right, &str),
     answer: Result<T, Problem>,
@@ -202,8 +206,21 @@ pub(super) async fn post_approve(
 pub(super) struct RejectBody {
     /// Why; a rejection without a reason is refused.
     reason: String,
-    /// Until when everything for this resource and action is withheld.
+    /// Until when everything for this resource and action is withheld, at most a year; without it this size, as long as the
+    /// settings say.
     until: Option<Timestamp>,
+    /// Everything with this tag is meant, for the same action.
+    for_tag: Option<TagBody>,
+}
+
+/// A tag.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TagBody {
+    /// Its key.
+    key: String,
+    /// Its exact value.
+    value: String,
 }
 
 pub(super) async fn post_reject(
@@ -211,12 +228,13 @@ pub(super) async fn post_reject(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Id(id): Id,
-    Body(RejectBody { reason, until }): Body<RejectBody>,
+    Body(RejectBody { reason, until, for_tag }): Body<RejectBody>,
 ) -> Result<Json<RecommendationView>, Problem> {
     let reason = given_reason(&reason)?;
     let fresh = require_recommendation(&state, &headers, &id).await;
     told(&state, (&caller, Right::Decide, &id), fresh).await?;
-    Ok(Json(reject(&state, id, caller, reason, until).await?))
+    let tag = for_tag.map(|tag| (tag.key, tag.value));
+    Ok(Json(reject(&state, id, caller, Rejection { reason, until, tag }).await?))
 }
 
 /// Lets a decision through that is about the recommendation as it is now, where `If-Match` says what it is about.
@@ -237,7 +255,7 @@ async fn require_recommendation(
 /// A rejection without a reason teaches nobody anything.
 pub(crate) fn given_reason(reason: &str) -> Result<String, Problem> {
     match reason.trim() {
-        "" => Err(Problem::bad_request("a rejection needs a reason: give `reason`")),
+        "" => Err(Problem::bad_request("a no needs a reason: give `reason`")),
         reason => Ok(reason.to_owned()),
     }
 }

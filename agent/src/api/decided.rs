@@ -61,7 +61,8 @@ pub struct DecisionLine {
     pub at: Timestamp,
     /// Who.
     pub by: String,
-    /// `approved`, `rejected`, `undo`, `stop`, `resume`, `circuit-reset`, `token-created`, `token-revoked` or `refused`.
+    /// `approved`, `rejected`, `excepted`, `exception-ended`, `undo`, `stop`, `resume`, `circuit-reset`, `token-created`,
+    /// `token-revoked` or `refused`.
     pub what: String,
     /// The resource, change, circuit, token, or what was asked for; none for the stop switch.
     pub about: Option<String>,
@@ -69,7 +70,7 @@ pub struct DecisionLine {
     pub action: Option<Action>,
     /// The reason given.
     pub reason: Option<String>,
-    /// Until when a rejection holds for whatever is proposed there.
+    /// Until when a rejection or an exception holds.
     pub until: Option<Timestamp>,
 }
 
@@ -117,6 +118,12 @@ fn line(record: &Record) -> Option<DecisionLine> {
         }
         Entry::Stopped { reason } => Some(of("stop", None, Some(reason.clone()))),
         Entry::Resumed => Some(of("resume", None, None)),
+        Entry::Excepted { exception } => {
+            let line =
+                of("excepted", Some(exception.about.words()), Some(exception.reason.clone()));
+            Some(DecisionLine { until: Some(exception.until), ..line })
+        }
+        Entry::ExceptionEnded { id } => Some(of("exception-ended", Some(id.clone()), None)),
         Entry::CircuitReset { circuit } => {
             Some(of("circuit-reset", Some(circuit.to_string()), None))
         }
@@ -152,6 +159,7 @@ impl Tally {
                 person.rejected += 1;
                 person.exceptions += u64::from(line.until.is_some());
             }
+            "excepted" => person.exceptions += 1,
             "undo" => person.undone += 1,
             "token-created" | "token-revoked" => person.tokens += 1,
             "refused" => person.refused += 1,
@@ -197,6 +205,7 @@ mod tests {
             action: Action::ResizeInstance,
             decision,
             record: None,
+            exception: None,
         };
         record(by, entry)
     }

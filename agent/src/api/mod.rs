@@ -6,6 +6,7 @@
 mod actions;
 mod asked;
 mod decided;
+mod exceptions;
 mod guard;
 mod issued;
 mod lists;
@@ -41,6 +42,7 @@ use refusals::{Refusal, Refusals};
 use crate::{agent::Agent, stage::Stage, web};
 
 pub use decided::{Decided, DecisionLine, PersonLine};
+pub use exceptions::ExceptionsBody;
 pub use guard::Caller;
 pub use lists::{AuditBody, ChangesBody, InventoryBody, RecommendationsBody};
 pub use problem::Problem;
@@ -58,6 +60,9 @@ pub use views::{
 
 pub(crate) use actions::reason_not_here;
 pub(crate) use actions::{approve, cycle, given_reason, reject, resume, stop, undo};
+pub(crate) use exceptions::{
+    ExceptionBody, add as except, end as end_exception, renew as renew_exception,
+};
 pub(crate) use guard::{require_own_origin, session_id};
 pub(crate) use route::{Row, Way, guarded};
 pub(crate) use session::LIFETIME;
@@ -207,6 +212,10 @@ fn table() -> Vec<Row> {
         Row::get(Read, "/api/v1/report", queries::report),
         Row::get(Read, "/api/v1/circuit", queries::circuit),
         Row::post(Operate, "/api/v1/circuit/reset", actions::post_circuit_reset),
+        Row::get(Read, "/api/v1/exceptions", exceptions::get_exceptions),
+        Row::post(Decide, "/api/v1/exceptions", exceptions::post_exceptions),
+        Row::post(Decide, "/api/v1/exceptions/{id}/renew", exceptions::post_renew),
+        Row::post(Decide, "/api/v1/exceptions/{id}/end", exceptions::post_end),
         Row::post(Stop, "/api/v1/stop", actions::post_stop),
         Row::post(Resume, "/api/v1/resume", actions::post_resume),
         Row::post(Operate, "/api/v1/cycle", actions::post_cycle),

@@ -22,7 +22,7 @@ use trimtab_policies::{
     scope::group_of,
 };
 
-use crate::{agent::Agent, notify::ReceiverView, view::CycleView};
+use crate::{agent::Agent, except::due_exceptions, notify::ReceiverView, view::CycleView};
 
 /// `GET /api/v1/circuit`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +98,12 @@ pub struct StatusView {
     pub recommendations: BTreeMap<String, u64>,
     /// Saving a month of all open recommendations whose price is known.
     pub open_saving_usd_monthly: Usd,
+    /// Recommendations that somebody has approved and that take more than one person: who has, and how many are missing.
+    #[serde(default)]
+    pub lack_approvals: BTreeMap<String, String>,
+    /// Exceptions that end soon or have ended, and wait for somebody to renew them or to let them go.
+    #[serde(default)]
+    pub exceptions_due: u64,
     /// Changes by state.
     pub changes: BTreeMap<String, u64>,
     /// What the last cycle since the start did.
@@ -129,6 +135,11 @@ pub fn status(agent: &Agent) -> StatusView {
         stopped: agent.stopped(),
         recommendations: count(briefs.queue().map(|brief| brief.state.as_str().to_owned())),
         open_saving_usd_monthly: open().filter_map(|brief| brief.saving).sum(),
+        lack_approvals: briefs
+            .queue()
+            .filter_map(|brief| Some((brief.id.clone(), brief.lacks.clone()?)))
+            .collect(),
+        exceptions_due: due_exceptions(agent) as u64,
         changes: count(
             agent.ledger().book().changes().values().map(|change| change.state.to_string()),
         ),

@@ -16,8 +16,12 @@ use trimtab_policies::circuit::Circuit;
 pub use self::daemon::{AccountArgs, DemoArgs, SimulateArgs};
 pub use self::values::Since;
 pub(super) use self::values::kind;
-use self::values::{action, circuit, date_or_time, filter, since};
-use super::{backtest::args::BacktestCommand, connect::ConnectCommand, token::TokenCommand};
+pub(super) use self::values::{action, date_or_time, tag};
+use self::values::{circuit, filter, since};
+use super::{
+    backtest::args::BacktestCommand, connect::ConnectCommand, exceptions::ExceptionsCommand,
+    token::TokenCommand,
+};
 
 /// Examples of `approve`.
 const APPROVE_EXAMPLES: &str = "Examples:
@@ -232,12 +236,22 @@ pub enum ClientCommand {
         /// Why, for the record.
         #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
-        /// Recommend nothing like it before this date (midnight UTC) or time.
+        /// Recommend nothing for it by the same action before this date (midnight UTC) or time, at most a year away; without
+        /// it this size is not proposed for as long as the settings say.
         #[arg(long, value_parser = date_or_time, value_name = "DATE")]
         until: Option<Timestamp>,
         /// Do not ask, where a filter says which: for scripts.
         #[arg(long, short)]
         yes: bool,
+        /// Nor for anything else with this tag, which it must carry.
+        #[arg(long, value_parser = tag, value_name = "KEY=VALUE")]
+        for_tag: Option<(String, String)>,
+    },
+    /// What is left alone until when, and which of it is due for review.
+    Exceptions {
+        /// What to do; `list` by default.
+        #[command(subcommand)]
+        command: Option<ExceptionsCommand>,
     },
     /// What is being and was changed.
     Changes {

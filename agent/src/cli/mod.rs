@@ -12,6 +12,7 @@ mod client;
 mod confirm;
 mod connect;
 pub mod daemon_commands;
+mod exceptions;
 pub mod generate;
 pub mod out;
 mod pinned;
@@ -91,10 +92,14 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             let answering = Answering { answer: Answer::Approve, picked, body, yes };
             return answer::run(&Client::new(globals)?, &answering, json).await;
         }
-        ClientCommand::Reject { picked, reason, until, yes } => {
-            let body = json!({ "reason": reason, "until": until });
+        ClientCommand::Reject { picked, reason, until, for_tag, yes } => {
+            let tag = for_tag.map(|(key, value)| json!({ "key": key, "value": value }));
+            let body = json!({ "reason": reason, "until": until, "for_tag": tag });
             let answering = Answering { answer: Answer::Reject, picked, body, yes };
             return answer::run(&Client::new(globals)?, &answering, json).await;
+        }
+        ClientCommand::Exceptions { command } => {
+            exceptions::run(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Changes { command } => {
             changes(command, &Client::new(globals)?, json).await?

@@ -17,6 +17,7 @@ use trimtab_policies::{
 use super::out::is_colored;
 use crate::{
     api::{CircuitView, ExplainView, StatusView},
+    brief::lacks,
     notify::{ReceiverView, TestBody},
     view::{ChangeView, CycleView, PlanView, RecommendationState, RecommendationView, check_name},
     words,
@@ -143,7 +144,8 @@ pub(super) fn recommendations(views: &[RecommendationView], narrowed: bool, rows
         let begins = words::begins(view).filter(|_| view.entry.until.is_some());
         let begins = begins.map_or_else(String::new, |at| format!("\nbegins {at}"));
         let recurring = if words::recurring(view).is_some() { "\nrecurring" } else { "" };
-        let state = format!("{}{begins}{recurring}", view.state.as_str().replace('_', " "));
+        let lacks = lacks(view).map_or_else(String::new, |words| format!("\n{words}"));
+        let state = format!("{}{lacks}{begins}{recurring}", view.state.as_str().replace('_', " "));
         table.add_row(row(&view.entry, &state, color));
     }
     let open = || views.iter().filter(|view| view.state.is_open());
@@ -319,9 +321,10 @@ pub(super) fn status(view: &StatusView) -> String {
         .last_cycle
         .as_ref()
         .map_or_else(|| "No cycle has ended since the start.".to_owned(), cycle);
+    let waits = waits(view);
     let text = format!(
         "trimtab {} on {}, {} places, {}\nStop switch: {stopped}\nModes: {} by default, {} rules; open recommendations by \
-         mode: {}\nRecommendations: {}; open saving {} a month, before commitments\nChanges: {}\n\n{cycle}",
+         mode: {}\nRecommendations: {}; open saving {} a month, before commitments\nChanges: {}\n{waits}\n{cycle}",
         view.version,
         view.cloud,
         view.places,
@@ -364,6 +367,16 @@ pub(super) fn notify_test(body: &TestBody) -> String {
         table.add_row([receiver.name.clone(), receiver.channel.clone(), arrived]);
     }
     table.to_string()
+}
+
+/// What waits for whom, beside what lists show: recommendations that lack somebody, and exceptions to look at.
+fn waits(view: &StatusView) -> String {
+    let lack = view.lack_approvals.iter().map(|(id, words)| format!("{id}: {words}\n"));
+    let due = match view.exceptions_due {
+        0 => String::new(),
+        due => format!("Exceptions due for review: {due} (see `trimtab exceptions`)\n"),
+    };
+    lack.chain([due]).collect()
 }
 
 fn cycle(cycle: &CycleView) -> String {

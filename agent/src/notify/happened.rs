@@ -38,6 +38,8 @@ pub(super) fn notice_of(seq: u64, record: &Record, book: &Book) -> Option<Notice
         Entry::Started { .. }
         | Entry::Configured { .. }
         | Entry::Decided { .. }
+        | Entry::Excepted { .. }
+        | Entry::ExceptionEnded { .. }
         | Entry::CircuitReset { .. }
         | Entry::TokenCreated { .. }
         | Entry::TokenRevoked { .. }

@@ -6,13 +6,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_config::NotifyEvent;
-use trimtab_policies::{approval::expires_at, circuit::open_circuits};
+use trimtab_policies::circuit::open_circuits;
 
 use super::{happened::of_change, notice::Notice};
 use crate::{
     agent::Agent,
     brief::{Brief, Briefs},
     disk::require_room,
+    told::standing_of,
     view::RecommendationState,
     words,
 };
@@ -56,11 +57,19 @@ pub(super) fn expiring(agent: &Agent, briefs: &Briefs, now: Timestamp) -> Standi
     let settings = agent.settings();
     let approvals = &settings.policy.approvals;
     let approved = briefs.queue().filter(|brief| brief.state == RecommendationState::Approved);
+    let (inventory, store) = (agent.inventory(), agent.store());
+    let entries = approved.filter_map(|brief| {
+        let kept = store.recommendation(&brief.id).inspect_err(|error| {
+            tracing::warn!(id = brief.id, %error, "an approval's end cannot be told");
+        });
+        Some((brief, kept.ok()??.entry))
+    });
+    let entries: Vec<_> = entries.collect();
+    drop(store);
     let ledger = agent.ledger();
-    let standing = approved.filter_map(|brief| {
-        let decision =
-            ledger.book().decision(&brief.digest, &brief.resource.arn, brief.action, now)?;
-        let until = expires_at(decision, approvals);
+    let standing = entries.iter().filter_map(|(brief, entry)| {
+        let said = standing_of(ledger.book(), approvals, (entry, &inventory), now);
+        let until = said.ends_at()?;
         if now >= until || until.duration_since(now) > EXPIRING {
             return None;
         }
@@ -68,7 +77,7 @@ pub(super) fn expiring(agent: &Agent, briefs: &Briefs, now: Timestamp) -> Standi
         let title = format!("The approval of {} of {} runs out", brief.action, brief.name());
         let notice = Notice::new(NotifyEvent::ApprovalExpiring, key.clone(), now, title)
             .detail("Runs out", words::time(until))
-            .detail("Approved by", decision.by.clone())
+            .detail("Approved by", said.names().join(", "))
             .detail("Held by", held(brief))
             .path(format!("/recommendations/{}", brief.id));
         Some((key, Some(notice)))

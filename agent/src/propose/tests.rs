@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     clock::ManualClock,
     cycle::{Begin, run_cycle},
-    decide::reject,
+    decide::{Rejection, reject},
     simulate::scenario_settings,
     simulated::Simulated,
 };
@@ -57,7 +57,10 @@ async fn a_decision_while_a_plan_is_kept_is_not_written_over() {
             thread::yield_now();
             is_held()
         });
-        let deciding = scope.spawn(|| reject(&agent, &asked, "ada", "not now".to_owned(), None));
+        let deciding = scope.spawn(|| {
+            let no = Rejection { reason: "not now".to_owned(), ..Rejection::default() };
+            reject(&agent, &asked, "ada", no)
+        });
         drop(journal);
         keeping.join().expect("no panic").expect("a store that is written");
         deciding.join().expect("no panic").expect("it is open");

@@ -96,6 +96,7 @@ fn attempt(
         inventory,
         changes,
         resets: context.resets.iter().map(|(scope, at)| (scope.clone(), *at)).collect(),
+        exceptions: narrow::exceptions((candidate, granted), context),
         stopped: context.stopped.clone(),
     };
     let packed = shelf::encode(catalog)?;

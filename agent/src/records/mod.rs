@@ -24,6 +24,7 @@ use trimtab_models::{
 use trimtab_policies::{
     change::Change,
     circuit::Circuit,
+    exception::Exception,
     plan::{Candidate, Moment, PlanEntry},
     settings::Policy,
 };
@@ -112,6 +113,9 @@ pub struct GateInputs {
     pub changes: Vec<Change>,
     /// When a person last reset each circuit.
     pub resets: Vec<(Circuit, Timestamp)>,
+    /// The exceptions about the candidate or about what was granted before it, ended or not.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
     /// Who had set the stop switch, if it was set.
     pub stopped: Option<String>,
 }

@@ -13,6 +13,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     change::{Change, State},
+    exception::{Exception, Proposed},
     plan::{Candidate, Context},
     scope::group_of,
 };
@@ -36,6 +37,17 @@ pub(super) fn changes(candidate: &Candidate, context: &Context<'_>) -> Vec<Chang
             || context.now.duration_since(change.opened_at) < RECENT
     };
     context.changes.values().filter(looked_at).cloned().collect()
+}
+
+/// Exceptions that a decision on `candidate`, after what was granted before it, can look at.
+pub(super) fn exceptions(
+    (candidate, granted): (&Candidate, &[Candidate]),
+    context: &Context<'_>,
+) -> Vec<Exception> {
+    let all = granted.iter().chain([candidate]);
+    let all: Vec<_> = all.map(|one| Proposed::candidate(one, context.inventory)).collect();
+    let is_about_one = |exception: &&Exception| all.iter().any(|one| exception.covers(one));
+    context.exceptions.values().filter(is_about_one).cloned().collect()
 }
 
 /// Resources that a decision on `candidate` can look at: itself, its group, what is attached to it or holds it, and the same

@@ -117,12 +117,14 @@ fn gate(
         }
         Some(_) | None => gate.candidate.clone(),
     };
+    let exceptions = gate.exceptions.iter().map(|one| (one.id.clone(), one.clone())).collect();
     let context = Context {
         policy: &gate.policy,
         catalog,
         inventory: &inventory,
         changes: &gate.changes.iter().map(|one| (one.id.clone(), one.clone())).collect(),
         resets: &gate.resets.iter().cloned().collect(),
+        exceptions: &exceptions,
         stopped: gate.stopped.clone(),
         now: gate.now,
         moment: gate.moment,

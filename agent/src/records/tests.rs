@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::catalog::Catalog;
-use trimtab_policies::plan::{Disposition, Moment};
+use trimtab_policies::{
+    exception::{About, Exception, longest},
+    plan::{Disposition, Moment},
+};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use super::*;
@@ -13,7 +16,7 @@ use crate::{
     begin::{begin_approved, open},
     clock::ManualClock,
     cycle::{Begin, run_cycle},
-    decide::{Approval, approve, reject},
+    decide::{Approval, Rejection, approve, reject},
     review::review_one,
     simulate::scenario_settings,
     simulated::Simulated,
@@ -149,7 +152,8 @@ async fn a_rejection_that_comes_during_the_last_review_stops_the_change() {
     let view = approve(agent, &asked.id, "ada", now).await.expect("it is open");
     let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
     assert_eq!(reviewed.entry.decision, Disposition::Apply);
-    reject(agent, &asked.id, "bob", "not today".to_owned(), None).expect("it is open");
+    let no = Rejection { reason: "not today".to_owned(), ..Rejection::default() };
+    reject(agent, &asked.id, "bob", no).expect("it is open");
     let before = agent.ledger().book().changes().len();
     let opened = open(agent, &reviewed.entry, view.zone, "record".to_owned());
     assert_eq!(opened.expect("a journal that is written"), None);
@@ -200,6 +204,12 @@ async fn other_inputs_give_another_decision_and_the_first_difference_is_named() 
     };
     check(&|other| other.sizing.as_mut().expect("sized").series.clear(), "recommendation");
     check(&|other| other.gate.stopped = Some("ada".to_owned()), "checks");
+    let excepted = |other: &mut DecisionRecord| {
+        let arn = other.entry.recommendation.resource.arn.clone();
+        let (at, about) = (other.gate.now, About::Resource { arn, action: None });
+        other.gate.exceptions.push(Exception::new(about, "ada", at, longest(at), "month end"));
+    };
+    check(&excepted, "checks");
     check(&|other| other.gate.inventory.clear(), "recommendation");
     check(&|other| other.entry.recommendation.reason.push('.'), "recommendation.reason");
 }

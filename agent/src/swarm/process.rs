@@ -55,7 +55,7 @@ pub(super) struct Process {
     media: Arc<dyn Media>,
     deaths: Arc<Deaths>,
     catalog: Catalog,
-    approver: Option<Approver>,
+    people: Vec<Approver>,
     downtime: SignedDuration,
     full_until: Option<Timestamp>,
     agent: Option<Agent>,
@@ -100,7 +100,7 @@ impl Process {
             media: (tampering.media)(Arc::new(disk)),
             deaths,
             catalog: super::catalog(),
-            approver: plan.scenario.approver.clone(),
+            people: plan.scenario.people().cloned().collect(),
             downtime: plan.downtime,
             full_until: full.map(|rule| rule.until).max(),
             agent: None,
@@ -246,8 +246,8 @@ impl Process {
                 }
                 crate::begin::begin_all(agent, &plan.recommendations).await?;
                 (self.tampering.after_cycle)(agent);
-                if let Some(approver) = &self.approver {
-                    answer(agent, approver).await?;
+                for person in &self.people {
+                    answer(agent, person).await?;
                 }
             }
         }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::{self, Problem, reason_not_here},
+    decide::Rejection,
     view::{RecommendationState, RecommendationView},
     words,
 };
@@ -213,8 +214,8 @@ async fn answered(visit: &Visit, pairs: &Pairs) -> Result<AnsweredPage, Problem>
                 api::approve(state, id, caller, approval).await
             }
             Answer::Reject => {
-                let (id, caller, reason) = (id.to_owned(), caller.clone(), reason.clone());
-                api::reject(state, id, caller, reason, until).await
+                let rejection = Rejection { reason: reason.clone(), until, tag: None };
+                api::reject(state, id.to_owned(), caller.clone(), rejection).await
             }
         };
         rows.push(match answered {

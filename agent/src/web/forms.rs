@@ -14,11 +14,11 @@ use serde::Deserialize;
 use super::{LoginPage, page, problem_page};
 use crate::{
     api::{self, ApiState, Caller, Problem, session_id},
-    decide::Approval,
+    decide::{Approval, Rejection},
 };
 
 /// A form's answer: back to a page, or what went wrong.
-fn answer<T>(result: Result<T, Problem>, back: &str) -> Response {
+pub(super) fn answer<T>(result: Result<T, Problem>, back: &str) -> Response {
     match result {
         Ok(_) => Redirect::to(back).into_response(),
         Err(problem) => problem_page(problem),
@@ -87,19 +87,42 @@ pub(super) async fn approve(
 #[serde(default)]
 pub(super) struct ReasonForm {
     reason: String,
+}
+
+/// A no, as the form says it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RejectForm {
+    reason: String,
     until: String,
+    /// A tag as `key=value`; empty: this resource alone.
+    for_tag: String,
+}
+
+impl RejectForm {
+    fn rejection(&self) -> Result<Rejection, Problem> {
+        let tag = match (self.for_tag.as_str(), self.for_tag.split_once('=')) {
+            ("", _) => None,
+            (_, Some((key, value))) => Some((key.to_owned(), value.to_owned())),
+            (text, None) => {
+                let why = format!("`{text}` is no tag: write key=value");
+                return Err(Problem::bad_request(why));
+            }
+        };
+        let reason = api::given_reason(&self.reason)?;
+        Ok(Rejection { reason, until: time(&self.until)?, tag })
+    }
 }
 
 pub(super) async fn reject(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Form(form): Form<ReasonForm>,
+    Form(form): Form<RejectForm>,
 ) -> Response {
     let back = format!("/recommendations/{id}");
-    let asked = api::given_reason(&form.reason).and_then(|reason| Ok((reason, time(&form.until)?)));
-    match asked {
-        Ok((reason, until)) => answer(api::reject(&state, id, caller, reason, until).await, &back),
+    match form.rejection() {
+        Ok(rejection) => answer(api::reject(&state, id, caller, rejection).await, &back),
         Err(problem) => problem_page(problem),
     }
 }

@@ -57,6 +57,7 @@ pub(crate) enum Here {
     Recommendations,
     Changes,
     Inventory,
+    Exceptions,
     Audit,
 }
 
@@ -84,11 +85,12 @@ pub(crate) struct Frame {
     pub(crate) links: Vec<Link>,
 }
 
-const PAGES: [(Here, &str, &str); 5] = [
+const PAGES: [(Here, &str, &str); 6] = [
     (Here::Overview, "/", "Overview"),
     (Here::Recommendations, "/recommendations", "Recommendations"),
     (Here::Changes, "/changes", "Changes"),
     (Here::Inventory, "/inventory", "Inventory"),
+    (Here::Exceptions, "/exceptions", "Exceptions"),
     (Here::Audit, "/audit", "Audit log"),
 ];
 

@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod changes;
+mod exceptions;
 mod figures;
 mod forms;
 mod frame;
@@ -49,6 +50,10 @@ pub(crate) fn table() -> Vec<Row> {
         Row::post(Undo, "/changes/{id}/undo", forms::undo),
         Row::get(Read, "/inventory", inventory::inventory),
         Row::get(Read, "/inventory/resource", inventory::resource),
+        Row::get(Read, "/exceptions", exceptions::list),
+        Row::post(Decide, "/exceptions", exceptions::add),
+        Row::post(Decide, "/exceptions/{id}/renew", exceptions::renew),
+        Row::post(Decide, "/exceptions/{id}/end", exceptions::end),
         Row::get(Read, "/audit", audit::audit),
         Row::post(Stop, "/stop", forms::stop),
         Row::post(Resume, "/resume", forms::resume),

@@ -30,6 +30,7 @@ use crate::{
     agent::Agent,
     api::Problem,
     brief::{Brief, Briefs},
+    except::due_exceptions,
     notify::ReceiverView,
     view::{RecommendationState, check_name},
     words,
@@ -154,7 +155,7 @@ fn page(visit: &Visit, refresh_s: Option<u32>) -> Result<OverviewPage, Problem> 
         own_cost_note,
         default_mode: agent.settings().policy.modes.default.to_string(),
         figure,
-        waiting: waiting(&briefs, &saved),
+        waiting: waiting(&briefs, &saved, due_exceptions(agent)),
         modes: modes(&briefs),
         changes: saved.rows,
         quality: quality(agent, &briefs),
@@ -305,7 +306,7 @@ fn measured(change: &Change) -> Option<Spell> {
     Some(Spell { monthly, ..promised(change)? })
 }
 
-fn waiting(briefs: &Briefs, changes: &OfChanges) -> Vec<Waiting> {
+fn waiting(briefs: &Briefs, changes: &OfChanges, due: usize) -> Vec<Waiting> {
     let of = |takes: fn(&Brief) -> bool| {
         let found = || briefs.queue().filter(move |brief| takes(brief));
         let saving: Usd = found().filter_map(|brief| brief.saving).sum();
@@ -318,6 +319,18 @@ fn waiting(briefs: &Briefs, changes: &OfChanges) -> Vec<Waiting> {
             "recommendations that need a yes or no",
             of(|brief| brief.state == RecommendationState::AwaitingApproval),
             "/recommendations?state=awaiting_approval",
+        ),
+        row(
+            "another approver",
+            "recommendations that somebody has approved and that take more than one",
+            of(|brief| brief.lacks.is_some()),
+            "/recommendations?state=awaiting_approval",
+        ),
+        row(
+            "an approver",
+            "exceptions that end soon or have ended: renew them, or let them go",
+            (due, None),
+            "/exceptions",
         ),
         row(
             "a person",

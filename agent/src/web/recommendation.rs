@@ -2,11 +2,12 @@
 //!
 //! Not here: how its figures read (`rows`, `plot`) and what an answer does (`forms`).
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use trimtab_policies::{
+    approval::{Decision, Verdict},
     authority::Right,
     change::Change,
     ownership::{owners, patch},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     agent::Agent,
     api::{Problem, reason_not_here},
-    view::RecommendationView,
+    view::{RecommendationState, RecommendationView},
     words,
 };
 
@@ -35,6 +36,10 @@ struct RecommendationPage {
     row: RecommendationRow,
     /// Why whoever reads it may not answer it.
     not_allowed: Option<String>,
+    /// Days for which a no without a date holds.
+    days: String,
+    /// An earlier proposal for the same change whose approvals are void, because it has changed.
+    changed: Option<Changed>,
     detail: DetailView,
     figures: Arc<[Figure]>,
     changes: Vec<ChangeRow>,
@@ -53,6 +58,15 @@ struct Earlier {
     state: String,
     decided: String,
     seen: String,
+}
+
+/// A proposal that was approved and has changed since.
+#[derive(Debug)]
+struct Changed {
+    id: String,
+    from: String,
+    to: String,
+    by: String,
 }
 
 /// What the owner of the resource would change in their own description of it.
@@ -83,6 +97,8 @@ fn page(visit: &Visit, id: &str) -> Result<RecommendationPage, Problem> {
             Right::Decide,
             &recommendation.resource,
         ),
+        days: agent.settings().policy.approvals.exception_days.to_string(),
+        changed: changed(agent, &view),
         row: RecommendationRow::new(&view),
         figures: visit.state.figures().of(agent, id, recommendation),
         changes: changes(agent, &view).iter().map(ChangeRow::new).collect(),
@@ -90,6 +106,38 @@ fn page(visit: &Visit, id: &str) -> Result<RecommendationPage, Problem> {
         detail: DetailView::new(&view),
         patches,
         owners,
+    })
+}
+
+/// What was approved before the proposal changed, while this one is not yet.
+fn changed(agent: &Agent, view: &RecommendationView) -> Option<Changed> {
+    let recommendation = &view.entry.recommendation;
+    let briefs = agent.briefs();
+    let ledger = agent.ledger();
+    if !view.state.is_open() || !ledger.book().said(&view.entry.digest).is_empty() {
+        return None;
+    }
+    let mut others: Vec<_> = briefs
+        .of(&recommendation.resource.arn)
+        .filter(|brief| brief.action == recommendation.action && brief.id != view.entry.id)
+        .filter(|brief| brief.state == RecommendationState::Superseded)
+        .collect();
+    others.sort_by_key(|brief| std::cmp::Reverse(brief.confirmed_at));
+    let is_yes = |decision: &&Decision| decision.verdict == Verdict::Approved;
+    others.into_iter().find_map(|brief| {
+        let by: BTreeSet<String> = ledger
+            .book()
+            .said(&brief.digest)
+            .iter()
+            .filter(is_yes)
+            .map(|decision| decision.by.clone())
+            .collect();
+        (!by.is_empty()).then(|| Changed {
+            id: brief.id.clone(),
+            from: brief.from_to.0.clone(),
+            to: brief.from_to.1.clone(),
+            by: by.into_iter().collect::<Vec<_>>().join(" and "),
+        })
     })
 }
 

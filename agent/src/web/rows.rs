@@ -10,6 +10,7 @@ use trimtab_policies::{
     change::{Change, Progress, StepState},
     mode::Disruption,
     plan::{CheckResult, CheckVerdict},
+    quorum::Quorum,
 };
 
 use crate::{
@@ -38,6 +39,8 @@ pub(crate) struct RecommendationRow {
     pub(crate) state: &'static str,
     pub(crate) state_words: String,
     pub(crate) decided: Option<String>,
+    pub(crate) quorum: Option<String>,
+    pub(crate) tags: Vec<String>,
     pub(crate) begins: Option<String>,
     pub(crate) recurring: Option<String>,
     pub(crate) awaits: bool,
@@ -79,6 +82,8 @@ impl RecommendationRow {
             state: view.state.as_str(),
             state_words: view.state.as_str().replace('_', " "),
             decided: view.decided.clone(),
+            quorum: entry.quorum.as_ref().map(Quorum::words),
+            tags: resource.tags.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             begins: words::begins(view),
             recurring: words::recurring(view),
             awaits: view.state == RecommendationState::AwaitingApproval,

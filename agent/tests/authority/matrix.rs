@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, sync::mpsc::Receiver};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use trimtab_policies::record::{Entry, Record};
+use trimtab::except::except;
+use trimtab_models::resource::Arn;
+use trimtab_policies::{
+    exception::About,
+    record::{Entry, Record},
+};
 
 use crate::{
     door::{form_post, header, runtime, send, text},
@@ -35,6 +40,10 @@ GET  /api/v1/modes/explain                       200       yes  yes  yes  yes  y
 GET  /api/v1/report                              200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/circuit                             200       yes  yes  yes  yes  yes  no   yes
 POST /api/v1/circuit/reset                       404       no   no   no   yes  yes  no   yes
+GET  /api/v1/exceptions                          200       yes  yes  yes  yes  yes  no   yes
+POST /api/v1/exceptions                          201       no   yes  no   no   no   no   no
+POST /api/v1/exceptions/{id}/renew               200       no   yes  no   no   no   no   no
+POST /api/v1/exceptions/{id}/end                 200       no   yes  no   no   no   no   no
 POST /api/v1/stop                                200       no   yes  yes  yes  yes  yes  yes
 POST /api/v1/resume                              200       no   no   no   yes  yes  no   yes
 POST /api/v1/cycle                               202       no   no   no   yes  yes  no   yes
@@ -54,6 +63,10 @@ GET  /changes/{id}                               200       yes  yes  yes  yes  y
 POST /changes/{id}/undo                          303|409   no   yes  no   yes  no   no   yes
 GET  /inventory                                  200       yes  yes  yes  yes  yes  no   yes
 GET  /inventory/resource                         200       yes  yes  yes  yes  yes  no   yes
+GET  /exceptions                                 200       yes  yes  yes  yes  yes  no   yes
+POST /exceptions                                 303       no   yes  no   no   no   no   no
+POST /exceptions/{id}/renew                      303       no   yes  no   no   no   no   no
+POST /exceptions/{id}/end                        303       no   yes  no   no   no   no   no
 GET  /audit                                      200       yes  yes  yes  yes  yes  no   yes
 POST /stop                                       303       no   yes  yes  yes  yes  yes  yes
 POST /resume                                     303       no   no   no   yes  yes  no   yes
@@ -101,6 +114,7 @@ struct Things {
     approve: String,
     reject: String,
     change: String,
+    exception: String,
     arn: String,
 }
 
@@ -109,6 +123,7 @@ impl Things {
         let id = match path {
             path if path.contains("/tokens/") => "ttp_00000000",
             path if path.contains("/changes/") => &self.change,
+            path if path.contains("/exceptions/") => &self.exception,
             path if path.ends_with("/reject") => &self.reject,
             _ => &self.approve,
         };
@@ -126,6 +141,7 @@ impl Things {
             "/api/v1/recommendations/{id}/approve" => json!({ "digest": "0".repeat(64) }),
             "/api/v1/recommendations/{id}/reject" => json!({ "reason": "not now" }),
             "/api/v1/circuit/reset" => json!({ "scope": "overall" }),
+            "/api/v1/exceptions" => json!({ "arn": self.arn, "reason": "a drill" }),
             "/api/v1/stop" => json!({ "reason": "a drill" }),
             "/api/v1/tokens" => json!({ "name": "vic", "role": "viewer" }),
             _ => json!({}),
@@ -139,6 +155,8 @@ impl Things {
             }
             "/recommendations/{id}/approve" => format!("digest={}", "0".repeat(64)),
             "/recommendations/{id}/reject" => "reason=not+now".to_owned(),
+            "/exceptions" => format!("arn={}&reason=a+drill", self.arn),
+            "/exceptions/{id}/renew" => "until=".to_owned(),
             _ => "reason=a+drill".to_owned(),
         }
     }
@@ -185,7 +203,10 @@ fn every_route_by_every_role_in_and_out_of_scope() {
         let people = People::open().await;
         let (approve, reject, change) = people.things();
         let arn = people.door.agent.inventory().keys().next().expect("machines").0.clone();
-        let things = Things { approve, reject, change, arn };
+        let about = About::Resource { arn: Arn(arn.clone()), action: None };
+        let made = except(&people.door.agent, "ada", about, None, "a drill");
+        let exception = made.expect("it is journalled").exception.id;
+        let things = Things { approve, reject, change, exception, arn };
         let records = people.door.agent.ledger().follow();
         let mut checked = 0;
         for line in lines() {

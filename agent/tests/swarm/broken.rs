@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use trimtab::{
     agent::Agent,
     decide,
+    except::except,
     faulty::{Meddle, meddled},
     ledger::SELF,
     ports::{Act, Clock, Observe, Place, Ports},
@@ -24,7 +25,9 @@ use trimtab_models::{
     spec::Spec,
 };
 use trimtab_policies::{
+    approval::{Decision, Verdict},
     change::{Change, State},
+    exception::About,
     mode::Mode,
     operations::{Failure, Operation, Receipt},
     plan::Disposition,
@@ -329,6 +332,69 @@ fn closed(fleet: &str) -> Plan {
 async fn a_change_that_nobody_approved_is_seen() {
     let opens = |agent: &Agent, at| force_functions(agent, Mode::Copilot, at);
     breaks(&closed("function-oversized = 1"), past_the_gate(opens), "approval").await;
+}
+
+/// A plan whose every change takes the yes of two people.
+fn of_two(fleet: &str) -> Plan {
+    let people = "[settings.approvals]\nquorum = 2\nquorum_above_risk = 0.0\n\
+                  [[settings.approver]]\nname = 'ada'\nrole = 'approver'\n\
+                  [[settings.approver]]\nname = 'bob'\nrole = 'approver'\n";
+    let closed = "[settings.limits]\ndisruptive_per_hour = 0\nother_per_hour = 0\n";
+    let mut plan = plan(fleet, &format!("{closed}{people}"));
+    plan.bounds.people = ["ada", "bob"].map(str::to_owned).into();
+    plan.bounds.quorum_above_risk = Some(0.0);
+    plan
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_one_person_approved_twice_is_seen() {
+    let opens = |agent: &Agent, at| {
+        for function in known(agent, is_function) {
+            let recommendation = recommend(Action::TuneFunctionMemory, &function);
+            let change = change_of(&recommendation, &function, at);
+            for by in ["ada", "Ada"] {
+                let decision = yes(&change, by, at);
+                let entry = Entry::Decided {
+                    recommendation_id: change.recommendation_id.clone(),
+                    arn: recommendation.resource.arn.0.clone(),
+                    action: recommendation.action,
+                    decision,
+                    record: None,
+                    exception: None,
+                };
+                agent.ledger().record(at, by, entry).expect("a journal that is written");
+            }
+            force(agent, Action::TuneFunctionMemory, &function, Mode::Copilot, at);
+        }
+    };
+    breaks(&of_two("function-oversized = 1"), past_the_gate(opens), "quorum").await;
+}
+
+fn yes(change: &Change, by: &str, at: Timestamp) -> Decision {
+    Decision {
+        digest: change.digest.clone(),
+        by: by.to_owned(),
+        at,
+        verdict: Verdict::Approved,
+        reason: None,
+        until: None,
+        now: true,
+        begin_at: None,
+        auto_undo: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_in_spite_of_an_exception_is_seen() {
+    let opens = |agent: &Agent, at| {
+        for function in known(agent, is_function) {
+            let arn = function.reference.arn.clone();
+            let about = About::Resource { arn, action: None };
+            except(agent, "ada", about, None, "month end").expect("a journal that is written");
+        }
+        force_functions(agent, Mode::Autopilot, at);
+    };
+    breaks(&closed("function-oversized = 1"), past_the_gate(opens), "exception").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::{MINIMAL, with};
+use super::{MINIMAL, accepted, with};
 use crate::{ConfigError, from_scenario, load, parse};
 
 /// The text is refused with exactly these problems.
@@ -383,6 +383,47 @@ fn numbers_out_of_range_and_numbers_that_contradict_each_other() {
             "t.toml:7:1: protected.own_instance_id = \"i-xyz\": not an instance's id; allowed: \"i-\" and 8 or 17 hex digits",
         ],
     );
+}
+
+#[test]
+fn a_quorum_that_can_never_be_met_is_refused() {
+    check_with(
+        "[approvals]\nquorum_above_risk = 0.1\n",
+        &[
+            "t.toml:5:2: approvals.quorum = 2: it can never be met: 1 may approve; allowed: 1 to 1, or more [[approver]] with the role approver",
+        ],
+    );
+    check_with(
+        "[approvals]\nquorum = 6\nexception_days = 366\n",
+        &[
+            "t.toml:6:1: approvals.quorum = 6: out of range; allowed: 1 to 5",
+            "t.toml:7:1: approvals.exception_days = 366: out of range; allowed: 1 to 365",
+        ],
+    );
+    check_with(
+        "[approvals]\nquorum = 1\nquorum_above_saving_usd_monthly = -1\nquorum_above_risk = 1.5\n",
+        &[
+            "t.toml:7:1: approvals.quorum_above_saving_usd_monthly = -1: out of range; allowed: 0 to 1000000000",
+            "t.toml:8:1: approvals.quorum_above_risk = 1.5: out of range; allowed: 0 to 1",
+        ],
+    );
+    let person =
+        |name: &str, role: &str| format!("[[approver]]\nname = \"{name}\"\nrole = \"{role}\"\n");
+    let (ada, bob) = (person("ada", "approver"), person("bob", "approver"));
+    check_with(
+        &format!("[approvals]\nquorum = 3\n{ada}{bob}{}", person("vic", "viewer")),
+        &[
+            "t.toml:6:1: approvals.quorum = 3: it can never be met: 2 may approve; allowed: 1 to 2, or more [[approver]] with the role approver",
+        ],
+    );
+    check_with(
+        &format!("{ada}{}", person("Ada", "approver")),
+        &[
+            "t.toml:9:1: approver[1].name = \"Ada\": somebody else has this name, or it is the same person twice; allowed: each name once",
+        ],
+    );
+    let two = accepted(&with(&format!("[approvals]\nquorum_above_risk = 0.0\n{ada}{bob}")));
+    assert_eq!((two.policy.approvals.quorum.count, two.policy.approvals.approvers.len()), (2, 2));
 }
 
 #[test]

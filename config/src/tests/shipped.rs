@@ -247,6 +247,10 @@ fn full() -> raw::RawFile {
             expiry_days: Some(1.0),
             plan_expiry_hours: Some(1.0),
             undo_days: Some(1.0),
+            quorum: Some(1),
+            quorum_above_saving_usd_monthly: Some(1.0),
+            quorum_above_risk: Some(1.0),
+            exception_days: Some(1.0),
         },
         approver: vec![raw::RawApprover {
             name: text(),

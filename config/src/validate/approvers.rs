@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use trimtab_models::resource::Kind;
 use trimtab_policies::{
+    approval::identity,
     authority::{Approver, Approvers, LOCAL_NAME, Right, Role, Scope, Within},
     mode::{Matcher, Mode, Modes},
 };
@@ -45,7 +46,7 @@ pub(super) fn approvers(
         refuse_scope_without_use(role, &scope, &path, report);
         refuse_untrusted_tags(&scope, modes, &path, report);
         let (Some(name), Some(role)) = (name, role) else { continue };
-        if approvers.contains_key(&name) {
+        if approvers.keys().any(|other| identity(other) == identity(&name)) {
             let why = "somebody else has this name, or it is the same person twice";
             report.refuse_text(&format!("{path}.name"), &name, why, "each name once");
         }

@@ -9,6 +9,9 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     action::disabled_by_default,
+    authority::{Approvers, Right},
+    exception,
+    quorum::QuorumRules,
     settings::{Approvals, Autonomy, EvidenceRules, HealthRules, Limits, OwnershipRule, Protected},
 };
 
@@ -200,6 +203,7 @@ pub(super) fn ownership(raw: &[RawOwnership], report: &mut Report<'_>) -> Vec<Ow
 /// `[approvals]`. A proposal must live longer than the time between two cycles, which renew it.
 pub(super) fn approvals(
     raw: &RawApprovals,
+    approvers: &Approvers,
     collect: &CollectSettings,
     report: &mut Report<'_>,
 ) -> Approvals {
@@ -221,10 +225,53 @@ pub(super) fn approvals(
             ),
         );
     }
-    Approvals {
+    let approvals = Approvals {
         expiry_days: report.number("approvals.expiry_days", raw.expiry_days, 7.0, 0.01..=90.0),
         plan_expiry_hours,
         undo_days: report.number("approvals.undo_days", raw.undo_days, 30.0, 0.0..=365.0),
+        quorum: quorum(raw, report),
+        approvers: approvers.clone(),
+        exception_days: report.number(
+            "approvals.exception_days",
+            raw.exception_days,
+            90.0,
+            1.0..=exception::LONGEST_DAYS as f64,
+        ),
+    };
+    refuse_out_of_reach(&approvals, report);
+    approvals
+}
+
+/// When one yes is not enough.
+fn quorum(raw: &RawApprovals, report: &mut Report<'_>) -> QuorumRules {
+    let saving = raw.quorum_above_saving_usd_monthly.map(|dollars| {
+        let key = "approvals.quorum_above_saving_usd_monthly";
+        report.number(key, Some(dollars), 0.0, 0.0..=1e9)
+    });
+    let risk = raw.quorum_above_risk;
+    QuorumRules {
+        count: report.whole("approvals.quorum", raw.quorum, 2, 1..=5),
+        above_saving: saving.and_then(Usd::from_dollars),
+        above_risk: risk
+            .map(|risk| report.number("approvals.quorum_above_risk", Some(risk), 0.0, 0.0..=1.0)),
+    }
+}
+
+/// Refuses rules that take more people than may approve at all: nothing above them could ever be approved.
+fn refuse_out_of_reach(approvals: &Approvals, report: &mut Report<'_>) {
+    let approvers = &approvals.approvers;
+    let able = approvers.values().filter(|one| one.role.holds(Right::Decide)).count();
+    // Where nobody is configured, whoever holds the local token is one person.
+    let able = if approvers.is_empty() { 1 } else { able };
+    let QuorumRules { count, above_saving, above_risk } = approvals.quorum;
+    let applies = above_saving.is_some() || above_risk.is_some() || able > 1;
+    if applies && count as usize > able {
+        report.refuse(
+            "approvals.quorum",
+            count,
+            format!("it can never be met: {able} may approve"),
+            format!("1 to {able}, or more [[approver]] with the role approver"),
+        );
     }
 }
 

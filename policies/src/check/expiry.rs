@@ -4,7 +4,7 @@
 
 use super::{Reason, Subject, result};
 use crate::{
-    approval::{Word, expires_at, word},
+    approval::{Lapsed, Standing},
     plan::{CheckName, CheckResult, Moment},
     window::{Opening, after_days, opening},
 };
@@ -12,21 +12,25 @@ use crate::{
 const HOURS_PER_DAY: f64 = 24.0;
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
-    let approvals = &subject.context.policy.approvals;
-    let word = word(subject.candidate, approvals, subject.now());
-    let reasons =
-        [reason_unconfirmed(subject), reason_expired(subject, word), reason_no_window(subject)];
-    let pass = match word {
-        Word::Approved(decision) => {
-            let end = expires_at(decision, approvals);
-            format!("approved by {} until {end}", decision.by)
-        }
-        Word::Expired(decision, end) => {
-            format!("the approval of {} expired at {end}: a new one is needed", decision.by)
-        }
-        Word::None | Word::Rejected(_) => "confirmed lately".to_owned(),
-    };
-    result(CheckName::Expiry, reasons.into_iter().flatten(), pass)
+    let reasons = [reason_unconfirmed(subject), reason_lapsed(subject), reason_no_window(subject)];
+    result(CheckName::Expiry, reasons.into_iter().flatten(), told(subject.standing))
+}
+
+/// Who has approved it until when, who is missing, and whose yes does not count any more.
+fn told(standing: &Standing<'_>) -> String {
+    let mut told = Vec::new();
+    let names = standing.names().join(" and ");
+    if let Some(end) = standing.ends_at() {
+        told.push(format!("approved by {names} until {end}"));
+    } else if let Some(quorum) = standing.quorum() {
+        told.push(quorum.words());
+    }
+    told.extend(standing.lapsed.iter().map(|one| format!("{}: a new one is needed", lapse(one))));
+    if told.is_empty() { "confirmed lately".to_owned() } else { told.join("; ") }
+}
+
+fn lapse(lapsed: &Lapsed<'_>) -> String {
+    format!("the approval of {} {}", lapsed.decision.by, lapsed.why)
 }
 
 fn reason_unconfirmed(subject: &Subject<'_>) -> Option<Reason> {
@@ -37,14 +41,15 @@ fn reason_unconfirmed(subject: &Subject<'_>) -> Option<Reason> {
         .then(|| Reason::fail(format!("last confirmed at {confirmed_at}, more than {hours} h ago")))
 }
 
-/// An expired approval is as good as none for a proposal, which then waits for a new one; nothing begins on it.
-fn reason_expired(subject: &Subject<'_>, word: Word<'_>) -> Option<Reason> {
-    match (subject.context.moment, word) {
-        (Moment::FirstWrite, Word::Expired(decision, end)) => {
-            Some(Reason::fail(format!("the approval of {} expired at {end}", decision.by)))
-        }
-        (Moment::Proposal | Moment::Approval | Moment::FirstWrite, _) => None,
+/// An approval that does not count is as good as none for a proposal, which then waits for a new one; nothing begins on it.
+fn reason_lapsed(subject: &Subject<'_>) -> Option<Reason> {
+    match subject.context.moment {
+        Moment::FirstWrite => {}
+        Moment::Proposal | Moment::Approval => return None,
     }
+    let standing = subject.standing;
+    let lapsed: Vec<String> = standing.lapsed.iter().map(lapse).collect();
+    (!standing.is_approved() && !lapsed.is_empty()).then(|| Reason::fail(lapsed.join("; ")))
 }
 
 /// An approval that could never be used is refused when it is given.
@@ -54,12 +59,9 @@ fn reason_no_window(subject: &Subject<'_>) -> Option<Reason> {
         Moment::Proposal | Moment::FirstWrite => return None,
     }
     let policy = subject.context.policy;
-    let end = match word(subject.candidate, &policy.approvals, subject.now()) {
-        Word::Approved(decision) => expires_at(decision, &policy.approvals),
-        Word::None | Word::Expired(..) | Word::Rejected(_) => {
-            after_days(subject.now(), policy.approvals.expiry_days)
-        }
-    };
+    let expiry_days = policy.approvals.expiry_days;
+    let end = subject.standing.ends_at();
+    let end = end.unwrap_or_else(|| after_days(subject.now(), expiry_days));
     match opening(policy, &subject.target(), subject.now()) {
         Opening::Open { .. } => None,
         Opening::Closed { until: Some(until), .. } if until < end => None,

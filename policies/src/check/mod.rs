@@ -35,6 +35,7 @@ use trimtab_models::{
 
 use crate::{
     action::{ActionRow, row_of},
+    approval::Standing,
     budget::{Ledger, is_own},
     change::Change,
     circuit::Trip,
@@ -54,6 +55,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) candidate: &'a Candidate,
     /// The review's surroundings.
     pub(crate) context: &'a Context<'a>,
+    /// What people have said about it.
+    pub(crate) standing: &'a Standing<'a>,
     /// The mode that was decided.
     pub(crate) mode: Mode,
     /// The group of the resource.

@@ -1,4 +1,4 @@
-//! `opt_out`: nobody said that this resource or this change is to be left alone.
+//! `opt_out`: nobody said that this resource or this change is to be left alone, by a setting, a tag or an exception.
 //!
 //! Not here: tags that lower the mode (`mode`) and owners outside Trimtab (`ownership`).
 
@@ -7,22 +7,19 @@ use trimtab_models::resource::Resource;
 
 use super::{Reason, Subject, result};
 use crate::{
-    approval::{Word, word},
+    exception::{self, Proposed},
     mode::EXCLUDE_TAG,
     plan::{CheckName, CheckResult},
 };
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
-    let mut reasons: Vec<Reason> = [
-        reason_disabled(subject),
-        reason_protected(subject),
-        reason_rejected(subject),
-        reason_stop_protection(subject),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut reasons: Vec<Reason> =
+        [reason_disabled(subject), reason_protected(subject), reason_stop_protection(subject)]
+            .into_iter()
+            .flatten()
+            .collect();
     reasons.extend(reasons_of_tags(subject));
+    reasons.extend(reasons_excepted(subject));
     match subject.resource() {
         Ok(resource) => reasons.extend(reason_own(subject, resource)),
         Err(missing) => reasons.push(missing),
@@ -70,17 +67,13 @@ fn exclusion(value: &str, now: Timestamp) -> String {
     }
 }
 
-fn reason_rejected(subject: &Subject<'_>) -> Option<Reason> {
-    let approvals = &subject.context.policy.approvals;
-    let Word::Rejected(decision) = word(subject.candidate, approvals, subject.now()) else {
-        return None;
-    };
-    let why = decision.reason.as_deref().unwrap_or("no reason given");
-    let until = match decision.until {
-        Some(until) => format!(", until {until}"),
-        None => String::new(),
-    };
-    Some(Reason::fail(format!("rejected by {} on {}{until}: {why}", decision.by, decision.at)))
+/// Every exception in force: who made it, until when and why.
+fn reasons_excepted(subject: &Subject<'_>) -> Vec<Reason> {
+    let proposed = Proposed::candidate(subject.candidate, subject.context.inventory);
+    exception::about(subject.context.exceptions, proposed)
+        .filter(|exception| exception.is_in_force(subject.now()))
+        .map(|exception| Reason::fail(exception.words()))
+        .collect()
 }
 
 /// Stop protection blocks what stops the instance. Termination protection blocks deletions of instances, which are no action here.

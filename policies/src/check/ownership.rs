@@ -6,7 +6,6 @@ use trimtab_models::resource::Resource;
 
 use super::{Reason, Subject, drift, result};
 use crate::{
-    approval::{Word, word},
     change::{Change, State},
     ownership::{Owner, owners, patch},
     plan::{CheckName, CheckResult},
@@ -68,11 +67,9 @@ fn reason_reverted(subject: &Subject<'_>, resource: &Resource) -> Option<Reason>
     let back = drift::is_same(&recommendation.expected, &resource.spec(), resource);
     let again = recommendation.action == subject.action();
     let ended_at = last.outcome.as_ref().map(|outcome| outcome.at);
-    let approvals = &subject.context.policy.approvals;
-    let renewed = match word(subject.candidate, approvals, subject.now()) {
-        Word::Approved(decision) => ended_at.is_some_and(|at| decision.at > at),
-        Word::None | Word::Expired(..) | Word::Rejected(_) => false,
-    };
+    // One yes asks the others: that it takes more than one is told by the count.
+    let mut yes = subject.standing.yes.iter();
+    let renewed = yes.any(|(decision, _)| ended_at.is_some_and(|at| decision.at > at));
     (ended_in_force && back && again && !renewed).then(|| {
         let id = &last.id;
         Reason::fail(format!("somebody took change `{id}` back: only a new approval re-enables it"))

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{Reason, Subject, result};
 use crate::{
-    approval::{Decision, Word, expires_at, word},
     budget::is_disruptive,
     plan::{CheckName, CheckResult, Moment},
     quiet::{Quiet, is_within_hour, quiet},
@@ -18,43 +17,31 @@ const WEEK_DAYS: f64 = 7.0;
 
 /// Whether there is anything to wait for: the action disrupts, or an approver named a time.
 pub(super) fn applies(subject: &Subject<'_>) -> bool {
-    is_disruptive(subject.action())
-        || approved(subject).is_some_and(|decision| decision.begin_at.is_some())
+    is_disruptive(subject.action()) || subject.standing.begin_at().is_some()
 }
 
 pub(super) fn check(subject: &Subject<'_>) -> CheckResult {
-    let approval = approved(subject);
-    let end = match approval {
-        Some(decision) => expires_at(decision, &subject.context.policy.approvals),
-        None => after_days(subject.now(), WEEK_DAYS),
-    };
-    let named = approval.and_then(|decision| Some((decision, decision.begin_at?)));
-    let (reason, pass) = match (approval, named) {
-        (Some(decision), _) if decision.now => {
-            (None, format!("{} said not to wait for a quiet time", decision.by))
-        }
-        (_, Some((_, at))) if subject.context.moment == Moment::Approval => {
+    let standing = subject.standing;
+    let names = standing.names().join(" and ");
+    let first_end = standing.yes.iter().map(|(_, end)| *end).min();
+    let end = standing.ends_at().or(first_end);
+    let end = end.unwrap_or_else(|| after_days(subject.now(), WEEK_DAYS));
+    let (reason, pass) = match standing.begin_at() {
+        _ if standing.is_now() => (None, format!("{names} said not to wait for a quiet time")),
+        Some(at) if subject.context.moment == Moment::Approval => {
             (reason_no_such_time(subject, at, end).or_else(|| wait_for(subject, at)), on_time(at))
         }
-        (_, Some((_, at))) if subject.now() < at => (wait_for(subject, at), String::new()),
-        (_, Some((_, at))) if is_within_hour(at, subject.now()) => (None, on_time(at)),
-        (_, Some((decision, at))) => {
+        Some(at) if subject.now() < at => (wait_for(subject, at), String::new()),
+        Some(at) if is_within_hour(at, subject.now()) => (None, on_time(at)),
+        Some(at) => {
             let (reason, pass) = by_forecast(subject, end);
-            let passed = |text| {
-                format!("the hour from {at} on that {} named has passed; {text}", decision.by)
-            };
+            let passed =
+                |text| format!("the hour from {at} on that {names} named has passed; {text}");
             (reason.map(|reason| Reason { text: passed(reason.text), ..reason }), passed(pass))
         }
-        (_, None) => by_forecast(subject, end),
+        None => by_forecast(subject, end),
     };
     result(CheckName::QuietTime, reason, pass)
-}
-
-fn approved<'a>(subject: &Subject<'a>) -> Option<&'a Decision> {
-    match word(subject.candidate, &subject.context.policy.approvals, subject.now()) {
-        Word::Approved(decision) => Some(decision),
-        Word::None | Word::Expired(..) | Word::Rejected(_) => None,
-    }
 }
 
 fn on_time(at: Timestamp) -> String {

@@ -10,8 +10,9 @@ use trimtab_models::{
 
 use super::*;
 use crate::{
-    approval::{Decision, Verdict},
+    approval::Decision,
     change::State,
+    exception::{About, Exception},
     facts::{Alarm, AlarmAction, Permission, Target, Targets},
     fixtures::*,
     mark::{CHANGE_TAG, WAS_TAG},
@@ -338,12 +339,18 @@ fn stop_protection_and_rejections_hold() {
         let ends = |_: &mut World, c: &mut Candidate| c.facts.termination_protection = fact(true);
         trial(action).with(ends).check(name, "Pass");
     }
-    let rejected = |_: &mut World, c: &mut Candidate| {
-        let reason = Some("month end".to_owned());
-        c.decision = Some(Decision { verdict: Verdict::Rejected, reason, ..approval(c) });
+    let rejected = |w: &mut World, c: &mut Candidate| {
+        let about = About::rejected(&c.recommendation, false);
+        let no = Exception::new(about, "ada", days_ago(1), in_days(1.0), "month end");
+        w.exceptions.insert(no.id.clone(), no);
     };
     trial(Resize).with(rejected).check(name, "Fail rejected by ada");
     trial(Resize).with(rejected).check(name, "Fail month end");
+    let after_its_end = |w: &mut World, c: &mut Candidate| {
+        rejected(w, c);
+        w.now = in_days(1.0);
+    };
+    trial(Resize).with(after_its_end).check(name, "Pass");
 }
 
 #[test]
@@ -660,7 +667,7 @@ fn an_owner_is_given_the_patch_and_a_revert_ends_proposals() {
     past(State::Kept).check(name, "Fail took change");
     past(State::Conflicted).check(name, "Fail took change");
     past(State::Undone).check(name, "Pass");
-    past(State::Kept).with(|_, c| c.decision = Some(approval(c))).check(name, "Pass");
+    past(State::Kept).with(|_, c| c.said = vec![approval(c)]).check(name, "Pass");
     let elsewhere = |w: &mut World, _: &mut Candidate| {
         let change = w.changes.values_mut().next().expect("one change");
         change.recommendation.expected =
@@ -944,7 +951,7 @@ fn proposals_and_approvals_expire() {
     confirmed(86_401).check(name, "Fail last confirmed");
     let approved = |moment: Moment, at: i64| {
         trial(Resize).at(moment).with(move |_, c| {
-            c.decision = Some(Decision { at: seconds_ago(at), ..approval(c) });
+            c.said = vec![Decision { at: seconds_ago(at), ..approval(c) }];
         })
     };
     let week = 7 * 86_400;
@@ -1026,7 +1033,7 @@ fn what_disrupts_waits_for_its_quiet_hours() {
     let quiet = |action: Action, change: &dyn Fn(&mut World, &mut Candidate)| {
         trial(action).with(|world, candidate| {
             candidate.recommendation.evidence.forecast = Some(forecast());
-            candidate.decision = Some(approval(candidate));
+            candidate.said = vec![approval(candidate)];
             change(world, candidate);
         })
     };
@@ -1038,7 +1045,7 @@ fn what_disrupts_waits_for_its_quiet_hours() {
     quiet(Resize, &|_, c| c.recommendation.evidence.forecast = None)
         .check(CheckName::QuietTime, "Pass no forecast");
     let decided = |change: &'static dyn Fn(&mut Decision)| {
-        move |c: &mut Candidate| change(c.decision.as_mut().expect("the trial approves"))
+        move |c: &mut Candidate| change(c.said.first_mut().expect("the trial approves"))
     };
     let now_said = decided(&|d| d.now = true);
     quiet(Resize, &|_, c| now_said(c)).check(CheckName::QuietTime, "Pass ada said not to wait");
@@ -1056,7 +1063,7 @@ fn an_approver_may_name_the_time() {
         trial(Resize).at(moment).with(|world, candidate| {
             candidate.recommendation.evidence.forecast = Some(forecast());
             let begin_at = Some(at);
-            candidate.decision = Some(Decision { begin_at, ..approval(candidate) });
+            candidate.said = vec![Decision { begin_at, ..approval(candidate) }];
             change(world);
         })
     };

@@ -98,7 +98,7 @@ fn every_action_can_pass_every_check_at_every_moment() {
             let mut world = World::new([resource.clone()]);
             world.moment = moment;
             let mut candidate = candidate(action, &resource);
-            candidate.decision = Some(approval(&candidate));
+            candidate.said = vec![approval(&candidate)];
             let plan = world.review(vec![candidate]);
             let entry = &plan.entries[0];
             assert_eq!(entry.decision, Disposition::Apply, "{action}: {entry:#?}");
@@ -165,7 +165,7 @@ fn an_approval_holds_for_its_digest_and_its_time_only() {
     let proposal = candidate(Action::ResizeInstance, &resource);
     let decide = |world: &World, decision: Decision| {
         let mut approved = proposal.clone();
-        approved.decision = Some(decision);
+        approved.said = vec![decision];
         world.review(vec![approved]).entries[0].decision
     };
     let good = approval(&proposal);
@@ -287,7 +287,7 @@ fn fleet(parts: &[Part], mode: Mode) -> (World, Vec<Candidate>) {
         let mut candidate = candidate(part.action, &resource);
         candidate.recommendation.saving = Some(usd(f64::from(part.saving)));
         spoil(&mut candidate, part.fault);
-        candidate.decision = part.approved.then(|| approval(&candidate));
+        candidate.said = part.approved.then(|| approval(&candidate)).into_iter().collect();
         if part.open {
             let at = seconds_ago(i64::from(part.saving) * 200);
             world.add(change(&candidate, &group, State::Watching, at));

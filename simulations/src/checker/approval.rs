@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use trimtab_policies::{mode::Mode, record::Record};
 
-use super::{Invariant, View, opened};
+use super::{Invariant, View, opened, story::Yes};
 
 #[derive(Debug)]
 pub(super) struct Approval;
@@ -18,16 +18,19 @@ impl Invariant for Approval {
             return Vec::new();
         };
         let id = &change.id;
-        let Some((given, until)) = view.story.approvals.get(&change.digest) else {
+        let given = view.story.approvals.get(&change.digest);
+        let Some(given) = given.filter(|given| !given.is_empty()) else {
             return vec![format!("{id} began in copilot without an approval of its digest")];
         };
-        let days = SignedDuration::try_from_secs_f64(view.bounds.approval_days * 86_400.0);
-        let is_old = days.is_ok_and(|days| record.at.duration_since(*given) >= days)
-            || until.is_some_and(|until| record.at >= until);
-        is_old
-            .then(|| {
-                format!("{id} began at {} on an approval of {given}, which is over", record.at)
-            })
+        let days = SignedDuration::try_from_secs_f64(view.bounds.approval_days * 86_400.0).ok();
+        let is_old = |yes: &Yes| {
+            days.is_some_and(|days| record.at.duration_since(yes.at) >= days)
+                || yes.until.is_some_and(|until| record.at >= until)
+        };
+        given
+            .iter()
+            .all(is_old)
+            .then(|| format!("{id} began at {} on approvals that are over: {given:?}", record.at))
             .into_iter()
             .collect()
     }

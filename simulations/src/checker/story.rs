@@ -11,9 +11,10 @@ use trimtab_models::{
     spec::Spec,
 };
 use trimtab_policies::{
-    approval::Verdict,
+    approval::{Decision, Verdict},
     change::{Change, State},
     circuit::Circuit,
+    exception::Exception,
     mode::Mode,
     operations::{FailureKind, Operation},
     record::{Entry, Event, Record},
@@ -125,6 +126,17 @@ pub struct Done {
     pub attempt: Option<Attempt>,
 }
 
+/// A yes that was not used yet; the time is the agent's clock's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yes {
+    /// Whose.
+    pub by: String,
+    /// When it was given.
+    pub at: Timestamp,
+    /// Until when.
+    pub until: Option<Timestamp>,
+}
+
 /// What has happened so far.
 #[derive(Debug, Clone, Default)]
 pub struct Story {
@@ -132,8 +144,10 @@ pub struct Story {
     pub agent: u32,
     /// Changes by id.
     pub changes: BTreeMap<String, Told>,
-    /// Approvals that were not used yet, by digest: when they were given, by the agent's clock, and until when.
-    pub approvals: BTreeMap<String, (Timestamp, Option<Timestamp>)>,
+    /// Approvals that were not used yet, by digest.
+    pub approvals: BTreeMap<String, Vec<Yes>>,
+    /// What people have said is to be left alone, by id.
+    pub exceptions: BTreeMap<String, Exception>,
     /// Since when the stop switch is set, in true time.
     pub stopped: Option<Timestamp>,
     /// When each circuit was last reset, by the agent's clock.
@@ -157,14 +171,26 @@ impl Story {
         match &record.entry {
             Entry::Stopped { .. } => self.stopped = self.stopped.or(Some(now)),
             Entry::Resumed => self.stopped = None,
-            Entry::Decided { decision, .. } => match decision.verdict {
-                Verdict::Approved => {
-                    self.approvals.insert(decision.digest.clone(), (decision.at, decision.until));
+            Entry::Decided { decision, exception, .. } => {
+                match decision.verdict {
+                    Verdict::Approved => {
+                        let Decision { by, at, until, .. } = decision.clone();
+                        let given = self.approvals.entry(decision.digest.clone()).or_default();
+                        given.push(Yes { by, at, until });
+                    }
+                    Verdict::Rejected => {
+                        self.approvals.remove(&decision.digest);
+                    }
                 }
-                Verdict::Rejected => {
-                    self.approvals.remove(&decision.digest);
-                }
-            },
+                let made = exception.iter().map(|one| (one.id.clone(), one.clone()));
+                self.exceptions.extend(made);
+            }
+            Entry::Excepted { exception } => {
+                self.exceptions.insert(exception.id.clone(), exception.clone());
+            }
+            Entry::ExceptionEnded { id } => {
+                self.exceptions.remove(id);
+            }
             Entry::Opened { change } => {
                 // An approval is good for one change.
                 self.approvals.remove(&change.digest);

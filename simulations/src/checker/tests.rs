@@ -9,6 +9,7 @@ use trimtab_models::{
 use trimtab_policies::{
     approval::{Decision, Verdict},
     change::{Access, Change, Opening, State},
+    exception::{About, Exception},
     operations::{Failure, FailureKind, Operation, Share},
     record::Event,
     steps::steps,
@@ -170,9 +171,13 @@ impl Stage {
     }
 
     fn decide(&mut self, second: i64, change: &Change, verdict: Verdict) {
+        self.decide_as("ada", second, change, verdict);
+    }
+
+    fn decide_as(&mut self, by: &str, second: i64, change: &Change, verdict: Verdict) {
         let decision = Decision {
             digest: change.digest.clone(),
-            by: "ada".to_owned(),
+            by: by.to_owned(),
             at: at(second),
             verdict,
             reason: None,
@@ -187,6 +192,7 @@ impl Stage {
             action: change.recommendation.action,
             decision,
             record: None,
+            exception: None,
         };
         self.record(second, entry);
     }
@@ -425,6 +431,79 @@ fn datapilot_begins_nothing_and_copilot_needs_an_approval() {
             None => stage.clean(2),
         }
     }
+}
+
+#[test]
+fn above_a_bound_it_takes_as_many_people_as_the_plan_says() {
+    let people = || BTreeSet::from(["ada".to_owned(), "bob".to_owned()]);
+    let above = Bounds { quorum_above_risk: Some(0.1), people: people(), ..Bounds::default() };
+    let table: [(&Bounds, &[&str], Option<&str>); 7] = [
+        (&above, &[], Some("it takes 2")),
+        (&above, &["ada"], Some("it takes 2")),
+        (&above, &["ada", "Ada "], Some("it takes 2")),
+        (&above, &["ada", "eve"], Some("it takes 2")),
+        (&above, &["ada", "bob"], None),
+        (&Bounds { people: BTreeSet::new(), ..above.clone() }, &["eve", "kim"], None),
+        (&Bounds { quorum_above_risk: None, ..above.clone() }, &["ada"], None),
+    ];
+    for (bounds, names, expect) in table {
+        let mut stage = Stage::new();
+        stage.checker = Checker::with(bounds.clone(), 0);
+        let action = Action::TuneFunctionMemory;
+        let change = stage.change(0, "resize-1", action, function(512), Mode::Copilot);
+        for name in names {
+            stage.decide_as(name, 0, &change, Verdict::Approved);
+        }
+        stage.begin(1, &change);
+        let found = stage.verdict(2);
+        let quorum: Vec<_> = found.iter().filter(|text| text.starts_with("quorum")).collect();
+        match expect {
+            Some(words) => assert!(quorum.iter().any(|text| text.contains(words)), "{found:?}"),
+            None => assert!(quorum.is_empty(), "{found:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_exception_holds_until_its_end_or_until_somebody_ends_it() {
+    let check = |about: &dyn Fn(&Change) -> About, end: Option<i64>, begins: i64, holds: bool| {
+        let mut stage = Stage::new();
+        let action = Action::TuneFunctionMemory;
+        let change = stage.change(0, "resize-1", action, function(512), Mode::Autopilot);
+        let no = Exception::new(about(&change), "ada", at(0), at(100), "month end");
+        let id = no.id.clone();
+        stage.record(0, Entry::Excepted { exception: no });
+        if let Some(second) = end {
+            stage.record(second, Entry::ExceptionEnded { id });
+        }
+        stage.begin(begins, &change);
+        if holds {
+            stage.fires(begins, "in spite of exception");
+        } else {
+            stage.clean(begins);
+        }
+    };
+    let resource = |action| {
+        move |change: &Change| About::Resource {
+            arn: change.recommendation.resource.arn.clone(),
+            action,
+        }
+    };
+    let size = |change: &Change| About::rejected(&change.recommendation, false);
+    let other = |change: &Change| About::Proposal { digest: format!("{} and", change.digest) };
+    let tag = |_: &Change| About::Tag {
+        key: "no such tag".to_owned(),
+        value: "x".to_owned(),
+        action: None,
+    };
+    check(&resource(None), None, 99, true);
+    check(&resource(None), None, 100, false);
+    check(&resource(None), Some(50), 99, false);
+    check(&resource(Some(Action::TuneFunctionMemory)), None, 1, true);
+    check(&resource(Some(Action::ResizeInstance)), None, 1, false);
+    check(&size, None, 1, true);
+    check(&other, None, 1, false);
+    check(&tag, None, 1, false);
 }
 
 #[test]

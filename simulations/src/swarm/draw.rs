@@ -7,6 +7,7 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use trimtab_models::{
     catalog::Catalog,
+    recommendation::Action,
     resource::Kind,
     spec::{PowerState, Spec, VolumeSpec},
 };
@@ -99,7 +100,9 @@ pub(super) fn plan(seed: u64, catalog: &Catalog) -> Plan {
     let mut random = random(seed);
     // Most of what can go wrong does so in the first hours; a verdict takes two days.
     let days = [1, 1, 1, 1, 2, 3][random.random_range(0..6)];
-    let (scenario, bounds) = scenario(&mut random, days);
+    let (mut text, mut bounds) = scenario(&mut random, days);
+    people(&mut self::random(seed ^ PEOPLE_STREAM), &mut text, &mut bounds);
+    let scenario = Scenario::parse(&text).expect("the text is made here");
     let world = World::new(&scenario, seed, catalog.clone());
     let rules = rules(&mut random, &world, scenario.start, days);
     let downtime = downtime(&mut random);
@@ -121,15 +124,20 @@ allow_decrease = true
 min_size = 2
 ";
 
-const APPROVER: &str = "
-[approver]
-name = 'ada'
+const APPROVES: &str = "
 approves = ['resize-instance', 'stop-idle-instance', 'migrate-volume-type', 'tune-volume',
             'delete-unattached-volume', 'tune-function-memory', 'tune-group-capacity',
             'schedule-group', 'resize-group-instances']
 ";
 
-fn scenario(random: &mut Pcg64Mcg, days: u32) -> (Scenario, Bounds) {
+/// Drawn from a stream of their own, so that other draws of a seed stay what they are when people change.
+const PEOPLE_STREAM: u64 = 0x70_656f_706c_65;
+
+/// Who may be configured as an approver, in the order in which they are.
+const NAMES: [&str; 3] = ["ada", "bob", "cleo"];
+
+/// A scenario's text, but for its people, and what the checkers make of it.
+fn scenario(random: &mut Pcg64Mcg, days: u32) -> (String, Bounds) {
     let mut text = "name = 'swarm'\ndescription = 'drawn from a seed'\n\
                     start = '2026-03-02T00:00:00Z'\nhistory_days = 29\n"
         .to_owned();
@@ -143,7 +151,7 @@ fn scenario(random: &mut Pcg64Mcg, days: u32) -> (Scenario, Bounds) {
     for (archetype, count) in fleet {
         line(&mut text, format_args!("{archetype} = {count}"));
     }
-    text.push_str(APPROVER);
+    line(&mut text, format_args!("[approver]\nname = 'ada'{APPROVES}"));
     let (after, now) = (random.random_range(0..8), random.random_bool(0.6));
     line(&mut text, format_args!("after_hours = {after}\nnow = {now}"));
     text.push_str(SETTINGS);
@@ -153,7 +161,53 @@ fn scenario(random: &mut Pcg64Mcg, days: u32) -> (Scenario, Bounds) {
     modes(random, &mut text, &mut bounds);
     limits(random, &mut text, &mut bounds);
     times(random, days, &mut text, &mut bounds);
-    (Scenario::parse(&text).expect("the text is made here"), bounds)
+    (text, bounds)
+}
+
+/// How approvals work, and who gives them beside ada: nobody, as often as not; or several who are configured, one who is not,
+/// and one who says no.
+fn people(random: &mut Pcg64Mcg, text: &mut String, bounds: &mut Bounds) {
+    text.push_str("[settings.approvals]\n");
+    if bounds.approval_days < 1.0 {
+        line(text, format_args!("expiry_days = {}", bounds.approval_days));
+    }
+    if random.random_bool(0.4) {
+        return;
+    }
+    let able = random.random_range(1..=NAMES.len());
+    bounds.people = NAMES[..able].iter().map(|name| (*name).to_owned()).collect();
+    bounds.quorum = random.random_range(1..=able);
+    line(text, format_args!("quorum = {}", bounds.quorum));
+    match random.random_range(0..4) {
+        0 => bounds.quorum_above_risk = Some([0.0, 0.01, 0.05][random.random_range(0..3)]),
+        1 | 2 => bounds.quorum_above_saving = Some([0.0, 20.0, 80.0][random.random_range(0..3)]),
+        _ => {}
+    }
+    if let Some(risk) = bounds.quorum_above_risk {
+        line(text, format_args!("quorum_above_risk = {risk:?}"));
+    }
+    if let Some(saving) = bounds.quorum_above_saving {
+        line(text, format_args!("quorum_above_saving_usd_monthly = {saving:?}"));
+    }
+    for name in &NAMES[..able] {
+        line(text, format_args!("[[settings.approver]]\nname = '{name}'\nrole = 'approver'"));
+    }
+    // Whoever is not configured answers like everybody, and does not count.
+    let others = NAMES[1..able].iter().chain(["eve"].iter().filter(|_| random.random_bool(0.3)));
+    for name in others.copied().collect::<Vec<_>>() {
+        let (after, now) = (random.random_range(0..8), random.random_bool(0.8));
+        line(text, format_args!("[[approvers]]\nname = '{name}'{APPROVES}"));
+        line(text, format_args!("after_hours = {after}\nnow = {now}"));
+    }
+    if random.random_bool(0.3) {
+        let action = Action::ALL[random.random_range(0..Action::ALL.len())];
+        let after = random.random_range(0..12);
+        line(text, format_args!("[[approvers]]\nname = 'ada'\napproves = []"));
+        line(text, format_args!("rejects = ['{action}']\nafter_hours = {after}"));
+        if random.random_bool(0.5) {
+            line(text, format_args!("rejects_for_hours = {}", random.random_range(1..30)));
+        }
+    }
 }
 
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
@@ -191,7 +245,6 @@ fn limits(random: &mut Pcg64Mcg, text: &mut String, bounds: &mut Bounds) {
     }
     if random.random_bool(0.3) {
         bounds.approval_days = 0.25;
-        text.push_str("[settings.approvals]\nexpiry_days = 0.25\n");
     }
 }
 

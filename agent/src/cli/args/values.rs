@@ -28,7 +28,7 @@ pub(in crate::cli) fn kind(text: &str) -> Result<Kind, String> {
     one_of(text, &Kind::ALL, Kind::to_string)
 }
 
-pub(super) fn action(text: &str) -> Result<Action, String> {
+pub(in crate::cli) fn action(text: &str) -> Result<Action, String> {
     one_of(text, &Action::ALL, Action::to_string)
 }
 
@@ -71,7 +71,14 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn date_or_time(text: &str) -> Result<Timestamp, String> {
+/// A tag's key and its value, which may be empty.
+pub(in crate::cli) fn tag(text: &str) -> Result<(String, String), String> {
+    let tag = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let tag = tag.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    tag.ok_or_else(|| "not a tag such as team=web".to_owned())
+}
+
+pub(in crate::cli) fn date_or_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -1,0 +1,304 @@
+//! What people's words come to through the whole agent: counted by person, void after a change, used once, and replayed from
+//! their records.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use trimtab_models::{catalog::Catalog, recommendation::Action};
+use trimtab_policies::authority::{Approver, Role, Scope, Within};
+use trimtab_simulations::{scenario::Scenario, world::World};
+
+use super::*;
+use crate::{
+    begin::{begin_approved, open},
+    clock::ManualClock,
+    cycle::{Begin, run_cycle},
+    except::{end, except, exceptions, renew},
+    records::{Shelf, replay},
+    simulate::scenario_settings,
+    simulated::Simulated,
+};
+
+const FLEET: &str = r#"
+name = "decisions"
+description = "Machines and volumes in copilot, all of which take two people."
+start = "2026-03-02T00:00:00Z"
+history_days = 30
+[fleet]
+web-oversized = 1
+volume-gp2 = 2
+[settings.modes]
+default = "copilot"
+[settings.approvals]
+quorum = 2
+quorum_above_saving_usd_monthly = 0.0
+exception_days = 30.0
+[[settings.approver]]
+name = "ada"
+role = "approver"
+[[settings.approver]]
+name = "bob"
+role = "approver"
+"#;
+
+struct Scene {
+    folder: tempfile::TempDir,
+    agent: Agent,
+    clock: Arc<ManualClock>,
+    start: Timestamp,
+}
+
+async fn scene() -> Scene {
+    let scenario = Scenario::parse(FLEET).expect("a scenario that is read");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = scenario_settings(&scenario, folder.path(), None).expect("settings");
+    let world = World::new(&scenario, 3, Catalog::embedded());
+    let clock = Arc::new(ManualClock::new(scenario.start));
+    let simulated = Simulated::new(world, clock.clone());
+    let agent = Agent::open(settings, simulated.ports(), Catalog::embedded())
+        .expect("an empty folder opens");
+    run_cycle(&agent, Begin::Allowed).await.expect("a quiet account");
+    Scene { folder, agent, clock, start: scenario.start }
+}
+
+impl Scene {
+    /// A later moment: no two words are said at the same one.
+    fn pass(&self, minutes: i64) {
+        self.clock.set(self.start + SignedDuration::from_mins(minutes));
+    }
+
+    /// A volume's recommendation, which nothing but people holds back.
+    fn volume(&self) -> RecommendationView {
+        let all = self.agent.store().recommendations().expect("a healthy store");
+        let is_volume = |view: &RecommendationView| {
+            view.entry.recommendation.action == Action::MigrateVolumeType
+        };
+        all.into_values().find(is_volume).expect("gp2 volumes are migrated")
+    }
+
+    fn view(&self, id: &str) -> RecommendationView {
+        let found = self.agent.store().recommendation(id).expect("a healthy store");
+        found.expect("it is kept")
+    }
+
+    async fn approve(&self, id: &str, by: &str) -> Result<RecommendationView, String> {
+        let asked = Approval { now: true, ..Approval::default() };
+        approve(&self.agent, id, by, asked).await.map_err(|refused| refused.to_string())
+    }
+
+    /// The settings with other people.
+    fn people(&self, people: &[(&str, Role, Scope)]) {
+        let mut settings = (*self.agent.settings()).clone();
+        let approver = |(name, role, scope): &(&str, Role, Scope)| {
+            let name = (*name).to_owned();
+            (name.clone(), Approver { name, role: *role, scope: scope.clone() })
+        };
+        settings.policy.approvals.approvers = people.iter().map(approver).collect();
+        self.agent.set_settings(settings);
+    }
+
+    async fn begun(&self) -> Vec<String> {
+        begin_approved(&self.agent).await.expect("a healthy store")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_decide_where_it_takes_two() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    let first = scene.approve(&id, "ada").await.expect("she may");
+    assert_eq!(first.state, RecommendationState::AwaitingApproval);
+    let words = first.decided.expect("somebody decided");
+    assert!(words.starts_with("approved by ada, needs one more: its saving"), "{words}");
+    assert_eq!(scene.begun().await, Vec::<String>::new());
+
+    scene.pass(2);
+    let again = scene.approve(&id, "Ada").await.expect_err("she has");
+    assert!(again.contains("nobody approves twice") && again.contains("needs one more"), "{again}");
+    run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
+    assert_eq!(scene.view(&id).decided.as_deref(), Some(words.as_str()), "a cycle says the same");
+    assert_eq!(scene.begun().await, Vec::<String>::new());
+
+    scene.pass(3);
+    let second = scene.approve(&id, "bob").await.expect("he may");
+    assert_eq!(second.state, RecommendationState::Approved);
+    assert_eq!(second.decided.as_deref(), Some("approved by ada and bob"));
+    let late = scene.approve(&id, "cleo").await.expect_err("it has what it takes");
+    assert!(late.contains("approved by ada and bob already"), "{late}");
+
+    let begun = scene.begun().await;
+    assert_eq!(begun.len(), 1);
+    let approver = scene.agent.ledger().book().changes()[&begun[0]].approver.clone();
+    assert_eq!(approver.as_deref(), Some("ada and bob"));
+    let replayed = scene.approve(&id, "ada").await.expect_err("it is used up");
+    assert!(replayed.contains("already changed"), "{replayed}");
+
+    let shelf = Shelf::of(scene.folder.path());
+    let kept = shelf.list().expect("the folder is read");
+    assert!(kept.len() >= 4, "proposals, two approvals and a first write");
+    for kept in kept {
+        let (record, catalog) = shelf.load(&kept).expect("what was kept is read");
+        assert_eq!(replay(&record, &catalog).difference, None, "{}", kept.path.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_once_on_one_yes_only_one_counts() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    let (one, other) = tokio::join!(scene.approve(&id, "ada"), scene.approve(&id, "ada"));
+    let refused: Vec<String> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "the same person at once is one person: {refused:?}");
+    let said = scene.agent.ledger().book().said(&scene.view(&id).entry.digest).len();
+    assert_eq!(said, 1);
+
+    scene.pass(2);
+    scene.approve(&id, "bob").await.expect("he may");
+    let (begun, late) = tokio::join!(scene.begun(), scene.approve(&id, "bob"));
+    assert_eq!(begun.len(), 1);
+    late.expect_err("whoever is first, it does not count a second time");
+    let said = scene.agent.ledger().book().said(&scene.view(&id).entry.digest).len();
+    assert_eq!(said, 0, "nothing is left over for another change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_approver_any_more_does_not_count() {
+    let all = Scope::everything;
+    let elsewhere = || Scope { accounts: Within::Only(BTreeSet::new()), ..all() };
+    let cleo = ("cleo", Role::Approver, all());
+    for people in [
+        vec![("ada", Role::Approver, all()), cleo.clone()],
+        vec![("ada", Role::Approver, all()), ("bob", Role::Viewer, all()), cleo.clone()],
+        vec![("ada", Role::Approver, all()), ("bob", Role::Approver, elsewhere()), cleo],
+    ] {
+        let scene = scene().await;
+        let id = scene.volume().entry.id;
+        scene.pass(1);
+        scene.approve(&id, "ada").await.expect("she may");
+        scene.approve(&id, "bob").await.expect("he may");
+        let view = scene.view(&id);
+        let reviewed = review_one(&scene.agent, &view, Moment::FirstWrite, None).await;
+        assert_eq!(reviewed.entry.decision, Disposition::Apply);
+        scene.people(&people);
+        let opened = open(&scene.agent, &reviewed.entry, view.zone, "record".to_owned());
+        assert_eq!(opened.expect("a journal that is written"), None, "in the last moment");
+        assert_eq!(scene.begun().await, Vec::<String>::new());
+        run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
+        let view = scene.view(&id);
+        assert_eq!(view.state, RecommendationState::AwaitingApproval);
+        let words = view.decided.expect("ada decided");
+        assert!(words.contains("approved by ada, needs one more"), "{words}");
+        assert!(words.contains("the approval of bob does not count"), "{words}");
+        scene.pass(10);
+        scene.approve(&id, "cleo").await.expect("she may");
+        assert_eq!(scene.begun().await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_voids_every_yes_and_ends_at_its_second() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("she may");
+    scene.approve(&id, "bob").await.expect("he may");
+    scene.pass(2);
+    let until = scene.start + SignedDuration::from_hours(2);
+    let no = Rejection { reason: "month end".to_owned(), until: Some(until), tag: None };
+    let rejected = reject(&scene.agent, &id, "bob", no).expect("it is open");
+    assert_eq!(rejected.state, RecommendationState::Rejected);
+    assert_eq!(scene.begun().await, Vec::<String>::new());
+
+    let held = async |at: Timestamp| {
+        scene.clock.set(at);
+        run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
+        scene.view(&id)
+    };
+    let before = held(until - SignedDuration::from_secs(1)).await;
+    assert_eq!(before.state, RecommendationState::Rejected);
+    assert_eq!(before.entry.decision, Disposition::Withheld);
+    assert!(before.held_by().iter().any(|why| why.contains("rejected by bob")));
+    let after = held(until).await;
+    assert_eq!(after.state, RecommendationState::AwaitingApproval, "and nobody's yes is left");
+    assert_eq!(scene.begun().await, Vec::<String>::new());
+    assert_eq!(after.entry.quorum.map(|quorum| quorum.missing()), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_acts_on_nothing_from_its_last_second_on() {
+    for (early, begins) in [(1, true), (0, false)] {
+        let scene = scene().await;
+        let id = scene.volume().entry.id;
+        scene.approve(&id, "ada").await.expect("she may");
+        scene.approve(&id, "bob").await.expect("he may");
+        let week = scene.start + SignedDuration::from_hours(7 * 24);
+        // The cycle before confirms the proposal, so that only the approval can be too old.
+        scene.clock.set(week - SignedDuration::from_mins(5));
+        run_cycle(&scene.agent, Begin::Never).await.expect("a quiet account");
+        assert_eq!(scene.view(&id).state, RecommendationState::Approved);
+        scene.clock.set(week - SignedDuration::from_secs(early));
+        assert_eq!(scene.begun().await.len(), usize::from(begins), "{early} s before its end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exceptions_are_made_renewed_reviewed_and_ended() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let volume = scene.volume();
+    let arn = volume.entry.recommendation.resource.arn.clone();
+    let about = || About::Resource { arn: arn.clone(), action: None };
+    let long = scene.start + SignedDuration::from_hours(24 * 366);
+    let refused = except(agent, "ada", about(), Some(long), "for ever").expect_err("too long");
+    assert!(refused.to_string().contains("365 days"), "{refused}");
+    except(agent, "ada", about(), Some(scene.start), "over").expect_err("it has ended");
+    let made = except(agent, "ada", about(), None, "a migration").expect("journalled");
+    assert_eq!((made.is_in_force, made.is_due, made.withholds), (true, false, 1));
+    let days = made.exception.until.duration_since(scene.start).as_hours() / 24;
+    assert_eq!(days, 30, "as the settings say");
+
+    run_cycle(agent, Begin::Allowed).await.expect("a quiet account");
+    let withheld = scene.view(&volume.entry.id);
+    assert_eq!(withheld.state, RecommendationState::Rejected);
+    let words = withheld.decided.expect("somebody decided");
+    assert!(words.contains("is excepted by ada") && words.contains("a migration"), "{words}");
+
+    scene.clock.set(made.exception.until - SignedDuration::from_hours(24 * 14));
+    assert!(exceptions(agent)[0].is_due, "two weeks before its end");
+    let id = made.exception.id.as_str();
+    let renewed = renew(agent, "bob", id, None).expect("journalled");
+    assert_eq!((renewed.exception.id.as_str(), renewed.is_due), (id, false));
+    assert_eq!(renewed.exception.by, "bob");
+
+    let ended = end(agent, "bob", id).expect("journalled");
+    assert!(!ended.is_in_force && !ended.is_due);
+    end(agent, "bob", id).expect_err("it has ended");
+    end(agent, "bob", "no such").expect_err("there is none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_for_a_tag_is_about_everything_that_carries_it() {
+    let scene = scene().await;
+    let volume = scene.volume();
+    let tags = &volume.entry.recommendation.resource.tags;
+    let (key, value) = tags.iter().next().expect("the fleet is tagged");
+    let no = |tag: (&str, &str)| Rejection {
+        reason: "never these".to_owned(),
+        until: None,
+        tag: Some((tag.0.to_owned(), tag.1.to_owned())),
+    };
+    let id = &volume.entry.id;
+    let other = reject(&scene.agent, id, "ada", no((key, "another"))).expect_err("not its tag");
+    assert!(other.to_string().contains("does not carry the tag"), "{other}");
+    reject(&scene.agent, id, "ada", no((key, value))).expect("it is open");
+    run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
+    let all = scene.agent.store().recommendations().expect("a healthy store");
+    for view in all.values() {
+        let recommendation = &view.entry.recommendation;
+        let is_meant = recommendation.action == volume.entry.recommendation.action
+            && recommendation.resource.tags.get(key) == Some(value);
+        assert_eq!(view.state == RecommendationState::Rejected, is_meant, "{}", view.entry.id);
+    }
+}

@@ -1,0 +1,149 @@
+//! Exceptions by themselves: make, renew, end and list them. Each is journalled before it counts.
+//!
+//! Not here: rejections, which make one on the way (`decide`), who may (`api`), and that the gate honours them
+//! (`trimtab_policies`).
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trimtab_policies::{
+    exception::{About, Exception, Proposed, reason_bad_end},
+    record::Entry,
+    window::after_days,
+};
+
+use crate::{agent::Agent, decide::DecideError};
+
+/// An exception as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExceptionView {
+    /// The exception.
+    #[serde(flatten)]
+    pub exception: Exception,
+    /// What it is about, in words.
+    pub words: String,
+    /// Whether it holds now.
+    pub is_in_force: bool,
+    /// Whether it ends soon or has ended, and somebody should renew it or let it go.
+    pub is_due: bool,
+    /// How many of the recommendations of the last cycle it withholds.
+    pub withholds: u64,
+}
+
+/// An exception that begins now, if its end may be.
+pub(crate) fn new_exception(
+    agent: &Agent,
+    about: About,
+    (by, now): (&str, Timestamp),
+    until: Option<Timestamp>,
+    reason: &str,
+) -> Result<Exception, DecideError> {
+    let days = agent.settings().policy.approvals.exception_days;
+    let until = until.unwrap_or_else(|| after_days(now, days));
+    match reason_bad_end(until, now) {
+        Some(bad) => Err(DecideError::Refused(bad)),
+        None => Ok(Exception::new(about, by, now, until, reason)),
+    }
+}
+
+/// Makes an exception.
+///
+/// # Errors
+/// `Refused` when its end has passed or is more than a year away, or when it cannot be journalled.
+pub fn except(
+    agent: &Agent,
+    by: &str,
+    about: About,
+    until: Option<Timestamp>,
+    reason: &str,
+) -> Result<ExceptionView, DecideError> {
+    let now = agent.ports().clock.now();
+    let exception = new_exception(agent, about, (by, now), until, reason)?;
+    agent.ledger().record(now, by, Entry::Excepted { exception: exception.clone() })?;
+    Ok(view(agent, exception, now))
+}
+
+/// Lets an exception hold on, until `until` or for the days that the settings say from now on.
+///
+/// # Errors
+/// `Unknown`, or as [`except`].
+pub fn renew(
+    agent: &Agent,
+    by: &str,
+    id: &str,
+    until: Option<Timestamp>,
+) -> Result<ExceptionView, DecideError> {
+    let now = agent.ports().clock.now();
+    let mut ledger = agent.ledger();
+    let old = ledger.book().exceptions().get(id).ok_or_else(|| unknown(id))?.clone();
+    let new = new_exception(agent, old.about.clone(), (by, now), until, &old.reason)?;
+    let exception = Exception { id: old.id, ..new };
+    ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
+    drop(ledger);
+    Ok(view(agent, exception, now))
+}
+
+/// Ends an exception, or lets one go that has ended by itself.
+///
+/// # Errors
+/// `Unknown`, `Refused` when somebody has ended it before, or when it cannot be journalled.
+pub fn end(agent: &Agent, by: &str, id: &str) -> Result<ExceptionView, DecideError> {
+    let now = agent.ports().clock.now();
+    let mut ledger = agent.ledger();
+    let old = ledger.book().exceptions().get(id).ok_or_else(|| unknown(id))?;
+    if let Some(ended) = &old.ended {
+        let why = format!("exception `{id}` was ended by {} on {}", ended.by, ended.at);
+        return Err(DecideError::Refused(why));
+    }
+    ledger.record(now, by, Entry::ExceptionEnded { id: id.to_owned() })?;
+    let ended = ledger.book().exceptions().get(id).cloned().ok_or_else(|| unknown(id))?;
+    drop(ledger);
+    Ok(view(agent, ended, now))
+}
+
+/// Every exception that is remembered: those due for review first, then those in force, each by their end.
+#[must_use]
+pub fn exceptions(agent: &Agent) -> Vec<ExceptionView> {
+    let now = agent.ports().clock.now();
+    let all: Vec<Exception> = agent.ledger().book().exceptions().values().cloned().collect();
+    let all = all.into_iter().filter(|exception| !exception.is_forgotten(now));
+    let mut views: Vec<ExceptionView> = all.map(|one| view(agent, one, now)).collect();
+    views.sort_by_key(|view| {
+        (!view.is_due, !view.is_in_force, view.exception.until, view.exception.id.clone())
+    });
+    views
+}
+
+/// How many exceptions are due for review.
+#[must_use]
+pub fn due_exceptions(agent: &Agent) -> usize {
+    let now = agent.ports().clock.now();
+    let ledger = agent.ledger();
+    ledger.book().exceptions().values().filter(|exception| exception.is_due(now)).count()
+}
+
+fn unknown(id: &str) -> DecideError {
+    DecideError::Unknown { what: "exception", id: id.to_owned() }
+}
+
+fn view(agent: &Agent, exception: Exception, now: Timestamp) -> ExceptionView {
+    let (is_in_force, is_due) = (exception.is_in_force(now), exception.is_due(now));
+    let withholds = if is_in_force { withheld(agent, &exception) } else { 0 };
+    ExceptionView { words: exception.about.words(), is_in_force, is_due, withholds, exception }
+}
+
+/// How many recommendations of the last cycle an exception is about.
+fn withheld(agent: &Agent, exception: &Exception) -> u64 {
+    let inventory = agent.inventory();
+    let last = agent.last_cycle().map(|cycle| cycle.started_at);
+    let briefs = agent.briefs();
+    let its = briefs.queue().filter(|brief| last.is_some_and(|at| brief.confirmed_at >= at));
+    // Only those of resources that it can be about are decoded.
+    let its = its.filter(|brief| match &exception.about {
+        About::Proposal { digest } => *digest == brief.digest,
+        About::Desired { arn, .. } | About::Resource { arn, .. } => *arn == brief.resource.arn,
+        About::Tag { key, value, .. } => brief.resource.tags.get(key) == Some(value),
+    });
+    let views = its.filter_map(|brief| agent.store().recommendation(&brief.id).ok()?);
+    views.filter(|view| exception.covers(&Proposed::entry(&view.entry, &inventory))).count() as u64
+}
