@@ -131,17 +131,9 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         ClientCommand::Stop { reason } => stop(&Client::new(globals)?, &reason, json).await?,
         ClientCommand::Resume { yes } => resume(&Client::new(globals)?, yes, json).await?,
         ClientCommand::Report { since, format } => {
-            let query = [match since {
-                Since::Days(days) => ("since_days", days.to_string()),
-                Since::At(at) => ("since", at.to_string()),
-            }];
-            let view: ReportView = Client::new(globals)?.get(&["report"], &query).await?;
-            match format.unwrap_or(if json { ReportFormat::Json } else { ReportFormat::Text }) {
-                ReportFormat::Text => print(&report::text(&view))?,
-                ReportFormat::Md => print(&report::markdown(&view))?,
-                ReportFormat::Html => print(&report::html(&view))?,
-                ReportFormat::Json => print_json(&view)?,
-            }
+            let format =
+                format.unwrap_or(if json { ReportFormat::Json } else { ReportFormat::Text });
+            show_report(&Client::new(globals)?, since, format).await?
         }
         ClientCommand::Token { command } => {
             token::run(command, &Client::new(globals)?, json).await?
@@ -155,6 +147,21 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         }
     }
     Ok(0)
+}
+
+async fn show_report(client: &Client, since: Since, format: ReportFormat) -> Result<(), CliError> {
+    let query = [match since {
+        Since::Days(days) => ("since_days", days.to_string()),
+        Since::At(at) => ("since", at.to_string()),
+    }];
+    let view: ReportView = client.get(&["report"], &query).await?;
+    match format {
+        ReportFormat::Text => print(&report::text(&view))?,
+        ReportFormat::Md => print(&report::markdown(&view))?,
+        ReportFormat::Html => print(&report::html(&view))?,
+        ReportFormat::Json => print_json(&view)?,
+    }
+    Ok(())
 }
 
 async fn recommendations(

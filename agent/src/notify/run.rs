@@ -4,10 +4,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc,
-        mpsc::{Receiver as Records, TryRecvError},
-    },
+    sync::{Arc, mpsc::Receiver as Records},
     time::Duration,
 };
 
@@ -123,15 +120,10 @@ impl Watch {
     pub fn look(&mut self) {
         let told = self.agent.notifier.told();
         let mut records = Vec::new();
-        loop {
-            match self.records.try_recv() {
-                Ok(record) => {
-                    // Records are followed from `seq` on, without holes.
-                    self.seq += 1;
-                    records.push((self.seq, record));
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(record) = self.records.try_recv() {
+            // Records are followed from `seq` on, without holes.
+            self.seq += 1;
+            records.push((self.seq, record));
         }
         if told.posts.is_empty() {
             return;

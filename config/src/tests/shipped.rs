@@ -219,13 +219,7 @@ fn full() -> raw::RawFile {
         },
         sizing: full_sizing(),
         pricing: raw::RawPricing { file: text(), discount_ratio: Some(1.0) },
-        evidence: raw::RawEvidence {
-            min_coverage_ratio: Some(1.0),
-            min_days: Some(1.0),
-            min_days_decrease: Some(1.0),
-            min_invocations: Some(1),
-            min_invocation_days: Some(1),
-        },
+        evidence: full_evidence(),
         autonomy: raw::RawAutonomy {
             enabled: Some(true),
             min_outcomes: Some(1),
@@ -264,6 +258,16 @@ fn full() -> raw::RawFile {
         telemetry: raw::RawTelemetry { log: text(), level: text() },
         store: raw::RawStore { retention_days: Some(1), min_free_mib: Some(1), cache_mib: Some(1) },
         notify: full_notify(),
+    }
+}
+
+fn full_evidence() -> raw::RawEvidence {
+    raw::RawEvidence {
+        min_coverage_ratio: Some(1.0),
+        min_days: Some(1.0),
+        min_days_decrease: Some(1.0),
+        min_invocations: Some(1),
+        min_invocation_days: Some(1),
     }
 }
 
