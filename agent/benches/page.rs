@@ -72,7 +72,9 @@ fn computed_ms() -> f64 {
 /// An agent after one cycle, whose open recommendations were copied until there are enough.
 async fn agent(state: &std::path::Path) -> Arc<Agent> {
     let scenario = Scenario::parse(FIRST_LOOK).expect("the scenario is shipped");
-    let settings = scenario_settings(&scenario, state, None).expect("the scenario is shipped");
+    let mut settings = scenario_settings(&scenario, state, None).expect("the scenario is shipped");
+    // All readers come as one caller, which nobody does.
+    settings.api.requests.burst = std::num::NonZeroU32::MAX;
     let clock = Arc::new(ManualClock::new(scenario.start));
     let world = World::new(&scenario, SEED, Catalog::embedded());
     let ports = Simulated::new(world, clock).ports();

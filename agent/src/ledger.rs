@@ -12,6 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use thiserror::Error;
+use tokio::sync::broadcast;
 use trimtab_policies::{
     book::Book,
     record::{Entry, Event, Record},
@@ -24,6 +25,18 @@ use crate::journal::{
 
 /// Who writes records that no person asked for.
 pub const SELF: &str = "trimtab";
+
+/// Records that a reader of the news may be behind before it loses the oldest of them: a change in full takes about thirty.
+const NEWS_KEPT: usize = 256;
+
+/// A record as it is written, with its number.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// Its number.
+    pub seq: u64,
+    /// The record.
+    pub record: Arc<Record>,
+}
 
 /// A journal that could not be opened or written.
 #[derive(Debug, Error)]
@@ -61,6 +74,7 @@ pub struct Ledger {
     /// The number of the last record that the book holds.
     known: u64,
     followers: Vec<Sender<Record>>,
+    news: broadcast::Sender<News>,
 }
 
 impl Ledger {
@@ -83,7 +97,13 @@ impl Ledger {
             book.fold(&read(&entry)?);
         }
         let known = journal.last_seq();
-        Ok(Self { journal, book, known, followers: Vec::new() })
+        Ok(Self {
+            journal,
+            book,
+            known,
+            followers: Vec::new(),
+            news: broadcast::Sender::new(NEWS_KEPT),
+        })
     }
 
     /// What the records add up to.
@@ -135,6 +155,10 @@ impl Ledger {
         self.book.fold(&record);
         self.known = seq;
         self.followers.retain(|follower| follower.send(record.clone()).is_ok());
+        if self.news.receiver_count() > 0 {
+            // Nobody waits for a reader: whoever has gone or falls behind meanwhile loses it.
+            let _ = self.news.send(News { seq, record: Arc::new(record) });
+        }
     }
 
     /// Every record from now on, as it is written.
@@ -142,6 +166,12 @@ impl Ledger {
         let (sender, receiver) = channel();
         self.followers.push(sender);
         receiver
+    }
+
+    /// Every record from now on with its number, for readers that may fall behind: they are told so and lose the oldest.
+    #[must_use]
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
     }
 
     /// Writes an event of a change durably, then folds it.

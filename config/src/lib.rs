@@ -31,5 +31,6 @@ pub use problem::{ConfigError, Problem};
 pub use salvage::{Salvaged, salvage};
 pub use settings::{
     Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel,
-    PricingSettings, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles, Trust,
+    PricingSettings, Rate, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles,
+    Trust,
 };

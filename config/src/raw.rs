@@ -434,6 +434,16 @@ pub struct RawApi {
     pub tls_certificate: Option<String>,
     /// The certificate's private key.
     pub tls_key: Option<String>,
+    /// Requests a second of one caller that only read.
+    pub requests_per_second: Option<u32>,
+    /// How many of them may come at once.
+    pub request_burst: Option<u32>,
+    /// Requests a second of one caller that change something.
+    pub writes_per_second: Option<u32>,
+    /// How many of them may come at once.
+    pub write_burst: Option<u32>,
+    /// Attempts a minute to sign in from one address.
+    pub logins_per_minute: Option<u32>,
 }
 
 /// `[telemetry]`.

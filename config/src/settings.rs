@@ -3,7 +3,7 @@
 //! They come only out of validation ([`crate::load`], [`crate::parse`], [`crate::from_scenario`]). Not here: how they
 //! are written, and what is wrong with them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use croner::Cron;
 use jiff::{Timestamp, tz::TimeZone};
@@ -195,6 +195,12 @@ pub struct ApiSettings {
     pub token_file: PathBuf,
     /// Certificate and key of the listener; `None` serves HTTP, on loopback alone.
     pub tls: Option<TlsFiles>,
+    /// How often one caller may read.
+    pub requests: Rate,
+    /// How often one caller may change something.
+    pub writes: Rate,
+    /// How often one address may try to sign in.
+    pub logins: Rate,
 }
 
 /// Certificate and key of the listener, in PEM.
@@ -204,6 +210,15 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// How often something may be asked: so many at once, and one more after each period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The time in which one more is allowed; above zero.
+    pub period: Duration,
+    /// How many may come at once.
+    pub burst: NonZeroU32,
 }
 
 /// Logs.

@@ -6,9 +6,12 @@
 mod actions;
 mod asked;
 mod decided;
+mod document;
+mod events;
 mod exceptions;
 mod guard;
 mod issued;
+mod limits;
 mod lists;
 mod pages;
 mod problem;
@@ -22,21 +25,31 @@ mod tags;
 mod tls;
 mod token;
 mod tokens;
+mod told;
 mod views;
 mod who;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use trimtab_policies::authority::Right;
 
+use tokio::sync::Semaphore;
+
+use document::{Told, ToldRoute};
+use limits::Limits;
 use refusals::{Refusal, Refusals};
 
 use crate::{agent::Agent, stage::Stage, web};
@@ -64,6 +77,7 @@ pub(crate) use exceptions::{
     ExceptionBody, add as except, end as end_exception, renew as renew_exception,
 };
 pub(crate) use guard::{require_own_origin, session_id};
+pub(crate) use limits::count_attempts;
 pub(crate) use route::{Row, Way, guarded};
 pub(crate) use session::LIFETIME;
 
@@ -98,6 +112,8 @@ pub struct ApiState {
     refusals: Arc<Refusals>,
     /// Whether it is served over TLS.
     secure: bool,
+    limits: Arc<Limits>,
+    streams: Arc<Semaphore>,
     open_page: bool,
     figures: Arc<web::Figures>,
 }
@@ -124,9 +140,8 @@ impl ApiState {
         on_open_change: OnOpenChange,
         open_page: bool,
     ) -> Result<Self, TokenError> {
-        let api = &agent.settings().api;
-        let token = Token::load_or_create(&api.token_file)?;
-        let secure = api.tls.is_some();
+        let settings = agent.settings();
+        let token = Token::load_or_create(&settings.api.token_file)?;
         Ok(Self {
             agent,
             on_signal,
@@ -134,7 +149,9 @@ impl ApiState {
             token: Arc::new(token),
             sessions: Arc::default(),
             refusals: Arc::default(),
-            secure,
+            secure: settings.api.tls.is_some(),
+            limits: Arc::new(Limits::of(&settings.api)),
+            streams: Arc::new(Semaphore::new(events::STREAMS_MAX)),
             open_page,
             figures: Arc::default(),
         })
@@ -196,33 +213,44 @@ impl ApiState {
 fn table() -> Vec<Row> {
     use Right::{Decide, ManageTokens, Operate, OwnSession, Read, Resume, Stop, Undo};
     vec![
-        Row::get(OwnSession, "/api/v1/me", queries::me),
-        Row::get(Read, "/api/v1/status", queries::status),
-        Row::get(Read, "/api/v1/recommendations", lists::recommendations),
-        Row::get(Read, "/api/v1/recommendations/{id}", queries::recommendation),
-        Row::post(Decide, "/api/v1/recommendations/{id}/approve", actions::post_approve),
-        Row::post(Decide, "/api/v1/recommendations/{id}/reject", actions::post_reject),
-        Row::get(Read, "/api/v1/changes", lists::changes),
-        Row::get(Read, "/api/v1/changes/{id}", queries::change),
-        Row::post(Undo, "/api/v1/changes/{id}/undo", actions::post_undo),
-        Row::post(Operate, "/api/v1/changes/{id}/adopt", actions::post_adopt),
-        Row::get(Read, "/api/v1/inventory", lists::inventory),
-        Row::get(Read, "/api/v1/audit", lists::audit),
-        Row::get(Read, "/api/v1/modes/explain", queries::explain),
-        Row::get(Read, "/api/v1/report", queries::report),
-        Row::get(Read, "/api/v1/circuit", queries::circuit),
-        Row::post(Operate, "/api/v1/circuit/reset", actions::post_circuit_reset),
-        Row::get(Read, "/api/v1/exceptions", exceptions::get_exceptions),
-        Row::post(Decide, "/api/v1/exceptions", exceptions::post_exceptions),
-        Row::post(Decide, "/api/v1/exceptions/{id}/renew", exceptions::post_renew),
-        Row::post(Decide, "/api/v1/exceptions/{id}/end", exceptions::post_end),
-        Row::post(Stop, "/api/v1/stop", actions::post_stop),
-        Row::post(Resume, "/api/v1/resume", actions::post_resume),
-        Row::post(Operate, "/api/v1/cycle", actions::post_cycle),
-        Row::post(Operate, "/api/v1/notify/test", actions::post_notify_test),
-        Row::get(ManageTokens, "/api/v1/tokens", tokens::get_tokens),
-        Row::post(ManageTokens, "/api/v1/tokens", tokens::post_tokens),
-        Row::post(ManageTokens, "/api/v1/tokens/{id}/revoke", tokens::post_revoke),
+        Row::get(OwnSession, "/api/v1/me", queries::me).told(told::me()),
+        Row::get(Read, "/api/v1/status", queries::status).told(told::status()),
+        Row::get(Read, "/api/v1/recommendations", lists::recommendations)
+            .told(told::recommendations()),
+        Row::get(Read, "/api/v1/recommendations/{id}", queries::recommendation)
+            .told(told::recommendation()),
+        Row::post(Decide, "/api/v1/recommendations/{id}/approve", actions::post_approve)
+            .told(told::approve()),
+        Row::post(Decide, "/api/v1/recommendations/{id}/reject", actions::post_reject)
+            .told(told::reject()),
+        Row::get(Read, "/api/v1/changes", lists::changes).told(told::changes()),
+        Row::get(Read, "/api/v1/changes/{id}", queries::change).told(told::change()),
+        Row::post(Undo, "/api/v1/changes/{id}/undo", actions::post_undo).told(told::undo()),
+        Row::post(Operate, "/api/v1/changes/{id}/adopt", actions::post_adopt).told(told::adopt()),
+        Row::get(Read, "/api/v1/inventory", lists::inventory).told(told::inventory()),
+        Row::get(Read, "/api/v1/audit", lists::audit).told(told::audit()),
+        Row::get(Read, "/api/v1/events", events::events).told(told::events()),
+        Row::get(Read, "/api/v1/modes/explain", queries::explain).told(told::explain()),
+        Row::get(Read, "/api/v1/report", queries::report).told(told::report()),
+        Row::get(Read, "/api/v1/circuit", queries::circuit).told(told::circuit()),
+        Row::post(Operate, "/api/v1/circuit/reset", actions::post_circuit_reset)
+            .told(told::circuit_reset()),
+        Row::get(Read, "/api/v1/exceptions", exceptions::get_exceptions).told(told::exceptions()),
+        Row::post(Decide, "/api/v1/exceptions", exceptions::post_exceptions)
+            .told(told::create_exception()),
+        Row::post(Decide, "/api/v1/exceptions/{id}/renew", exceptions::post_renew)
+            .told(told::renew_exception()),
+        Row::post(Decide, "/api/v1/exceptions/{id}/end", exceptions::post_end)
+            .told(told::end_exception()),
+        Row::post(Stop, "/api/v1/stop", actions::post_stop).told(told::stop()),
+        Row::post(Resume, "/api/v1/resume", actions::post_resume).told(told::resume()),
+        Row::post(Operate, "/api/v1/cycle", actions::post_cycle).told(told::cycle()),
+        Row::post(Operate, "/api/v1/notify/test", actions::post_notify_test)
+            .told(told::notify_test()),
+        Row::get(ManageTokens, "/api/v1/tokens", tokens::get_tokens).told(told::tokens()),
+        Row::post(ManageTokens, "/api/v1/tokens", tokens::post_tokens).told(told::create_token()),
+        Row::post(ManageTokens, "/api/v1/tokens/{id}/revoke", tokens::post_revoke)
+            .told(told::revoke_token()),
     ]
 }
 
@@ -238,13 +266,41 @@ pub fn page_routes() -> Vec<(Method, &'static str)> {
     web::table().into_iter().map(|row| (row.method, row.path)).collect()
 }
 
+/// Every route beside the page that anybody may ask.
+fn open_table() -> Vec<(&'static str, MethodRouter<ApiState>, Told)> {
+    vec![
+        ("/healthz", get(|| async { "ok\n" }), told::health()),
+        ("/readyz", get(queries::ready), told::ready()),
+        ("/metrics", get(queries::metrics), told::metrics()),
+        ("/openapi.json", get(openapi), told::openapi()),
+    ]
+}
+
+/// The document, made once: the tables do not change.
+async fn openapi() -> Response {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let made = DOCUMENT.get_or_init(|| document().to_string().into());
+    ([(header::CONTENT_TYPE, "application/json")], made.clone()).into_response()
+}
+
+/// The API's document (OpenAPI 3.1), of every route that serves and says what it does.
+#[must_use]
+pub fn document() -> serde_json::Value {
+    let open = open_table().into_iter();
+    let open =
+        open.map(|(path, _, told)| ToldRoute { method: Method::GET, path, right: None, told });
+    let guarded = table().into_iter().filter_map(Row::into_told);
+    document::document(open.chain(guarded))
+}
+
 /// The API and the page.
 pub fn router(state: ApiState) -> Router {
+    let open = open_table()
+        .into_iter()
+        .fold(Router::new(), |router, (path, handler, _)| router.route(path, handler));
     Router::new()
         .merge(guarded(table(), &state, Way::Api))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(queries::ready))
-        .route("/metrics", get(queries::metrics))
+        .merge(open)
         .merge(web::routes(&state))
         .fallback(|| async {
             Problem::not_found("no such path: the API is under /api/v1, the page is /")

@@ -135,6 +135,11 @@ impl Kind {
     }
 }
 
+/// What a status of the API means, where it is one of a problem.
+pub(super) fn words(status: StatusCode) -> Option<&'static str> {
+    KINDS.iter().find(|kind| kind.status == status).map(|kind| kind.meaning)
+}
+
 /// What went wrong, for a machine and for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {

@@ -10,7 +10,11 @@ use axum::{
 };
 use trimtab_policies::authority::Right;
 
-use super::{ApiState, guard};
+use super::{
+    ApiState,
+    document::{Told, ToldRoute},
+    guard, limits,
+};
 
 /// One row of a table of routes.
 pub(crate) struct Row {
@@ -19,6 +23,7 @@ pub(crate) struct Row {
     /// What a caller needs to be let through.
     pub(crate) right: Right,
     handler: MethodRouter<ApiState>,
+    told: Option<Told>,
 }
 
 impl Row {
@@ -28,7 +33,7 @@ impl Row {
         H: axum::handler::Handler<T, ApiState>,
         T: 'static,
     {
-        Self { method: Method::GET, path, right, handler: get(handler) }
+        Self { method: Method::GET, path, right, handler: get(handler), told: None }
     }
 
     /// What is done by POST.
@@ -37,7 +42,20 @@ impl Row {
         H: axum::handler::Handler<T, ApiState>,
         T: 'static,
     {
-        Self { method: Method::POST, path, right, handler: post(handler) }
+        Self { method: Method::POST, path, right, handler: post(handler), told: None }
+    }
+}
+
+impl Row {
+    /// The same with what the API's document says of it.
+    pub(super) fn told(self, told: Told) -> Self {
+        Self { told: Some(told), ..self }
+    }
+
+    /// What the document says of it; `None` for a page.
+    pub(super) fn into_told(self) -> Option<ToldRoute> {
+        let (method, path, right) = (self.method, self.path, Some(self.right));
+        self.told.map(|told| ToldRoute { method, path, right, told })
     }
 }
 
@@ -54,7 +72,11 @@ pub(crate) enum Way {
 pub(crate) fn guarded(rows: Vec<Row>, state: &ApiState, way: Way) -> Router<ApiState> {
     rows.into_iter().fold(Router::new(), |router, row| {
         let gate = guard::Gate { state: state.clone(), right: row.right, way };
-        let handler = row.handler.route_layer(from_fn_with_state(gate, guard::admit));
+        let gauge = limits::Gauge { state: state.clone(), way };
+        let handler = row
+            .handler
+            .route_layer(from_fn_with_state(gauge, limits::count))
+            .route_layer(from_fn_with_state(gate, guard::admit));
         router.route(row.path, handler)
     })
 }

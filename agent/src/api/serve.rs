@@ -16,6 +16,7 @@ use tokio::{
     net::TcpListener,
     sync::Semaphore,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::tls::Tls;
 
@@ -26,7 +27,23 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a connection could not be accepted, mostly for lack of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `end` comes, then lets open answers finish.
+/// That the server ends: what would go on answering for ever stops then.
+#[derive(Debug, Clone)]
+pub(super) struct Ending(CancellationToken);
+
+impl Ending {
+    /// Whether it ends.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits until it ends.
+    pub(super) async fn cancelled(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Serves until `end` comes, then lets open answers finish; streams are told to stop.
 pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
     serve_with(listener, router, None, end).await;
 }
@@ -40,6 +57,7 @@ pub async fn serve_with(
 ) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let ending = Ending(CancellationToken::new());
     let mut end = std::pin::pin!(end);
     loop {
         let accepted = tokio::select! {
@@ -56,7 +74,10 @@ pub async fn serve_with(
             }
         };
         let service: TowerToHyperService<Router> = TowerToHyperService::new(
-            router.clone().layer(Extension(ConnectInfo::<SocketAddr>(peer))),
+            router
+                .clone()
+                .layer(Extension(ConnectInfo::<SocketAddr>(peer)))
+                .layer(Extension(ending.clone())),
         );
         let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
         tokio::spawn(async move {
@@ -73,6 +94,7 @@ pub async fn serve_with(
             drop(permit);
         });
     }
+    ending.0.cancel();
     graceful.shutdown().await;
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client as Http, Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Client as Http, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
@@ -27,6 +27,9 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A little longer than the daemon gives itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(130);
+
+/// How often a request that came too soon is sent again: a long list of decisions may meet the daemon's limits.
+const TRIES_MAX: u32 = 20;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -281,11 +284,23 @@ impl Client {
             // A daemon that never ran has made no token: that nobody answers says more than that.
             Err(error) => return Err(self.silence().await.unwrap_or(CliError::Token(error))),
         }
-        let unreachable = |source| self.unreachable(source);
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let text = response.text().await.map_err(unreachable)?;
-        self.read(status, &text)
+        let mut tries = 0;
+        loop {
+            let again = request.try_clone();
+            let response = request.send().await.map_err(|source| self.unreachable(source))?;
+            let (status, wait) = (response.status(), retry_after(&response));
+            match (wait, again) {
+                (Some(wait), Some(again)) if tries < TRIES_MAX => {
+                    tokio::time::sleep(wait).await;
+                    request = again;
+                    tries += 1;
+                }
+                _ => {
+                    let text = response.text().await.map_err(|source| self.unreachable(source))?;
+                    return self.read(status, &text);
+                }
+            }
+        }
     }
 
     async fn silence(&self) -> Option<CliError> {
@@ -319,6 +334,13 @@ impl Client {
             Err(error) => foreign(error),
         })
     }
+}
+
+/// How long to wait, where the daemon says that too much was asked.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let is_refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let wait = response.headers().get(RETRY_AFTER).filter(|_| is_refused)?;
+    wait.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// The settings in a file, with the environment over them.

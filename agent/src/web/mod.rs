@@ -21,7 +21,7 @@ use askama::Template;
 use axum::{
     Router,
     http::{StatusCode, header},
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -29,7 +29,7 @@ use trimtab_policies::authority::Right;
 
 pub(crate) use figures::Figures;
 
-use crate::api::{ApiState, Problem, Row, Way, guarded, require_own_origin};
+use crate::api::{ApiState, Problem, Row, Way, count_attempts, guarded, require_own_origin};
 
 /// The style sheet, small enough to be part of the program.
 const STYLE: &str = include_str!("style.css");
@@ -67,6 +67,7 @@ pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
     let protected = guarded(table(), state, Way::Page);
     let open = Router::new()
         .route("/login", get(forms::login_form).post(forms::login))
+        .route_layer(from_fn_with_state(state.clone(), count_attempts))
         .route_layer(from_fn(require_own_origin))
         .route("/static/style.css", get(style));
     protected.merge(open)
@@ -95,7 +96,12 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
 
 /// A problem as a page.
 pub(crate) fn problem_page(problem: Problem) -> Response {
-    page(problem.status(), &ProblemPage { problem })
+    let retry_after_s = problem.retry_after_s;
+    let mut response = page(problem.status(), &ProblemPage { problem });
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A page that is made and rendered away from the threads that answer requests.

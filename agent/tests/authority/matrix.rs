@@ -36,6 +36,7 @@ POST /api/v1/changes/{id}/undo                   200|409   no   yes  no   yes  n
 POST /api/v1/changes/{id}/adopt                  409       no   no   no   yes  yes  no   yes
 GET  /api/v1/inventory                           200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/audit                               200       yes  yes  yes  yes  yes  no   yes
+GET  /api/v1/events                              400       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/modes/explain                       200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/report                              200       yes  yes  yes  yes  yes  no   yes
 GET  /api/v1/circuit                             200       yes  yes  yes  yes  yes  no   yes
@@ -172,7 +173,11 @@ async fn asked(
     let (door, token) = (&people.door, people.token(name));
     let path = things.path(line.path);
     let request = if line.path.starts_with("/api/") {
-        let request = door.request(line.method.clone(), &path).bearer_auth(token);
+        let mut request = door.request(line.method.clone(), &path).bearer_auth(token);
+        if line.path == "/api/v1/events" {
+            // A stream has no end to wait for: after an event that is not there none begins.
+            request = request.header("last-event-id", "none");
+        }
         if line.method == Method::GET { request } else { request.json(&things.body(line.path)) }
     } else {
         let cookie = people.sign_in(token).await;

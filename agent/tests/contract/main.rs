@@ -2,7 +2,13 @@
 //!
 //! Not here: who may ask and what decisions do (`api`).
 
+mod document;
 #[path = "../door/mod.rs"]
 mod door;
+mod events;
+mod fuzz;
+mod limits;
 mod pages;
 mod problems;
+#[path = "../python/mod.rs"]
+mod python;

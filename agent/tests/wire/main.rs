@@ -16,6 +16,8 @@ mod lost;
 mod moto;
 mod other_changes;
 mod proxy;
+#[path = "../python/mod.rs"]
+mod python;
 mod rollout;
 mod scene;
 

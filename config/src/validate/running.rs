@@ -4,7 +4,9 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use croner::{
@@ -18,8 +20,8 @@ use crate::{
     raw::{RawAgent, RawApi, RawCloud, RawCollect, RawSchedule, RawStore, RawTelemetry},
     report::Report,
     settings::{
-        AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel, ScheduleSettings,
-        StoreSettings, TelemetrySettings, TlsFiles,
+        AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel, Rate,
+        ScheduleSettings, StoreSettings, TelemetrySettings, TlsFiles,
     },
 };
 
@@ -248,12 +250,23 @@ pub(super) fn api(
             "a loopback address with a port, such as 127.0.0.1:8470 or [::1]:8470; or set api.tls_certificate and api.tls_key",
         );
     }
+    let mut whole = |key, raw, default| report.whole(key, raw, default, 1..=10_000);
+    // A page asks for a handful of things at once, a script for one after the other: neither comes near.
+    let requests = whole("api.requests_per_second", raw.requests_per_second, 50);
+    let request_burst = whole("api.request_burst", raw.request_burst, 200);
+    // Each approval makes calls to AWS before it answers.
+    let writes = whole("api.writes_per_second", raw.writes_per_second, 10);
+    let write_burst = whole("api.write_burst", raw.write_burst, 100);
+    let logins = whole("api.logins_per_minute", raw.logins_per_minute, 20);
     ApiSettings {
         tls,
         token_file: match written {
             Some(path) => resolve(folder, &path),
             None => agent.state_dir.join("operator.token"),
         },
+        requests: rate(Duration::from_secs(1), requests, request_burst),
+        writes: rate(Duration::from_secs(1), writes, write_burst),
+        logins: rate(Duration::from_secs(60), logins, logins),
     }
 }
 
@@ -272,6 +285,12 @@ fn tls(raw: &RawApi, report: &mut Report<'_>, folder: &Path) -> Option<TlsFiles>
     }
     let (certificate, key) = (certificate?, key?);
     Some(TlsFiles { certificate: resolve(folder, &certificate), key: resolve(folder, &key) })
+}
+
+/// So many in a time, and so many at once.
+fn rate(time: Duration, count: u32, burst: u32) -> Rate {
+    let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    Rate { period: time / at_least_one(count).get(), burst: at_least_one(burst) }
 }
 
 /// `[telemetry]`.

@@ -3,27 +3,27 @@
 use aws_sdk_ec2::types::InstanceStateName;
 
 use super::{REGION, code};
-use crate::moto;
 use crate::proxy::BASE_ACCOUNT;
+use crate::python;
 use crate::scene::{Clients, IMAGE, Scene};
 
 #[test]
 fn the_virtual_environment_is_made_once_for_its_requirements() {
     let parent = tempfile::tempdir().expect("the temporary folder is writable");
     let folder = parent.path().join("venv");
-    let broken = moto::virtual_environment(&folder, "./no-such-package\n");
+    let broken = python::virtual_environment(&folder, "./no-such-package\n");
     let message = broken.expect_err("there is no such package");
     assert!(message.contains("no-such-package") && message.contains("PIP_INDEX_URL"), "{message}");
 
     // What failed is made again, for other requirements. Pip itself is in every environment: nothing is fetched.
-    let python = moto::virtual_environment(&folder, "pip\n").expect("python3 is there");
+    let python = python::virtual_environment(&folder, "pip\n").expect("python3 is there");
     assert!(python.starts_with(&folder));
     let stamp = folder.join("requirements.txt");
     assert_eq!(std::fs::read_to_string(&stamp).expect("it is stamped"), "pip\n");
     let made =
         || std::fs::metadata(&stamp).and_then(|stamp| stamp.modified()).expect("it is stamped");
     let first = made();
-    moto::virtual_environment(&folder, "pip\n").expect("nothing is left to do");
+    python::virtual_environment(&folder, "pip\n").expect("nothing is left to do");
     assert_eq!(made(), first);
 }
 
