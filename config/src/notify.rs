@@ -100,6 +100,8 @@ pub enum MailEncryption {
 pub enum NotifyEvent {
     /// A recommendation begins to wait for an approver.
     AwaitingApproval,
+    /// One has said yes, and another must.
+    NeedsAnotherApprover,
     /// An approval runs out within a day and nothing has come of it.
     ApprovalExpiring,
     /// A change was begun.
@@ -134,8 +136,9 @@ pub enum NotifyEvent {
 
 impl NotifyEvent {
     /// Every event that may be chosen.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AwaitingApproval,
+        Self::NeedsAnotherApprover,
         Self::ApprovalExpiring,
         Self::ChangeBegun,
         Self::ChangeKept,
@@ -157,6 +160,7 @@ impl NotifyEvent {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AwaitingApproval => "awaiting-approval",
+            Self::NeedsAnotherApprover => "needs-another-approver",
             Self::ApprovalExpiring => "approval-expiring",
             Self::ChangeBegun => "change-begun",
             Self::ChangeKept => "change-kept",
@@ -180,6 +184,7 @@ impl NotifyEvent {
     pub const fn severity(self) -> Severity {
         match self {
             Self::AwaitingApproval
+            | Self::NeedsAnotherApprover
             | Self::ChangeBegun
             | Self::ChangeKept
             | Self::StopReleased

@@ -133,6 +133,7 @@ impl Message {
 const fn several(event: NotifyEvent) -> &'static str {
     match event {
         NotifyEvent::AwaitingApproval => "recommendations await approval",
+        NotifyEvent::NeedsAnotherApprover => "recommendations need another approver",
         NotifyEvent::ApprovalExpiring => "approvals run out within a day",
         NotifyEvent::ChangeBegun => "changes were begun",
         NotifyEvent::ChangeKept => "changes are kept for good",

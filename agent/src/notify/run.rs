@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trimtab_config::NotifyEvent;
 use trimtab_policies::record::Record;
@@ -22,6 +22,9 @@ use crate::{agent::Agent, brief::Briefs, journal::Journal, ports::Clock};
 
 /// The pause between two looks: what a person is told may come so much later.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often approvals are looked at whose end comes nearer: a day before is not a matter of minutes.
+const EXPIRY_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 /// Tells until the token is cancelled. What is not told by then is told after the next start.
 pub async fn run(agent: Arc<Agent>, token: CancellationToken) {
@@ -67,6 +70,8 @@ pub struct Watch {
     onsets: Onsets,
     briefs: Option<Arc<Briefs>>,
     circuits_seq: Option<u64>,
+    /// When approvals that run out were last looked at.
+    expiry_at: Option<Timestamp>,
 }
 
 impl Watch {
@@ -85,6 +90,7 @@ impl Watch {
             onsets: Onsets::default(),
             briefs: None,
             circuits_seq: None,
+            expiry_at: None,
         };
         watch.catch_up();
         watch
@@ -163,13 +169,18 @@ impl Watch {
             };
             let waiting = standing::waiting(&briefs, knowing, told.posts.len());
             put(told, "waiting", &waiting, now);
+            put(told, "lacking", &standing::lacking(&briefs, now), now);
+            self.expiry_at = None;
             self.briefs = Some(Arc::clone(&briefs));
         }
         if self.circuits_seq != Some(self.seq) {
             put(told, "circuits", &standing::circuits(&agent), now);
             self.circuits_seq = Some(self.seq);
         }
-        put(told, "expiring", &standing::expiring(&agent, &briefs, now), now);
+        if self.expiry_at.is_none_or(|at| now.duration_since(at) >= EXPIRY_EVERY) {
+            put(told, "expiring", &standing::expiring(&agent, &briefs, now), now);
+            self.expiry_at = Some(now);
+        }
         put(told, "machines", &standing::machines_off(&agent, now), now);
         put(told, "onsets", &self.onsets.look(&agent, now), now);
     }

@@ -1,4 +1,4 @@
-//! What is told because it is so now: recommendations that wait, approvals that run out, open circuits, machines that stay
+//! What is told because it is so now: recommendations that wait or need another approver, approvals that run out, open circuits, machines that stay
 //! off, a full disk, a stop switch set by hand.
 //!
 //! Each has a key; a receiver is told when a key is there that was not, and never again while it stays. Not here: what the
@@ -50,6 +50,22 @@ fn of_brief(brief: &Brief, key: String) -> Notice {
         .detail("Disruption", brief.disruption.to_string())
         .detail("Resource", brief.resource.arn.0.clone())
         .path(format!("/recommendations/{}", brief.id))
+}
+
+/// Recommendations that somebody approved and that need somebody else, too; each further yes is told anew.
+pub(super) fn lacking(briefs: &Briefs, now: Timestamp) -> Standing {
+    let standing = briefs.queue().filter_map(|brief| {
+        let lacks = brief.lacks.as_ref()?;
+        let key = format!("needs-another-approver:{}:{lacks}", brief.id);
+        let title = format!("{} of {} needs another approver", brief.action, brief.name());
+        let notice = Notice::new(NotifyEvent::NeedsAnotherApprover, key.clone(), now, title)
+            .detail("Approvals", lacks.clone())
+            .detail("Change", format!("{} → {}", brief.from_to.0, brief.from_to.1))
+            .detail("Saving a month", words::saving(brief.saving))
+            .path(format!("/recommendations/{}", brief.id));
+        Some((key, Some(notice)))
+    });
+    standing.collect()
 }
 
 /// Approvals that run out within a day and have come to nothing.

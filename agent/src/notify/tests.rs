@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use tempfile::TempDir;
 use trimtab_config::NotifyEvent;
-use trimtab_models::catalog::Catalog;
+use trimtab_models::{catalog::Catalog, recommendation::Action};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use super::{Courier, ReceiverView, Watch};
@@ -484,4 +484,46 @@ async fn the_tasks_tell_by_themselves_and_end_with_the_daemon() {
         (body["event"].clone(), body["severity"].clone()),
         ("disk-full".into(), "critical".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_approver_is_asked_for_and_an_approval_that_runs_out_is_told() {
+    let endpoint = Endpoint::open().await;
+    let wanted = [NotifyEvent::NeedsAnotherApprover, NotifyEvent::ApprovalExpiring];
+    let people = "[settings.approvals]\nquorum = 2\nquorum_above_saving_usd_monthly = 0.0\n\
+                  [[settings.approver]]\nname = \"ada\"\nrole = \"approver\"\n\
+                  [[settings.approver]]\nname = \"bob\"\nrole = \"approver\"\n";
+    let scene = Scene::new(&(webhook("ops", &endpoint.url, &wanted) + people));
+    let mut watch = scene.watch();
+    scene.cycle().await;
+    watch.look();
+    let briefs = scene.agent.briefs();
+    let is_volume = |brief: &&Brief| brief.action == Action::MigrateVolumeType;
+    let id = briefs.queue().find(is_volume).expect("gp2 volumes are migrated").id.clone();
+    for (name, told) in [("ada", 1), ("bob", 0)] {
+        let yes = decide::Approval::default();
+        decide::approve(&scene.agent, &id, name, yes).await.expect("nothing holds it back");
+        watch.look();
+        watch.look();
+        scene.later(30);
+        assert_eq!(scene.send("ops").await, told, "after {name}");
+    }
+    let body = endpoint.got()[0].json();
+    assert_eq!(body["event"], "needs-another-approver");
+    let approvals = body["notices"][0]["details"][0]["value"].as_str().expect("text");
+    assert!(approvals.starts_with("approved by ada, needs one more"), "{approvals}");
+
+    // Both are good for a week; ada's ends a little earlier.
+    scene.later(6 * 86_400 - 3_600);
+    watch.look();
+    scene.later(30);
+    assert_eq!(scene.send("ops").await, 0, "more than a day is left");
+    scene.later(3_600);
+    watch.look();
+    watch.look();
+    scene.later(30);
+    assert_eq!(scene.send("ops").await, 1);
+    let body = endpoint.got()[1].json();
+    assert_eq!(body["event"], "approval-expiring");
+    assert_eq!(body["notices"][0]["details"][1]["value"], "ada, bob");
 }
