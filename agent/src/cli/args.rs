@@ -36,6 +36,17 @@ Exit codes: 3 where any was refused by policy, 1 where any failed.";
 const REJECT_EXAMPLES: &str = "Examples:
   trimtab reject 3f2a9c01b7de --reason 'launch next week' --until 2027-02-08
   trimtab reject --filter 'tag.team=data' --reason 'they are moving away' --yes";
+/// Examples of `recommendations`.
+const RECOMMENDATIONS_EXAMPLES: &str = "Examples:
+  trimtab recommendations list --state awaiting_approval
+  trimtab recommendations list --filter 'saving>=100 risk<=5% tag.team=web'
+  trimtab recommendations show 3f2a9c01b7de
+  trimtab recommendations show 3f2a9c01b7de --patch";
+/// Examples of `changes`.
+const CHANGES_EXAMPLES: &str = "Examples:
+  trimtab changes
+  trimtab changes show chg-3f2a9c01b7de
+  trimtab changes undo chg-3f2a9c01b7de";
 /// Examples of `report`.
 const REPORT_EXAMPLES: &str = "Examples:
   trimtab report --since 2w
@@ -199,7 +210,7 @@ pub enum ClientCommand {
         state: Option<PathBuf>,
     },
     /// What should change, and why.
-    #[command(visible_alias = "recs")]
+    #[command(visible_alias = "recs", after_help = RECOMMENDATIONS_EXAMPLES)]
     Recommendations {
         /// What to do; `list` by default.
         #[command(subcommand)]
@@ -254,6 +265,7 @@ pub enum ClientCommand {
         command: Option<ExceptionsCommand>,
     },
     /// What is being and was changed.
+    #[command(after_help = CHANGES_EXAMPLES)]
     Changes {
         /// What to do; `list` by default.
         #[command(subcommand)]
