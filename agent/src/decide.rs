@@ -268,7 +268,7 @@ fn decided(
         action: entry.recommendation.action,
         decision,
         record,
-        exception,
+        exception: exception.map(Box::new),
     }
 }
 

@@ -87,7 +87,7 @@ impl Book {
             }
             Entry::Decided { arn, action, decision, exception, .. } => {
                 let older = || Exception::of_rejection(arn, *action, decision);
-                self.except(exception.clone().or_else(older));
+                self.except(exception.as_deref().cloned().or_else(older));
                 self.said.entry(decision.digest.clone()).or_default().push(decision.clone());
             }
             Entry::Excepted { exception } => self.except(Some(exception.clone())),

@@ -69,7 +69,7 @@ pub enum Entry {
         record: Option<String>,
         /// What a rejection leaves alone from now on.
         #[serde(default)]
-        exception: Option<Exception>,
+        exception: Option<Box<Exception>>,
     },
     /// A person made an exception, or renewed one, which keeps its id.
     Excepted {

@@ -17,10 +17,13 @@ const PER_DAY_MAX: usize = 200;
 /// Letters of what was asked for and of the reason that are kept: both may come from outside.
 const TEXT_CHARS_MAX: usize = 300;
 
+/// What each person was refused in a day.
+type Told = BTreeMap<String, BTreeSet<(Right, String)>>;
+
 /// What was told today.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    told: Mutex<(Date, BTreeMap<String, BTreeSet<(Right, String)>>)>,
+    told: Mutex<(Date, Told)>,
 }
 
 /// Something that was refused.

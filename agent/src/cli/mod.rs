@@ -27,6 +27,7 @@ mod token;
 use std::{process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
+use trimtab_models::resource::{Kind, Resource};
 use trimtab_policies::ownership::patch;
 
 pub use client::CliError;
@@ -105,20 +106,8 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
             changes(command, &Client::new(globals)?, json).await?
         }
         ClientCommand::Inventory { search, kind, rows } => {
-            let split = |body: InventoryBody| (body.resources, body.next);
-            let resources = Client::new(globals)?.get_pages(&["inventory"], &[], split).await?;
-            let mut body = InventoryBody { resources, next: None };
-            let narrowed = search.is_some() || kind.is_some();
-            let sought = search.unwrap_or_default().trim().to_lowercase();
-            body.resources.retain(|one| {
-                kind.is_none_or(|kind| kind == one.reference.kind) && words::mentions(one, &sought)
-            });
-            if json {
-                body.resources.truncate(rows.in_json());
-                print_json(&body)?
-            } else {
-                print(&tables::inventory(&body.resources, narrowed, rows.in_table()))?
-            }
+            let resources = inventory(&Client::new(globals)?, (search.as_deref(), kind)).await?;
+            show_inventory(resources, search.is_some() || kind.is_some(), (&rows, json))?
         }
         ClientCommand::Mode { command: ModeCommand::Explain { arn } } => {
             let view: ExplainView =
@@ -147,6 +136,32 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
         }
     }
     Ok(0)
+}
+
+/// What the last cycle saw, of a kind and with some words.
+async fn inventory(
+    client: &Client,
+    (search, kind): (Option<&str>, Option<Kind>),
+) -> Result<Vec<Resource>, CliError> {
+    let split = |body: InventoryBody| (body.resources, body.next);
+    let mut resources = client.get_pages(&["inventory"], &[], split).await?;
+    let sought = search.unwrap_or_default().trim().to_lowercase();
+    resources.retain(|one| {
+        kind.is_none_or(|kind| kind == one.reference.kind) && words::mentions(one, &sought)
+    });
+    Ok(resources)
+}
+
+fn show_inventory(
+    mut resources: Vec<Resource>,
+    narrowed: bool,
+    (rows, json): (&Rows, bool),
+) -> std::io::Result<()> {
+    if !json {
+        return print(&tables::inventory(&resources, narrowed, rows.in_table()));
+    }
+    resources.truncate(rows.in_json());
+    print_json(&InventoryBody { resources, next: None })
 }
 
 async fn show_report(client: &Client, since: Since, format: ReportFormat) -> Result<(), CliError> {

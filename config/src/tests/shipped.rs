@@ -237,15 +237,7 @@ fn full() -> raw::RawFile {
         }],
         window: vec![full_window()],
         freeze: vec![full_freeze()],
-        approvals: raw::RawApprovals {
-            expiry_days: Some(1.0),
-            plan_expiry_hours: Some(1.0),
-            undo_days: Some(1.0),
-            quorum: Some(1),
-            quorum_above_saving_usd_monthly: Some(1.0),
-            quorum_above_risk: Some(1.0),
-            exception_days: Some(1.0),
-        },
+        approvals: full_approvals(),
         approver: vec![raw::RawApprover {
             name: text(),
             role: text(),
@@ -254,19 +246,35 @@ fn full() -> raw::RawFile {
             tags: Some([("k".to_owned(), "v".to_owned())].into()),
         }],
         protected: raw::RawProtected { arns: texts(), own_instance_id: text() },
-        api: raw::RawApi {
-            token_file: text(),
-            tls_certificate: text(),
-            tls_key: text(),
-            requests_per_second: Some(1),
-            request_burst: Some(1),
-            writes_per_second: Some(1),
-            write_burst: Some(1),
-            logins_per_minute: Some(1),
-        },
+        api: full_api(),
         telemetry: raw::RawTelemetry { log: text(), level: text() },
         store: raw::RawStore { retention_days: Some(1), min_free_mib: Some(1), cache_mib: Some(1) },
         notify: full_notify(),
+    }
+}
+
+fn full_approvals() -> raw::RawApprovals {
+    raw::RawApprovals {
+        expiry_days: Some(1.0),
+        plan_expiry_hours: Some(1.0),
+        undo_days: Some(1.0),
+        quorum: Some(1),
+        quorum_above_saving_usd_monthly: Some(1.0),
+        quorum_above_risk: Some(1.0),
+        exception_days: Some(1.0),
+    }
+}
+
+fn full_api() -> raw::RawApi {
+    raw::RawApi {
+        token_file: text(),
+        tls_certificate: text(),
+        tls_key: text(),
+        requests_per_second: Some(1),
+        request_burst: Some(1),
+        writes_per_second: Some(1),
+        write_burst: Some(1),
+        logins_per_minute: Some(1),
     }
 }
 

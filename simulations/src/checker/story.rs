@@ -182,7 +182,7 @@ impl Story {
                         self.approvals.remove(&decision.digest);
                     }
                 }
-                let made = exception.iter().map(|one| (one.id.clone(), one.clone()));
+                let made = exception.iter().map(|one| (one.id.clone(), (**one).clone()));
                 self.exceptions.extend(made);
             }
             Entry::Excepted { exception } => {

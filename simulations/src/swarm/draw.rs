@@ -131,7 +131,7 @@ approves = ['resize-instance', 'stop-idle-instance', 'migrate-volume-type', 'tun
 ";
 
 /// Drawn from a stream of their own, so that other draws of a seed stay what they are when people change.
-const PEOPLE_STREAM: u64 = 0x70_656f_706c_65;
+const PEOPLE_STREAM: u64 = 0x7065_6f70_6c65;
 
 /// Who may be configured as an approver, in the order in which they are.
 const NAMES: [&str; 3] = ["ada", "bob", "cleo"];

@@ -89,6 +89,7 @@ fn halves(count: usize) -> impl Iterator<Item = Vec<bool>> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 fn a_risk_chosen_on_half_of_the_machines_serves_the_other_half() {
     let machines = machines(DAYS[0]);
     let risks: Vec<f64> = (6..=60).map(|step| f64::from(step) * 0.005).collect();
@@ -165,6 +166,7 @@ fn hindsight(machines: &[Machine], failed: f64) -> f64 {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 fn the_default_holds_on_other_stretches_too() {
     for skipped_days in 0..=DAYS[0] {
         let machines = machines(skipped_days);
