@@ -348,14 +348,14 @@ pub fn reset_circuit(agent: &Agent, circuit: Circuit, by: &str) -> Result<(), De
     Ok(())
 }
 
-/// Releases the stop switch.
+/// Releases the stop switch. What cannot be journalled leaves it set.
 ///
 /// # Errors
-/// When the file cannot be removed.
+/// When the release cannot be journalled, or the file cannot be removed.
 pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
-    agent.stop_switch().release()?;
     let now = agent.ports().clock.now();
     agent.ledger().record(now, by, Entry::Resumed)?;
+    agent.stop_switch().release()?;
     Ok(())
 }
 

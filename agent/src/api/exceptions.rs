@@ -175,7 +175,10 @@ pub(super) fn require_in_scope(
             let tags = &scope.tags;
             let is_theirs = match tags {
                 Within::Everything => true,
-                Within::Only(pairs) => pairs.contains(&(key.clone(), value.clone())),
+                // Of several tags a resource must carry all; one of them alone reaches further.
+                Within::Only(pairs) => {
+                    pairs.len() == 1 && pairs.contains(&(key.clone(), value.clone()))
+                }
             };
             let anywhere = Scope { tags: tags.clone(), ..Scope::everything() } == *scope;
             if is_theirs && anywhere {

@@ -88,7 +88,7 @@ const INTERNAL: Kind = Kind {
     name: "internal",
     title: "the daemon failed",
     status: StatusCode::INTERNAL_SERVER_ERROR,
-    meaning: "Something that the daemon needs failed; its log says the same. What was asked for did not count.",
+    meaning: "Something that the daemon needs failed; its log says the same. What was asked for may count or not: look before you ask again.",
 };
 const NOT_READY: Kind = Kind {
     name: "not-ready",

@@ -73,10 +73,19 @@ pub(crate) fn guarded(rows: Vec<Row>, state: &ApiState, way: Way) -> Router<ApiS
     rows.into_iter().fold(Router::new(), |router, row| {
         let gate = guard::Gate { state: state.clone(), right: row.right, way };
         let gauge = limits::Gauge { state: state.clone(), way };
-        let handler = row
-            .handler
-            .route_layer(from_fn_with_state(gauge, limits::count))
-            .route_layer(from_fn_with_state(gate, guard::admit));
-        router.route(row.path, handler)
+        let handler = match row.right {
+            // Whoever has asked for too much may still stop.
+            Right::Stop => row.handler,
+            Right::OwnSession
+            | Right::Read
+            | Right::Decide
+            | Right::Undo
+            | Right::Resume
+            | Right::Operate
+            | Right::ManageTokens => {
+                row.handler.route_layer(from_fn_with_state(gauge, limits::count))
+            }
+        };
+        router.route(row.path, handler.route_layer(from_fn_with_state(gate, guard::admit)))
     })
 }

@@ -41,13 +41,16 @@ pub enum MailError {
     /// The server.
     #[error("the mail server did not take it")]
     Server(#[source] lettre::transport::smtp::Error),
+    /// The server does not answer.
+    #[error("the mail server takes longer than {0:?} to take it")]
+    Slow(Duration),
 }
 
 impl MailError {
     /// Whether it is this mail that the server does not take.
     pub(super) fn is_message(&self) -> bool {
         match self {
-            Self::Address { .. } => false,
+            Self::Address { .. } | Self::Slow(_) => false,
             Self::Build(_) | Self::Html(_) => true,
             Self::Server(error) => error.is_permanent(),
         }
@@ -78,7 +81,7 @@ struct TextMail {
     rest: Vec<String>,
 }
 
-/// Sends a message; every wait for the server is at most `timeout`.
+/// Sends a message; the connection takes `timeout` at most, and the conversation six times that.
 ///
 /// # Errors
 /// When an address is none, or the server does not take it.
@@ -105,7 +108,10 @@ pub(super) async fn send(
         }
         (Some(_) | None, _) => server,
     };
-    server.build().send(mail).await.map_err(MailError::Server)?;
+    // The transport's own bound is that of the connection alone; a conversation has some six answers.
+    let longest = timeout * 6;
+    let sent = tokio::time::timeout(longest, server.build().send(mail)).await;
+    sent.map_err(|_| MailError::Slow(longest))?.map_err(MailError::Server)?;
     Ok(())
 }
 

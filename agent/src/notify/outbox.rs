@@ -110,8 +110,15 @@ impl Outbox {
             }
             Err(error) => lost(&path, seq, &format!("cannot be read ({error})")),
         };
-        let saved_seq = kept.seq;
-        Self { receiver: receiver.to_owned(), path, kept, saved_seq, quiet_until: None }
+        let (saved_seq, is_new) = (kept.seq, !path.exists());
+        let mut outbox =
+            Self { receiver: receiver.to_owned(), path, kept, saved_seq, quiet_until: None };
+        // From here on is from here on, also for the next process.
+        if is_new && let Err(error) = outbox.save() {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(receiver, error, "the outbox cannot be written");
+        }
+        outbox
     }
 
     /// The last record that it knows.

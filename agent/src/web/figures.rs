@@ -106,6 +106,10 @@ impl Shelf {
         basis: &Basis<&Recommendation, &Resource>,
         figures: Arc<[Figure]>,
     ) {
+        // Nothing to draw costs nothing to find out again.
+        if figures.is_empty() {
+            return;
+        }
         let bytes = figures.iter().map(Figure::bytes).sum();
         let basis = Basis {
             recommendation: basis.recommendation.clone(),

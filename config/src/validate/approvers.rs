@@ -66,7 +66,7 @@ fn name(raw: &RawApprover, path: &str, report: &mut Report<'_>) -> Option<String
         report.refuse_text(&key, name, "not a name that a record can bear", NAME_FORM);
         return None;
     }
-    if RESERVED.contains(&name) {
+    if RESERVED.contains(&identity(name).as_str()) {
         let why = "records name the daemon or the holder of the local token by it";
         report.refuse_text(&key, name, why, "another name");
         return None;
