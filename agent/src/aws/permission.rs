@@ -79,26 +79,14 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         StepKind::RestoreVolume { zone, spec, .. } => {
             vec![Question::RestoredVolume { zone: zone.clone(), spec: spec.clone() }]
         }
-        StepKind::SetFunctionMemory { .. } => {
-            vec![Question::Role { operation: "lambda:UpdateFunctionConfiguration" }]
-        }
-        StepKind::PublishVersion { .. } => {
-            vec![Question::Role { operation: "lambda:PublishVersion" }]
-        }
-        StepKind::ShiftAlias { .. } | StepKind::WithdrawShare { .. } => {
-            vec![Question::Role { operation: "lambda:UpdateAlias" }]
-        }
-        StepKind::DeregisterTarget { .. } => {
-            vec![Question::Role { operation: "elasticloadbalancing:DeregisterTargets" }]
-        }
-        StepKind::RegisterTarget { .. } => {
-            vec![Question::Role { operation: "elasticloadbalancing:RegisterTargets" }]
-        }
+        StepKind::SetFunctionMemory { .. } => role("lambda:UpdateFunctionConfiguration"),
+        StepKind::PublishVersion { .. } => role("lambda:PublishVersion"),
+        StepKind::ShiftAlias { .. } | StepKind::WithdrawShare { .. } => role("lambda:UpdateAlias"),
+        StepKind::DeregisterTarget { .. } => role("elasticloadbalancing:DeregisterTargets"),
+        StepKind::RegisterTarget { .. } => role("elasticloadbalancing:RegisterTargets"),
         StepKind::MarkInstance { instance_id, was, .. }
         | StepKind::UnmarkInstance { instance_id, was } => mark_questions(instance_id, was),
-        StepKind::SetGroupBounds { .. } => {
-            vec![Question::Role { operation: "autoscaling:UpdateAutoScalingGroup" }]
-        }
+        StepKind::SetGroupBounds { .. } => role("autoscaling:UpdateAutoScalingGroup"),
         StepKind::CreateTemplateVersion { template_id, source_version, instance_type } => {
             vec![Question::Ec2(Operation::CreateTemplateVersion {
                 template_id: template_id.clone(),
@@ -123,6 +111,10 @@ async fn questions_of(reads: &Clients, step: &StepKind) -> Result<Vec<Question>,
         .map(|operation| Question::Role { operation })
         .into(),
     })
+}
+
+fn role(operation: &'static str) -> Vec<Question> {
+    vec![Question::Role { operation }]
 }
 
 fn power_questions(instance_id: &str) -> Vec<Question> {
