@@ -3,7 +3,7 @@
 //! Each look walks the chain, so that what is shown is what is on the disk, and whole. Not here: frames and hashes
 //! (`journal`), and who may look (`api`).
 
-use std::{collections::VecDeque, path::Path};
+use std::{collections::VecDeque, ops::ControlFlow, path::Path};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use trimtab_policies::{
 };
 
 use crate::{
-    journal::{ChainError, Journal, RecordHash, Verified},
+    journal::{ChainError, Journal, Place, RecordHash, Verified, read_on},
     words,
 };
 
@@ -88,18 +88,24 @@ pub fn look(state_dir: &Path, sought: &Sought) -> Result<Found, ChainError> {
     Ok(Found { records: newest.map(view).collect(), has_older, chain })
 }
 
-/// Walks the journal in a state folder for the first `limit` records after one.
+/// Reads on in the journal of a state folder from `place`: the first `limit` records after record `seq`.
 ///
 /// # Errors
-/// The first record that is not what was written.
-pub fn look_after(state_dir: &Path, seq: u64, limit: usize) -> Result<Vec<RecordView>, ChainError> {
-    let mut found = Vec::new();
-    Journal::read(&state_dir.join("journal"), |number, _, payload| {
-        if number > seq && found.len() < limit {
-            found.push((number, payload.to_vec()));
+/// The first record on the way that is not what was written.
+pub fn look_on(
+    state_dir: &Path,
+    place: &mut Place,
+    seq: u64,
+    limit: usize,
+) -> Result<Vec<RecordView>, ChainError> {
+    let mut records = Vec::new();
+    read_on(&state_dir.join("journal"), place, |number, payload| {
+        if number > seq {
+            records.push(RecordView::of_payload(number, payload));
         }
+        if records.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    Ok(found.iter().map(|(seq, payload)| RecordView::of_payload(*seq, payload)).collect())
+    Ok(records)
 }
 
 impl RecordView {

@@ -2,6 +2,8 @@
 //!
 //! The functions serve the API and the page alike. Not here: whether it may be (`decide`).
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use axum::{
     Extension, Json,
     extract::State,
@@ -71,6 +73,26 @@ fn require_recommendation_in_scope(
     require_in_scope(state, caller, Right::Decide, resource)
 }
 
+/// Lets a caller on who may decide on a recommendation now: a batch, and the review of an approval, take their time.
+fn may_decide(state: &ApiState, id: &str, caller: &Caller) -> Result<(), Problem> {
+    let caller = caller.again(state, Right::Decide)?;
+    require_recommendation_in_scope(state, id, &caller)
+}
+
+/// Goes on with `work` only while `may` allows it, which is asked before each of its steps: what it does between two waits
+/// is done by somebody who was allowed to when it began.
+async fn while_allowed<T>(
+    may: impl Fn() -> Result<(), Problem>,
+    work: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    let mut work = pin!(work);
+    poll_fn(|context| match may() {
+        Ok(()) => work.as_mut().poll(context).map(Ok),
+        Err(problem) => Poll::Ready(Err(problem)),
+    })
+    .await
+}
+
 /// Approves a recommendation; it begins as soon as it may.
 pub(crate) async fn approve(
     state: &ApiState,
@@ -78,11 +100,10 @@ pub(crate) async fn approve(
     caller: &Caller,
     approval: Approval,
 ) -> Result<RecommendationView, Problem> {
-    let asked = async {
-        require_recommendation_in_scope(state, id, caller)?;
-        Ok(decide::approve(&state.agent, id, caller.name(), approval).await?)
-    };
-    let view = told(state, (caller, Right::Decide, id), asked.await).await?;
+    let may = || may_decide(state, id, caller);
+    let asked = while_allowed(may, decide::approve(&state.agent, id, caller.name(), approval));
+    let answer = asked.await.and_then(|approved| Ok(approved?));
+    let view = told(state, (caller, Right::Decide, id), answer).await?;
     (state.on_signal)(Stage::Begin);
     Ok(view)
 }
@@ -95,7 +116,7 @@ pub(crate) async fn reject(
     rejection: Rejection,
 ) -> Result<RecommendationView, Problem> {
     let asked = async {
-        require_recommendation_in_scope(state, &id, &caller)?;
+        may_decide(state, &id, &caller)?;
         if let Some((key, value)) = rejection.tag.clone() {
             require_in_scope_of(state, &caller, &About::Tag { key, value, action: None })?;
         }

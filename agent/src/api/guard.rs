@@ -27,6 +27,9 @@ use super::{
 pub struct Caller {
     /// Who that is, and what they may.
     pub person: Person,
+    credential: Credential,
+    /// The session by which they came.
+    session: Option<String>,
 }
 
 impl Caller {
@@ -34,6 +37,23 @@ impl Caller {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.person.name
+    }
+
+    /// The same caller as of now: what takes longer than a request is asked for again before it goes on.
+    ///
+    /// # Errors
+    /// 401 when the token, session or person lets nobody in any more, 403 when it no longer carries the right.
+    pub(crate) fn again(&self, state: &ApiState, right: Right) -> Result<Self, Problem> {
+        if let Some(id) = &self.session
+            && !state.sessions.is_open(id)
+        {
+            return Err(Problem::unauthorized("the session has ended: sign in again"));
+        }
+        let person = who::person(&state.agent, &self.credential)?;
+        match reason_not_allowed(&person, right, None) {
+            Some(reason) => Err(Problem::forbidden(reason)),
+            None => Ok(Self { person, ..self.clone() }),
+        }
     }
 }
 
@@ -81,9 +101,14 @@ async fn allowed(gate: &Gate, parts: &Parts) -> Result<Caller, Problem> {
     }
     if who::is_news(&state.agent, &credential) {
         let (agent, name) = (Arc::clone(&state.agent), person.name.clone());
-        off_thread(move || who::note_use(&agent, &name, &credential)).await?;
+        let used = credential.clone();
+        off_thread(move || who::note_use(&agent, &name, &used)).await?;
     }
-    Ok(Caller { person })
+    let session = match arrival {
+        Arrival::Session(id) => Some(id.to_owned()),
+        Arrival::Bearer | Arrival::Open => None,
+    };
+    Ok(Caller { person, credential, session })
 }
 
 /// Programs get the problem; a visitor who is nobody yet is shown the way in.

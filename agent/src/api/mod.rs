@@ -46,8 +46,6 @@ use axum::{
 };
 use trimtab_policies::authority::Right;
 
-use tokio::sync::Semaphore;
-
 use document::{Told, ToldRoute};
 use limits::Limits;
 use refusals::{Refusal, Refusals};
@@ -113,7 +111,7 @@ pub struct ApiState {
     /// Whether it is served over TLS.
     secure: bool,
     limits: Arc<Limits>,
-    streams: Arc<Semaphore>,
+    streams: Arc<events::Streams>,
     open_page: bool,
     figures: Arc<web::Figures>,
 }
@@ -151,7 +149,7 @@ impl ApiState {
             refusals: Arc::default(),
             secure: settings.api.tls.is_some(),
             limits: Arc::new(Limits::of(&settings.api)),
-            streams: Arc::new(Semaphore::new(events::STREAMS_MAX)),
+            streams: Arc::default(),
             open_page,
             figures: Arc::default(),
         })

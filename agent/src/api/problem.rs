@@ -242,7 +242,7 @@ impl Problem {
     /// Whether a person was refused, as opposed to misunderstood or failed.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self.status, 403 | 409 | 412)
+        matches!(self.status, 401 | 403 | 409 | 412)
     }
 
     /// The HTTP status.

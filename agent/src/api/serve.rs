@@ -32,6 +32,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Ending(CancellationToken);
 
 impl Ending {
+    /// One that does not come.
+    #[cfg(test)]
+    pub(super) fn never() -> Self {
+        Self(CancellationToken::new())
+    }
+
     /// Whether it ends.
     pub(super) fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()

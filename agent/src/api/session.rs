@@ -75,6 +75,12 @@ impl Sessions {
         Some(session.credential.clone())
     }
 
+    /// Whether a session is open; asking prolongs nothing.
+    pub(crate) fn is_open(&self, id: &str) -> bool {
+        let now = Instant::now();
+        self.lock().get(&digest(id)).is_some_and(|session| !session.is_over(now))
+    }
+
     /// Ends a session.
     pub(crate) fn close(&self, id: &str) {
         self.lock().remove(&digest(id));
@@ -119,8 +125,13 @@ mod tests {
         assert!(!holds(&sessions, &busy), "nothing prolongs it beyond twelve hours");
 
         let left = open(&sessions);
+        tokio::time::advance(IDLE - second).await;
+        assert!(sessions.is_open(&left));
+        tokio::time::advance(second).await;
+        assert!(!sessions.is_open(&left), "asking whether it is open is no use of it");
+        let left = open(&sessions);
         sessions.close(&left);
-        assert!(!holds(&sessions, &left));
+        assert!(!holds(&sessions, &left) && !sessions.is_open(&left));
         let crowded_out = open(&sessions);
         for _ in 0..SESSIONS_MAX {
             tokio::time::advance(Duration::from_millis(1)).await;

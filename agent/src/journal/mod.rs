@@ -8,6 +8,7 @@ mod chain;
 mod frame;
 mod mark;
 pub mod media;
+mod onward;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -22,6 +23,7 @@ use mark::Mark;
 
 pub use chain::{ChainError, ChainReason, Verified};
 pub use frame::{PAYLOAD_BYTES_MAX, RecordHash};
+pub use onward::{Place, read_on};
 
 /// A file is closed and the next one begun before it grows beyond this: 64 MiB.
 ///

@@ -6,6 +6,7 @@
 #[path = "../door/mod.rs"]
 mod door;
 mod matrix;
+mod meanwhile;
 mod people;
 mod sessions;
 mod tls;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use trimtab::{simulate::scenario_settings, view::RecommendationView};
+use trimtab::{ports::Ports, simulate::scenario_settings, view::RecommendationView};
+use trimtab_config::Settings;
 use trimtab_models::resource::Kind;
 use trimtab_policies::{
     change::{Access, Change, Opening},
@@ -75,7 +76,12 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) async fn open() -> Self {
-        let door = Door::of(SCENARIO, false, true).await;
+        Self::behind(|ports| ports).await
+    }
+
+    /// The same with something between the agent and the account.
+    pub(crate) async fn behind(between: impl FnOnce(Ports) -> Ports) -> Self {
+        let door = Door::behind(SCENARIO, (false, true), between).await;
         let mut tokens = BTreeMap::from([("local".to_owned(), door.token.clone())]);
         // The admin's comes last: from then on the local token makes none.
         for (name, role) in PEOPLE {
@@ -113,11 +119,15 @@ impl People {
         header(&response, "set-cookie").split(';').next().expect("a first part").to_owned()
     }
 
-    /// Puts the settings of another text of the scenario in force, as a reload does.
-    pub(crate) fn reload(&self, scenario: &str) {
+    /// The settings of another text of the scenario.
+    pub(crate) fn settings(&self, scenario: &str) -> Settings {
         let scenario = Scenario::parse(scenario).expect("a scenario that is read");
-        let settings = scenario_settings(&scenario, self.door.state.path(), None);
-        self.door.agent.set_settings(settings.expect("its settings"));
+        scenario_settings(&scenario, self.door.state.path(), None).expect("its settings")
+    }
+
+    /// Puts them in force, as a reload does.
+    pub(crate) fn reload(&self, scenario: &str) {
+        self.door.agent.set_settings(self.settings(scenario));
     }
 
     /// Two machines' recommendations that await an answer, and a change of a third machine that can be taken back.

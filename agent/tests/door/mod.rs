@@ -22,6 +22,7 @@ use trimtab::{
     api::{ApiState, read_token, router, serve},
     clock::ManualClock,
     cycle::{Begin, run_cycle},
+    ports::Ports,
     simulate::scenario_settings,
     simulated::Simulated,
     stage::Stage,
@@ -80,6 +81,15 @@ impl Door {
 
     /// The same on the account of another scenario.
     pub async fn of(scenario: &str, open_page: bool, cycled: bool) -> Self {
+        Self::behind(scenario, (open_page, cycled), |ports| ports).await
+    }
+
+    /// The same with something between the agent and the account.
+    pub async fn behind(
+        scenario: &str,
+        (open_page, cycled): (bool, bool),
+        between: impl FnOnce(Ports) -> Ports,
+    ) -> Self {
         let state = tempfile::tempdir().expect("a temporary folder");
         let is_limited = scenario.contains("[settings.api]");
         let scenario = Scenario::parse(scenario).expect("a scenario that is read");
@@ -94,7 +104,7 @@ impl Door {
         let world = World::new(&scenario, 7, Catalog::embedded());
         let simulated = Simulated::new(world, Arc::new(clock.clone()));
         let agent = Arc::new(
-            Agent::open(settings, simulated.ports(), Catalog::embedded())
+            Agent::open(settings, between(simulated.ports()), Catalog::embedded())
                 .expect("an empty folder opens"),
         );
         if cycled {
