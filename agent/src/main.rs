@@ -10,6 +10,11 @@ use trimtab::cli::{
     backtest, daemon_commands, generate, out, run_client,
 };
 
+/// Fitting a fleet makes and drops millions of small vectors: with this allocator that takes a quarter less time than with
+/// glibc's (`cargo bench -p trimtab-models --bench fleet`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { globals, command } = Args::parse();

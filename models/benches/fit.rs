@@ -27,6 +27,10 @@ use trimtab_models::{
     },
 };
 
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 14 days of 5-minute slots.
 const SLOTS: usize = 4_032;
 /// A Tuesday at midnight, UTC.

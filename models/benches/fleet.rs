@@ -9,6 +9,10 @@ use std::time::Instant;
 use rayon::prelude::*;
 use trimtab_models::{forecast::forecast, series::Series};
 
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Resources without an argument: seconds, not minutes.
 const RESOURCES: usize = 1_000;
 /// Metrics of a resource.
