@@ -62,18 +62,10 @@ fn counted(change: &Change) -> Option<(Timestamp, bool)> {
     let wanted = change.undo_wanted.as_ref().filter(|wanted| wanted.automatic);
     match change.state {
         State::Watching | State::Kept if wanted.is_some() => Some((wanted?.at, true)),
-        // An undo counts from its beginning, whatever becomes of it.
-        // Somebody else's doing, whose end is no undo.
-        State::Undoing if change.gives_way() => None,
-        State::Undoing | State::Undone | State::Stuck => {
-            change.undo_reason.as_ref()?;
-            let begun = change.undo_steps.iter().filter_map(|progress| progress.at).min();
-            let at = wanted
-                .map(|wanted| wanted.at)
-                .or(begun)
-                .or(outcome.map(|outcome| outcome.at))
-                .or(change.applied_at);
-            Some((at?, true))
+        // An undo counts from its beginning, whatever becomes of it. What only gave way to somebody else was none.
+        State::Undoing | State::Undone | State::Stuck | State::Conflicted => {
+            let at = wanted.map(|wanted| wanted.at).filter(|_| change.turned_at.is_some());
+            Some((at.or(change.turned_at)?, true))
         }
         State::Kept => {
             let outcome = outcome.filter(|outcome| !outcome.provisional)?;
@@ -81,11 +73,7 @@ fn counted(change: &Change) -> Option<(Timestamp, bool)> {
             let watched = outcome.at.duration_since(change.applied_at?) >= WATCHED;
             watched.then_some((outcome.at, false))
         }
-        State::Queued
-        | State::Executing
-        | State::Watching
-        | State::Inconclusive
-        | State::Conflicted => None,
+        State::Queued | State::Executing | State::Watching | State::Inconclusive => None,
     }
 }
 

@@ -143,8 +143,12 @@ pub struct Change {
     pub opened_at: Timestamp,
     /// When the last step forward was done.
     pub applied_at: Option<Timestamp>,
-    /// When the undo began, and why.
+    /// Why the undo that runs or ran began.
     pub undo_reason: Option<String>,
+    /// When it was first to be taken back, which it did not only to give way to somebody else: it failed, whatever becomes of
+    /// its undo.
+    #[serde(default)]
+    pub turned_at: Option<Timestamp>,
     /// Ids of what the steps made, by step name.
     pub created: BTreeMap<String, String>,
     /// The digest of the record that the decision to begin can be replayed from.
@@ -298,6 +302,7 @@ impl Change {
             opened_at: now,
             applied_at: None,
             undo_reason: None,
+            turned_at: None,
             created: BTreeMap::new(),
             record: None,
             outcome: None,
@@ -331,6 +336,14 @@ impl Change {
         let untouched =
             |progress: &Progress| progress.attempts == 0 || progress.step.kind.is_mark();
         self.undo_reason.is_none() && self.steps.iter().all(untouched)
+    }
+
+    /// Whether it came to rest after it was taken back or was to be: it has failed, even where somebody else's doing ended its
+    /// undo.
+    #[must_use]
+    pub fn was_taken_back(&self) -> bool {
+        let undone = self.state == State::Undone && self.undo_reason.is_some();
+        !self.state.in_flight() && (undone || self.turned_at.is_some())
     }
 
     /// The first step of the present direction that was given up. A mark does not count: that it could not be set is no
@@ -428,6 +441,9 @@ impl Change {
                 let begin = |step: &Step| Progress { at: Some(at), ..Progress::new(step.clone()) };
                 self.undo_steps = steps.iter().map(begin).collect();
                 self.unmark = None;
+                if !self.gives_way() {
+                    self.turned_at.get_or_insert(at);
+                }
             }
             Event::Finished { state, reason, provisional } => {
                 if self.unmark.is_none() {

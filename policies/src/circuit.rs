@@ -246,15 +246,14 @@ fn repeated(failures: &[(Timestamp, &Change)], resets: &BTreeMap<Circuit, Timest
 fn failed_at(change: &Change) -> Option<Timestamp> {
     let outcome = change.outcome.as_ref()?;
     let failed = match change.state {
-        State::Undone => change.undo_reason.is_some(),
+        State::Undone | State::Conflicted => change.was_taken_back(),
         State::Stuck => true,
         State::Queued
         | State::Executing
         | State::Watching
         | State::Kept
         | State::Undoing
-        | State::Inconclusive
-        | State::Conflicted => false,
+        | State::Inconclusive => false,
     };
     failed.then_some(outcome.at)
 }

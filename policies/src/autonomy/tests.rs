@@ -121,6 +121,58 @@ fn a_failed_verification_demotes_while_its_undo_still_waits() {
 }
 
 #[test]
+fn a_failure_counts_although_somebody_else_ends_its_undo() {
+    let good: Vec<_> = (0..30).map(|index| (index + 20, false)).collect();
+    let withdrawal = || {
+        let (alias, version) = ("live".to_owned(), "3".to_owned());
+        let behind = crate::steps::Behind { alias, version, code_sha256: "aa".to_owned() };
+        let (function_name, new_version) = ("f99".to_owned(), "4".to_owned());
+        crate::steps::Step {
+            name: "withdraw-share".to_owned(),
+            kind: crate::steps::StepKind::WithdrawShare {
+                function_name,
+                behind,
+                new_version,
+                percent: 10,
+            },
+            budget_s: 60,
+            undo: "none".to_owned(),
+        }
+    };
+    let world_after = |has_failed: bool, is_over: bool| {
+        let mut world = world(&good);
+        let mut change = ended("f99", 1, false);
+        (change.state, change.outcome) = (State::Executing, None);
+        if has_failed {
+            let steps = undo_steps(&change);
+            change.apply(days_ago(1), &Event::UndoBegun { reason: "slower".to_owned(), steps });
+        }
+        let gives_way = Event::UndoBegun {
+            reason: "the alias was moved".to_owned(),
+            steps: vec![withdrawal()],
+        };
+        change.apply(days_ago(1), &gives_way);
+        if is_over {
+            let reason = "the alias was moved".to_owned();
+            let ended = Event::Finished { state: State::Conflicted, reason, provisional: false };
+            change.apply(days_ago(0), &ended);
+        }
+        world.add(change);
+        world
+    };
+    for is_over in [false, true] {
+        check(&world_after(true, is_over), Mode::Copilot, "trust/");
+        check(&world_after(false, is_over), Mode::Autopilot, "");
+    }
+    // It is barred and trips circuits like any other that was taken back.
+    let taken_back =
+        |world: &World| world.changes.values().filter(|change| change.was_taken_back()).count();
+    assert_eq!(taken_back(&world_after(true, true)), 1);
+    assert_eq!(taken_back(&world_after(true, false)), 0, "it is still under way");
+    assert_eq!(taken_back(&world_after(false, true)), 0);
+}
+
+#[test]
 fn what_was_not_judged_teaches_nothing() {
     let mut overtaken = ended("f", 1, false);
     overtaken.applied_at = Some(days_ago(2));
@@ -129,7 +181,7 @@ fn what_was_not_judged_teaches_nothing() {
     let mut unclear = ended("h", 1, false);
     unclear.state = State::Inconclusive;
     let mut void = ended("i", 1, true);
-    void.undo_reason = None;
+    (void.undo_reason, void.turned_at) = (None, None);
     let changes = [overtaken, provisional, unclear, void].map(|change| (change.id.clone(), change));
     let learned = Learned::of(&changes.into_iter().collect(), &BTreeMap::new());
     assert_eq!(learned, Learned::default());

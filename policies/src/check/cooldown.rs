@@ -62,7 +62,7 @@ fn reason_barred(subject: &Subject<'_>) -> Option<Reason> {
     let desired = &subject.recommendation().desired;
     let undone: Vec<Timestamp> = subject
         .past_changes()
-        .filter(|change| change.state == State::Undone && change.undo_reason.is_some())
+        .filter(|change| change.was_taken_back())
         .filter(|change| change.recommendation.desired == *desired)
         .filter_map(ended_at)
         .collect();
