@@ -124,34 +124,6 @@ impl Alert {
     }
 }
 
-/// Moves a change until the engine has nothing left to do, sleeping in between. Nothing interrupts it but the end of
-/// the process; it then goes on from the journal. A mark that resists is not waited for.
-///
-/// # Errors
-/// As [`advance`].
-pub async fn drive(
-    ports: &Ports,
-    ledger: &Mutex<Ledger>,
-    stop: &StopSwitch,
-    change_id: &str,
-) -> Result<State, LedgerError> {
-    let mut alert = Alert::default();
-    loop {
-        let advanced = advance(ports, ledger, stop, change_id).await?;
-        alert.look(ledger, change_id, ports.clock.now());
-        match advanced {
-            Advance::WakeAt(at) => {
-                let slow = find(ledger, change_id).filter(Change::unmarks_slowly);
-                if let Some(change) = slow {
-                    return Ok(change.state);
-                }
-                ports.clock.sleep_until(at).await;
-            }
-            Advance::Resting(state) => return Ok(state),
-        }
-    }
-}
-
 /// Ends every intent that has not written anything, when a process starts: the checks gate the first write, and what they
 /// saw, the stop switch included, was seen by another process. What is still worth doing is proposed again.
 ///
@@ -175,7 +147,7 @@ pub fn void_unwritten(ledger: &mut Ledger, now: Timestamp) -> Result<(), LedgerE
     Ok(())
 }
 
-fn find(ledger: &Mutex<Ledger>, change_id: &str) -> Option<Change> {
+pub(crate) fn find(ledger: &Mutex<Ledger>, change_id: &str) -> Option<Change> {
     lock(ledger).book().changes().get(change_id).cloned()
 }
 

@@ -2,15 +2,11 @@
 //!
 //! Not here: the daemon's loop (`daemon`) and the command line's words (`cli`).
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use trimtab_config::{Cloud, Salvaged, Settings};
+use trimtab_config::{Cloud, Settings};
 use trimtab_models::catalog::Catalog;
-use trimtab_policies::change::Change;
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use crate::{
@@ -18,13 +14,11 @@ use crate::{
     clock::{FastClock, RealClock},
     cycle::{Begin, run_cycle},
     daemon::{self, Connect, Connected, Options, Reloader},
-    execute,
     journal::JournalError,
-    ledger::{Ledger, LedgerError},
+    ledger::LedgerError,
     ports::{Clock, Ports},
     served,
     simulated::Simulated,
-    stop::StopSwitch,
     store::StoreError,
     view::PlanView,
 };
@@ -141,7 +135,7 @@ fn aws_ports(_: &Settings, _: Option<String>) -> anyhow::Result<Ports> {
 
 /// What reaches the account of a change as its intent recorded it, whatever the settings say by now.
 #[cfg(feature = "aws")]
-fn reach(endpoint_url: Option<String>) -> Option<Reach> {
+pub(crate) fn reach(endpoint_url: Option<String>) -> Option<Reach> {
     use crate::aws::{AccountAccess, Aws, AwsSettings};
     Some(Arc::new(move |change| {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
@@ -166,7 +160,7 @@ fn reach(endpoint_url: Option<String>) -> Option<Reach> {
 }
 
 #[cfg(not(feature = "aws"))]
-fn reach(_: Option<String>) -> Option<Reach> {
+pub(crate) fn reach(_: Option<String>) -> Option<Reach> {
     None
 }
 
@@ -190,47 +184,6 @@ pub async fn run(path: &Path, settings: Settings) -> anyhow::Result<()> {
     let connect: Connect = Arc::new(move |settings| reconnect(settings, &connected));
     let reloader = Some(Reloader { path: path.to_owned(), connect });
     daemon::run(agent, Options { listener, open_page: false, virtual_time, reloader }).await
-}
-
-/// Finishes the changes of a state folder whose settings are refused, from what their intents recorded. Returns how many
-/// there were.
-///
-/// Nothing else is done: no cycle, no page. A machine that was stopped must not stay off because of a typing mistake.
-///
-/// # Errors
-/// When the journal cannot be read or written, or this build has no AWS.
-pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
-    let folder = salvaged.state_dir.join("journal");
-    if !folder.is_dir() {
-        return Ok(0);
-    }
-    let mut ledger = match Ledger::open(&folder) {
-        // A daemon that runs on older settings looks after them.
-        Err(error) if is_locked(&error) => return Ok(0),
-        other => other?,
-    };
-    execute::void_unwritten(&mut ledger, RealClock.now())?;
-    let changes = ledger.book().changes().values().filter(|change| change.state.is_open());
-    let open: Vec<Change> = changes.cloned().collect();
-    if open.is_empty() {
-        return Ok(0);
-    }
-    tracing::warn!(
-        changes = open.len(),
-        "an earlier process began changes: they are finished before this one ends"
-    );
-    let reach = reach(salvaged.endpoint_url).context("this build has no AWS")?;
-    let (ledger, stop) = (Mutex::new(ledger), StopSwitch::of(&salvaged.state_dir));
-    let engines = open.iter().map(|change| {
-        let (ports, ledger, stop) = (reach(change), &ledger, &stop);
-        async move {
-            let state = execute::drive(&ports, ledger, stop, &change.id).await;
-            tracing::warn!(change = change.id, ?state, "finished in spite of refused settings");
-            state
-        }
-    });
-    futures::future::try_join_all(engines).await?;
-    Ok(open.len())
 }
 
 /// Runs one cycle without any writes. Beside a running daemon it works on a copy of the daemon's points.
@@ -258,7 +211,8 @@ fn is_in_use(error: &OpenError) -> bool {
         || matches!(error, OpenError::Ledger(error) if is_locked(error))
 }
 
-const fn is_locked(error: &LedgerError) -> bool {
+/// Whether another process uses the journal.
+pub(crate) const fn is_locked(error: &LedgerError) -> bool {
     matches!(error, LedgerError::Journal(JournalError::Locked { .. }))
 }
 

@@ -10,10 +10,11 @@ use door::{Door, form_post, header, runtime, send, text};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use trimtab::{
     api::protected_routes,
     cycle::{Begin, run_cycle},
-    execute::drive,
+    engine::{Engine, Until},
     ports::Place,
     stage::Stage,
 };
@@ -279,10 +280,11 @@ fn the_machine_of_a_lost_agent_is_brought_back_by_its_mark() {
             (StatusCode::CONFLICT, true)
         );
 
-        let state = drive(&ports, &agent.ledger, &agent.stop_switch(), "chg-9")
-            .await
-            .expect("a journal that is written");
-        assert_eq!(state, State::Undone);
+        let (stop, end) = (agent.stop_switch(), CancellationToken::new());
+        let engine =
+            Engine { ledger: &agent.ledger, stop: &stop, end: &end, until: Until::Resting };
+        let state = engine.drive(|| ports.clone(), "chg-9").await;
+        assert_eq!(state.expect("a journal that is written"), Some(State::Undone));
         ports.clock.sleep_until(ports.clock.now() + SignedDuration::from_mins(5)).await;
         let live =
             ports.observe.describe(&machine.reference, &machine.id).await.expect("it is there");

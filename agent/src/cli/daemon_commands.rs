@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     demo::{self, Demo},
-    served,
+    recovery, served,
     simulate::{Rehearsal, RehearsalReport, rehearse},
     start, telemetry,
 };
@@ -51,7 +51,7 @@ async fn finish_then_refuse(globals: &Globals, error: ConfigError) -> ExitCode {
     // A file that cannot be read leaves the default folder to look into.
     let text = std::fs::read_to_string(&globals.config).unwrap_or_default();
     let finished = match salvage(&text, &trimtab_config::environment()) {
-        Some(salvaged) => start::finish_open_changes(salvaged).await,
+        Some(salvaged) => recovery::finish_open_changes(salvaged).await,
         None => Ok(0),
     };
     if let Err(error) = finished {

@@ -21,6 +21,7 @@ pub use stages::{StageQueue, run as run_stage, work};
 use crate::{
     agent::Agent,
     api::{ApiState, Tls, router, serve_with},
+    ending,
     ledger::SELF,
     notify,
     schedule::schedules,
@@ -54,6 +55,7 @@ impl std::fmt::Debug for Options {
 /// When something cannot be started.
 pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     let token = CancellationToken::new();
+    ending::listen(token.clone())?;
     let queue = Arc::new(StageQueue::default());
     let runners = Runners::new(Arc::clone(&agent), token.clone());
     if agent.read_only().is_none() {
@@ -79,7 +81,6 @@ pub async fn run(agent: Arc<Agent>, options: Options) -> anyhow::Result<()> {
     let reloading = options.reloader.map(|reloader| (reloader, tls));
     wait_for_end(&agent, &queue, &token, reloading, &mut scheduler).await?;
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
-    token.cancel();
     tracing::info!(
         engines = runners.count(),
         "ending: nothing new begins, stopped machines are brought back"
@@ -203,7 +204,7 @@ impl Scheduling {
     }
 }
 
-/// Serves signals and reloads until the end is asked for.
+/// Serves reloads until the end is asked for.
 async fn wait_for_end(
     agent: &Arc<Agent>,
     queue: &Arc<StageQueue>,
@@ -211,16 +212,13 @@ async fn wait_for_end(
     reloading: Option<(Reloader, Option<Arc<Tls>>)>,
     scheduling: &mut Scheduling,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let reloader = reloading.as_ref().map(|(reloader, _)| reloader);
     let mut changed = reloader.map(Reloader::watch).transpose()?;
     loop {
         tokio::select! {
             biased;
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = token.cancelled() => return Ok(()),
             _ = hangup.recv() => {}
             () = reload::changed(&mut changed) => {}
         }
@@ -238,12 +236,4 @@ async fn wait_for_end(
             queue.signal(Stage::Cycle);
         }
     }
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::error!(
-            "a second signal: exiting at once; open changes go on from the journal at the next start"
-        );
-        std::process::exit(1);
-    });
-    Ok(())
 }

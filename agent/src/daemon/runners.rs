@@ -6,20 +6,15 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use trimtab_policies::change::Change;
 
 use crate::{
     agent::Agent,
-    execute::{Advance, Alert, advance},
+    engine::{Engine, Until},
     ports::Ports,
 };
-
-/// The pause after a journal that could not be written.
-const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// The engines that run.
 #[derive(Debug)]
@@ -68,52 +63,19 @@ impl Runners {
     }
 
     async fn drive(&self, change_id: &str) {
-        let (mut alert, stop) = (Alert::default(), self.agent.stop_switch());
-        loop {
-            if self.token.is_cancelled() && !self.owes_service(change_id) {
-                return;
-            }
-            let ports = self.ports(change_id);
-            let advanced = advance(&ports, &self.agent.ledger, &stop, change_id).await;
-            alert.look(&self.agent.ledger, change_id, ports.clock.now());
-            let wake_at = match advanced {
-                Ok(Advance::WakeAt(at)) => at,
-                Ok(Advance::Resting(_)) => return,
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::from(error));
-                    tracing::error!(
-                        change = change_id,
-                        error,
-                        "a change cannot go on, because nothing can be journalled"
-                    );
-                    tokio::time::sleep(JOURNAL_PAUSE).await;
-                    continue;
-                }
-            };
-            if self.owes_service(change_id) {
-                ports.clock.sleep_until(wake_at).await;
-                continue;
-            }
-            tokio::select! {
-                biased;
-                () = self.token.cancelled() => return,
-                () = ports.clock.sleep_until(wake_at) => {}
-            }
-        }
+        let stop = self.agent.stop_switch();
+        let engine = Engine {
+            ledger: &self.agent.ledger,
+            stop: &stop,
+            end: &self.token,
+            until: Until::Unmarked,
+        };
+        engine.persist(|| self.ports(change_id), change_id).await;
     }
 
     fn ports(&self, change_id: &str) -> Ports {
         let change = self.agent.ledger().book().changes().get(change_id).cloned();
         change.map_or_else(|| self.agent.ports(), |change| self.agent.ports_of(&change))
-    }
-
-    fn owes_service(&self, change_id: &str) -> bool {
-        let ledger = self.agent.ledger();
-        ledger
-            .book()
-            .changes()
-            .get(change_id)
-            .is_some_and(|change| change.state.is_open() && Change::owes_service(change))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use trimtab::{
     api::protected_routes,
     cycle::{Begin, run_cycle},
-    execute::drive,
+    engine::{Engine, Until},
 };
 use trimtab_policies::change::State;
 
@@ -228,9 +229,11 @@ fn every_answer_is_as_the_document_says() {
         run_cycle(&door.agent, Begin::Allowed).await.expect("the simulated account answers");
         let changes = door.get("/api/v1/changes").await;
         let change = text(&changes["changes"][0]["id"]);
-        let (agent, ports) = (&door.agent, door.agent.ports());
-        let driven = drive(&ports, &agent.ledger, &agent.stop_switch(), &change).await;
-        assert_eq!(driven.expect("a journal that is written"), State::Watching);
+        let (stop, end) = (door.agent.stop_switch(), CancellationToken::new());
+        let ledger = &door.agent.ledger;
+        let engine = Engine { ledger, stop: &stop, end: &end, until: Until::Resting };
+        let driven = engine.drive(|| door.agent.ports(), &change).await;
+        assert_eq!(driven.expect("a journal that is written"), Some(State::Watching));
         let open = door.in_state("awaiting_approval").await;
         let inventory = door.get("/api/v1/inventory").await;
         let arn = text(&inventory["resources"][0]["arn"]);

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
 use trimtab::begin::begin_approved;
 use trimtab::decide::{Approval, DecideError, approve, undo};
-use trimtab::execute::drive;
+use trimtab::engine::{Engine, Until};
 use trimtab::view::RecommendationState;
 use trimtab_models::recommendation::Action;
 use trimtab_policies::change::State;
@@ -75,10 +76,11 @@ pub(crate) async fn carry_out_beside(
 }
 
 pub(crate) async fn run(flow: &Flow, change: &str) -> State {
-    let ports = flow.agent.ports();
-    drive(&ports, &flow.agent.ledger, &flow.agent.stop_switch(), change)
-        .await
-        .expect("the journal can be written")
+    let (stop, end) = (flow.agent.stop_switch(), CancellationToken::new());
+    let ledger = &flow.agent.ledger;
+    let engine = Engine { ledger, stop: &stop, end: &end, until: Until::Resting };
+    let state = engine.drive(|| flow.agent.ports(), change).await;
+    state.expect("the journal can be written").expect("the change is known")
 }
 
 /// What of a resource is changed, read by the emulator's own clients.

@@ -232,10 +232,21 @@ async fn the_daemon_resizes_what_was_approved_over_the_api_and_takes_it_back() {
     assert_eq!(type_of(&clients, &id).await, "m5.2xlarge");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_are_broken() {
+/// A daemon that was killed while a machine was off by its doing, and a configuration for the next one that is refused.
+struct LeftOff {
+    scene: Scene,
+    /// Keeps the state folder.
+    daemon: Daemon,
+    clients: Clients,
+    instance: String,
+    desired_type: Value,
+    config: PathBuf,
+}
+
+/// Leaves the fault that keeps the machine from starting in place.
+async fn left_off() -> LeftOff {
     let scene = Scene::start().await;
-    let (id, clients) = (oversized(&scene, REGION).await, scene.clients(REGION));
+    let (instance, clients) = (oversized(&scene, REGION).await, scene.clients(REGION));
     trust(&scene);
     scene.proxy.forget_calls();
     let mut daemon = Daemon::start(&scene, "copilot", ROLES).await;
@@ -250,14 +261,9 @@ async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_ar
     scene.proxy.inject(fault);
     let path = format!("recommendations/{}/approve", shown["id"].as_str().expect("an id is text"));
     daemon.post(&path, &json!({ "digest": shown["digest"], "now": true })).await;
-    daemon
-        .wait("the machine is off", async || {
-            writes(&scene).contains(&"StartInstances".to_owned()).then_some(())
-        })
-        .await;
+    daemon.wait("the machine is off", async || has_tried_to_start(&scene)).await;
     daemon.process.kill().expect("it runs");
     daemon.process.wait().expect("it was killed");
-    scene.proxy.clear_faults();
 
     // No account any more, a mode that does not exist, and a line that is no TOML.
     let (state, endpoint) = (daemon.folder.path().join("state"), scene.proxy.url());
@@ -267,14 +273,58 @@ async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_ar
     );
     let config = daemon.folder.path().join("broken.toml");
     std::fs::write(&config, broken).expect("the folder takes a file");
-    let mut command = trimtab(&["run"], &config, true);
+    LeftOff {
+        scene,
+        daemon,
+        clients,
+        instance,
+        desired_type: shown["desired"]["instance_type"].clone(),
+        config,
+    }
+}
+
+fn has_tried_to_start(scene: &Scene) -> Option<()> {
+    writes(scene).contains(&"StartInstances".to_owned()).then_some(())
+}
+
+impl LeftOff {
+    /// The process has refused the settings, and the machine runs on the type that was wanted.
+    async fn is_finished(&self, ended: &Output) {
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains("broken.toml:3") && said.contains("refused settings"), "{said}");
+        assert_eq!(json!(type_of(&self.clients, &self.instance).await), self.desired_type);
+        assert_eq!(state_of(&self.clients, &self.instance).await, "running");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_left_off_by_a_killed_daemon_runs_again_though_the_settings_are_broken() {
+    let left = left_off().await;
+    left.scene.proxy.clear_faults();
+    let mut command = trimtab(&["run"], &left.config, true);
     let ended = tokio::task::spawn_blocking(move || command.output());
     let ended = ended.await.expect("it runs to its end").expect("the binary was built");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!(ended.status.code(), Some(2), "{said}");
-    assert!(said.contains("broken.toml:3") && said.contains("refused settings"), "{said}");
-    assert_eq!(json!(type_of(&clients, &id).await), shown["desired"]["instance_type"]);
-    assert_eq!(state_of(&clients, &id).await, "running");
+    left.is_finished(&ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_does_not_end_a_recovery_while_the_machine_is_off() {
+    let left = left_off().await;
+    left.scene.proxy.forget_calls();
+    let mut command = trimtab(&["run"], &left.config, true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the binary was built");
+    left.daemon.wait("the start is tried again", async || has_tried_to_start(&left.scene)).await;
+    let signalled = Command::new("kill").arg("-TERM").arg(process.id().to_string()).status();
+    assert!(signalled.expect("there is a kill").success());
+    left.scene.proxy.forget_calls();
+    left.daemon.wait("the start is tried on", async || has_tried_to_start(&left.scene)).await;
+    assert_eq!(process.try_wait().expect("it can be asked"), None, "it waits for the machine");
+    left.scene.proxy.clear_faults();
+    let ended = tokio::task::spawn_blocking(move || process.wait_with_output());
+    let ended = ended.await.expect("it runs to its end").expect("its output can be read");
+    left.is_finished(&ended).await;
 }
 
 /// Runs `once --json` to its end.
