@@ -13,6 +13,7 @@ use trimtab_models::{
 use trimtab_policies::{
     change::{Access, Change, Opening},
     digest::id,
+    exception::Proposed,
     mode::Mode,
     plan::{Disposition, Moment, PlanEntry},
     record::Entry,
@@ -95,7 +96,8 @@ pub async fn begin_approved(agent: &Agent) -> Result<Vec<String>, CycleError> {
 fn is_approved(agent: &Agent, entry: &PlanEntry, now: Timestamp) -> bool {
     let (settings, inventory) = (agent.settings(), agent.inventory());
     let ledger = agent.ledger();
-    standing_of(ledger.book(), &settings.policy.approvals, (entry, &inventory), now).is_approved()
+    let proposed = Proposed::entry(entry, &inventory);
+    standing_of(ledger.book(), &settings.policy.approvals, proposed, now).is_approved()
 }
 
 /// The last gate before the first write. Returns the change's id when it was begun.
@@ -121,9 +123,9 @@ async fn begin_one(
         return Ok(None);
     }
     let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
-    let entry = reviewed.entry.clone();
+    let (entry, live) = (reviewed.entry.clone(), reviewed.live.clone());
     let opened = match record(agent, reviewed)? {
-        Some(record) => open(agent, &entry, view.zone.clone(), record)?,
+        Some(record) => open(agent, (&entry, live.as_ref()), view.zone.clone(), record)?,
         None => None,
     };
     if opened.is_none() {
@@ -187,10 +189,11 @@ fn open_change_of(agent: &Agent, view: &RecommendationView) -> Option<String> {
         .map(|change| change.id.clone())
 }
 
-/// Journals the intent; `None` where it was rejected while it was reviewed, or lacks an approval that it had before.
+/// Journals the intent; `None` where it was rejected while it was reviewed, or lacks an approval that it had before. `live` is
+/// the resource as the review has read it.
 pub(crate) fn open(
     agent: &Agent,
-    entry: &PlanEntry,
+    (entry, live): (&PlanEntry, Option<&ResourceRef>),
     zone: Option<String>,
     record: String,
 ) -> Result<Option<String>, LedgerError> {
@@ -208,11 +211,11 @@ pub(crate) fn open(
     );
     let mut ledger = agent.ledger();
     let access = settings.account(&recommendation.resource.account).map(access);
-    let kept = (entry, &*inventory);
-    if excepted(ledger.book(), kept, now).is_some() {
+    let proposed = Proposed { live, ..Proposed::entry(entry, &inventory) };
+    if excepted(ledger.book(), proposed, now).is_some() {
         return Ok(None);
     }
-    let standing = standing_of(ledger.book(), &settings.policy.approvals, kept, now);
+    let standing = standing_of(ledger.book(), &settings.policy.approvals, proposed, now);
     if entry.mode != Mode::Autopilot && !standing.is_approved() {
         return Ok(None);
     }

@@ -4,11 +4,12 @@
 
 use jiff::Timestamp;
 use thiserror::Error;
+use trimtab_models::resource::ResourceRef;
 use trimtab_policies::{
-    approval::{Decision, Verdict},
+    approval::{Decision, Verdict, reason_no_right},
     change::{reason_not_undoable, undo_steps},
     circuit::{Circuit, open_circuits},
-    exception::{About, Exception},
+    exception::{About, Exception, Proposed},
     plan::{CheckVerdict, Disposition, Moment, PlanEntry},
     record::{Entry, Event},
     window::after_days,
@@ -100,7 +101,7 @@ pub async fn approve(
         ));
     }
     let now = agent.ports().clock.now();
-    if let Some(reason) = reason_no_vote(agent, &agent.ledger(), &view.entry, (by, now)) {
+    if let Some(reason) = reason_no_vote(agent, &agent.ledger(), (&view.entry, None), (by, now)) {
         return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
     }
     let decision = Decision {
@@ -120,17 +121,17 @@ pub async fn approve(
             "recommendation `{id}` cannot be approved: {reason}"
         )));
     }
-    let entry = reviewed.entry.clone();
+    let (entry, live) = (reviewed.entry.clone(), reviewed.live.clone());
     let record = reviewed.keep(agent)?;
     let told = {
         let mut ledger = agent.ledger();
         // Somebody else, or the same person twice at once, may have been faster during the review.
-        if let Some(reason) = reason_no_vote(agent, &ledger, &entry, (by, now)) {
+        if let Some(reason) = reason_no_vote(agent, &ledger, (&entry, live.as_ref()), (by, now)) {
             return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
         }
         ledger.record(now, by, decided(&entry, decision, (Some(record), None)))?;
         let (settings, inventory) = (agent.settings(), agent.inventory());
-        told(ledger.book(), &settings.policy.approvals, (&entry, &inventory), now)
+        told(ledger.book(), &settings.policy.approvals, Proposed::entry(&entry, &inventory), now)
     };
     agent.held().remove(&view.entry.id);
     view.entry = entry;
@@ -142,11 +143,12 @@ pub async fn approve(
     save(agent, view, (state, told.words.unwrap_or_else(|| format!("approved by {by}"))))
 }
 
-/// Why a yes of this person does not count on top of what was said: given before, not needed any more, or used up already.
+/// Why a yes of this person does not count on top of what was said: given before, not needed any more, used up already, or not
+/// theirs to give with the tags that the resource has now.
 fn reason_no_vote(
     agent: &Agent,
     ledger: &Ledger,
-    entry: &PlanEntry,
+    (entry, live): (&PlanEntry, Option<&ResourceRef>),
     (by, now): (&str, Timestamp),
 ) -> Option<String> {
     let book = ledger.book();
@@ -158,12 +160,17 @@ fn reason_no_vote(
         return Some(format!("change `{}` is carrying it out already", change.id));
     }
     let (settings, inventory) = (agent.settings(), agent.inventory());
-    let standing = standing_of(book, &settings.policy.approvals, (entry, &inventory), now);
+    let approvals = &settings.policy.approvals;
+    let proposed = Proposed { live, ..Proposed::entry(entry, &inventory) };
+    let standing = standing_of(book, approvals, proposed, now);
     if standing.is_approved() {
         let names = standing.names().join(" and ");
         return Some(format!("it is approved by {names} already, as it needs"));
     }
-    let earlier = standing.of(by)?;
+    let Some(earlier) = standing.of(by) else {
+        let why = reason_no_right(&approvals.approvers, by, &proposed)?;
+        return Some(format!("the approval of {by} {why}"));
+    };
     let needs =
         standing.quorum().map_or_else(String::new, |quorum| format!(": {}", quorum.words()));
     Some(format!("{} approved it on {}, and nobody approves twice{needs}", earlier.by, earlier.at))

@@ -11,6 +11,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     digest::{digest, id},
+    exception::Proposed,
     facts::Facts,
     plan::{Candidate, Plan, PlanEntry},
     steps::{reason_not_buildable, steps, watched_by},
@@ -237,7 +238,8 @@ fn view_of(
     let recommendation = &entry.recommendation;
     let ledger = agent.ledger();
     let settings = agent.settings();
-    let told = told(ledger.book(), &settings.policy.approvals, (entry, inventory), at);
+    let told =
+        told(ledger.book(), &settings.policy.approvals, Proposed::entry(entry, inventory), at);
     // While its change is being carried out or watched, the resource may still look as it did before.
     let change_id = known.and_then(|view| view.change_id.clone()).filter(|id| {
         ledger.book().changes().get(id).is_some_and(|change| change.state.in_flight())

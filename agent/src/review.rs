@@ -12,7 +12,7 @@ use futures::{
     stream::{self, StreamExt},
 };
 use jiff::Timestamp;
-use trimtab_models::catalog::VcpuQuota;
+use trimtab_models::{catalog::VcpuQuota, resource::ResourceRef};
 use trimtab_policies::{
     approval::Decision,
     facts::Facts,
@@ -173,6 +173,8 @@ pub fn sweep_records(agent: &Agent, now: Timestamp) {
 pub struct Reviewed {
     /// What the review says.
     pub entry: PlanEntry,
+    /// The resource as it was just read, where it could be.
+    pub live: Option<ResourceRef>,
     /// What it rests on, to be kept before it is acted on; `None` where it says that nothing may be.
     pub draft: Option<Result<Draft, RecordError>>,
 }
@@ -216,7 +218,9 @@ pub async fn review_one(
         Disposition::AwaitApproval => moment == Moment::Approval,
         Disposition::Recommend | Disposition::Withheld => false,
     };
+    let live = probed.first().and_then(|one| one.facts.live.as_ref());
+    let live = live.map(|fact| fact.value.reference.clone());
     let (plan, mut drafts) = decide(agent, probed, moment, may_be_acted_on);
     let entry = plan.entries.into_iter().next().expect("a review answers for each candidate");
-    Reviewed { entry, draft: drafts.pop() }
+    Reviewed { entry, live, draft: drafts.pop() }
 }

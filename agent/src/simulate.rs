@@ -14,6 +14,7 @@ use serde::Serialize;
 use trimtab_config::{Account, Settings, Trust};
 use trimtab_models::{catalog::Catalog, money::Usd, recommendation::Action, spec::Spec};
 use trimtab_policies::{
+    authority::LOCAL_NAME,
     change::{Change, State},
     mode::Mode,
     plan::Disposition,
@@ -362,8 +363,12 @@ impl Run {
 }
 
 /// One of the scenario's people looks at what awaits an approval, and says no where they reject, else yes where they approve.
+///
+/// Where nobody is configured they come with the local token, under the name of whoever holds it.
 pub(crate) async fn answer(agent: &Agent, approver: &Approver) -> anyhow::Result<()> {
     let now = agent.ports().clock.now();
+    let is_local = agent.settings().policy.approvals.approvers.is_empty();
+    let by = if is_local { LOCAL_NAME } else { approver.name.as_str() };
     let pause = SignedDuration::from_hours(i64::from(approver.after_hours));
     let waiting = agent.store().recommendations()?.into_values().filter(|view| {
         view.state == RecommendationState::AwaitingApproval
@@ -375,14 +380,14 @@ pub(crate) async fn answer(agent: &Agent, approver: &Approver) -> anyhow::Result
             let hours = approver.rejects_for_hours.map(i64::from).map(SignedDuration::from_hours);
             let until = hours.and_then(|hours| now.checked_add(hours).ok());
             let reason = "not this one".to_owned();
-            reject(agent, &view.entry.id, &approver.name, Rejection { reason, until, tag: None })
+            reject(agent, &view.entry.id, by, Rejection { reason, until, tag: None })
         } else if approver.approves.contains(action) {
             let approval = Approval {
                 digest: Some(view.entry.digest.clone()),
                 now: approver.now,
                 ..Approval::default()
             };
-            approve(agent, &view.entry.id, &approver.name, approval).await
+            approve(agent, &view.entry.id, by, approval).await
         } else {
             continue;
         };

@@ -2,20 +2,13 @@
 //!
 //! Not here: which words count (`trimtab_policies::approval`) and making a decision (`decide`).
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use trimtab_models::resource::{Arn, Resource};
 use trimtab_policies::{
     approval::{Heard, Standing, standing},
     book::Book,
     exception::{Exception, Proposed, about},
-    plan::PlanEntry,
     settings::Approvals,
 };
-
-/// A proposal and the resources as last discovered.
-pub(crate) type Kept<'a> = (&'a PlanEntry, &'a BTreeMap<Arn, Resource>);
 
 /// What people's words come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,34 +25,39 @@ pub(crate) struct Told {
 pub(crate) fn standing_of<'a>(
     book: &'a Book,
     approvals: &'a Approvals,
-    (entry, inventory): Kept<'_>,
+    proposed: Proposed<'_>,
     now: Timestamp,
 ) -> Standing<'a> {
-    let (said, exceptions) = (book.said(&entry.digest), book.exceptions());
-    standing(Proposed::entry(entry, inventory), Heard { said, exceptions, approvals, now })
+    let (said, exceptions) = (book.said(proposed.digest), book.exceptions());
+    standing(proposed, Heard { said, exceptions, approvals, now })
 }
 
 /// The exception in force about a kept proposal that ends last.
 pub(crate) fn excepted<'a>(
     book: &'a Book,
-    (entry, inventory): Kept<'a>,
+    proposed: Proposed<'a>,
     now: Timestamp,
 ) -> Option<&'a Exception> {
-    about(book.exceptions(), Proposed::entry(entry, inventory))
+    about(book.exceptions(), proposed)
         .filter(|exception| exception.is_in_force(now))
         .max_by_key(|exception| (exception.until, &exception.id))
 }
 
 /// Where people's words have brought a kept proposal.
-pub(crate) fn told(book: &Book, approvals: &Approvals, kept: Kept<'_>, now: Timestamp) -> Told {
-    if let Some(exception) = excepted(book, kept, now) {
+pub(crate) fn told(
+    book: &Book,
+    approvals: &Approvals,
+    proposed: Proposed<'_>,
+    now: Timestamp,
+) -> Told {
+    if let Some(exception) = excepted(book, proposed, now) {
         return Told { is_approved: false, is_rejected: true, words: Some(exception.words()) };
     }
     // Of nearly all proposals nobody has said anything.
-    if book.said(&kept.0.digest).is_empty() {
+    if book.said(proposed.digest).is_empty() {
         return Told::default();
     }
-    let standing = standing_of(book, approvals, kept, now);
+    let standing = standing_of(book, approvals, proposed, now);
     let is_approved = standing.is_approved();
     let words = if is_approved {
         Some(format!("approved by {}", standing.names().join(" and ")))

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use trimtab_models::resource::ResourceRef;
 
 use crate::{
-    authority::{Approvers, Right},
+    authority::{Approvers, LOCAL_NAME, Right},
     exception::{Exceptions, Proposed},
     quorum::{Quorum, able, needed},
     settings::Approvals,
@@ -87,8 +86,8 @@ pub struct Standing<'a> {
     pub needed: u32,
     /// The rule of the settings that applies.
     pub rule: Option<String>,
-    /// How many people may say yes; `None` where nobody is configured.
-    able: Option<usize>,
+    /// How many people may say yes.
+    able: usize,
 }
 
 impl Standing<'_> {
@@ -144,10 +143,9 @@ impl Standing<'_> {
         if self.needed <= 1 {
             return None;
         }
-        let out_of_reach = self
-            .able
-            .filter(|able| *able < self.needed as usize)
-            .map(|able| format!("only {able} may approve it: add approvers to the configuration"));
+        let able = self.able;
+        let out_of_reach = (able < self.needed as usize)
+            .then(|| format!("only {able} may approve it: add approvers to the configuration"));
         Some(Quorum {
             needed: self.needed,
             approved_by: self.names(),
@@ -177,7 +175,6 @@ pub struct Heard<'a> {
 #[must_use]
 pub fn standing<'a>(proposed: Proposed<'_>, heard: Heard<'a>) -> Standing<'a> {
     let Heard { approvals, now, .. } = heard;
-    let resource = &proposed.recommendation.resource;
     let is_its = |it: &&Decision| it.digest == proposed.digest;
     let is_no = |it: &Decision| it.verdict == Verdict::Rejected && it.digest == proposed.digest;
     let excepted_at = heard.exceptions.values().filter(|it| it.covers(&proposed)).map(|it| it.at);
@@ -196,7 +193,7 @@ pub fn standing<'a>(proposed: Proposed<'_>, heard: Heard<'a>) -> Standing<'a> {
         let end = expires_at(decision, approvals);
         let why = (now >= end)
             .then(|| format!("expired at {end}"))
-            .or_else(|| reason_no_right(&approvals.approvers, &decision.by, resource));
+            .or_else(|| reason_no_right(&approvals.approvers, &decision.by, &proposed));
         match why {
             Some(why) => lapsed.push(Lapsed { decision, why }),
             None if people.insert(identity(&decision.by)) => yes.push((decision, end)),
@@ -204,17 +201,19 @@ pub fn standing<'a>(proposed: Proposed<'_>, heard: Heard<'a>) -> Standing<'a> {
         }
     }
     lapsed.retain(|lapsed| !people.contains(&identity(&lapsed.decision.by)));
-    let needed = needed(approvals, proposed.recommendation);
-    let able = able(approvals, proposed.recommendation).map(|able| able.len());
+    let (needed, able) = (needed(approvals, &proposed), able(approvals, &proposed));
     Standing { yes, lapsed, needed: needed.count, rule: needed.rule, able }
 }
 
-/// Why a name does not count for a resource now: whoever was let in counts while nobody is configured, and nobody else after.
-fn reason_no_right(approvers: &Approvers, by: &str, resource: &ResourceRef) -> Option<String> {
-    if approvers.is_empty() {
-        return None;
-    }
+/// Why a name does not count for a proposal now, in words that follow "the approval of somebody": while nobody is configured only the holder of the local token does, whoever was
+/// configured before; then everybody who is, wherever the resource is seen with tags of their scope.
+#[must_use]
+pub fn reason_no_right(approvers: &Approvers, by: &str, proposed: &Proposed<'_>) -> Option<String> {
     let person = identity(by);
+    if approvers.is_empty() {
+        let why = "does not count: nobody is configured as an approver, and then only whoever holds the local token decides";
+        return (person != LOCAL_NAME).then(|| why.to_owned());
+    }
     let Some(found) = approvers.values().find(|one| identity(&one.name) == person) else {
         return Some(
             "does not count: they are no approver of the configuration any more".to_owned(),
@@ -223,7 +222,7 @@ fn reason_no_right(approvers: &Approvers, by: &str, resource: &ResourceRef) -> O
     if !found.role.holds(Right::Decide) {
         return Some(format!("does not count: their role is {} now", found.role));
     }
-    let outside = found.scope.reason_outside(resource)?;
+    let outside = proposed.seen().find_map(|resource| found.scope.reason_outside(resource))?;
     Some(format!("does not count: {outside}"))
 }
 

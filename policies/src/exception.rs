@@ -89,6 +89,12 @@ impl<'a> Proposed<'a> {
         }
     }
 
+    /// Its resource wherever it was seen: in the proposal, the inventory and live. What a tag forbids counts in any of them, what
+    /// it allows in all.
+    pub fn seen(&self) -> impl Iterator<Item = &'a ResourceRef> + use<'a> {
+        [Some(&self.recommendation.resource), self.known, self.live].into_iter().flatten()
+    }
+
     /// A kept proposal.
     #[must_use]
     pub fn entry(entry: &'a PlanEntry, inventory: &'a BTreeMap<Arn, Resource>) -> Self {
@@ -174,9 +180,8 @@ impl About {
             }
             Self::Resource { arn, action } => *arn == recommendation.resource.arn && is_its(action),
             Self::Tag { key, value, action } => {
-                let seen = [Some(&recommendation.resource), proposed.known, proposed.live];
                 let carries = |one: &ResourceRef| one.tags.get(key) == Some(value);
-                is_its(action) && seen.into_iter().flatten().any(carries)
+                is_its(action) && proposed.seen().any(carries)
             }
         }
     }

@@ -26,6 +26,7 @@ use trimtab_models::{
 
 use crate::{
     approval::{Decision, Verdict},
+    authority::LOCAL_NAME,
     change::{Access, Change, Opening, Outcome, State},
     digest::{digest, id},
     facts::{Fact, Facts, InstanceStatus, Permission},
@@ -448,7 +449,7 @@ pub(crate) fn resource_for(action: Action, id: &str) -> Resource {
 pub(crate) fn approval(candidate: &Candidate) -> Decision {
     Decision {
         digest: candidate.digest.clone(),
-        by: "ada".to_owned(),
+        by: LOCAL_NAME.to_owned(),
         at: days_ago(1),
         verdict: Verdict::Approved,
         reason: None,

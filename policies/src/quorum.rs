@@ -4,10 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trimtab_models::{money::Usd, recommendation::Recommendation};
+use trimtab_models::{money::Usd, recommendation::Recommendation, resource::ResourceRef};
 
 use crate::{
     authority::{Approver, Right},
+    exception::Proposed,
     mode::Disruption,
     settings::Approvals,
 };
@@ -42,27 +43,34 @@ pub struct Needed {
     pub rule: Option<String>,
 }
 
-/// Those who may approve a recommendation now; `None` where nobody is configured, and whoever was let in counts.
+/// How many people may approve a proposal now, whose scope holds its resource with the tags of wherever it was seen.
 #[must_use]
-pub fn able<'a>(
-    approvals: &'a Approvals,
-    recommendation: &Recommendation,
-) -> Option<Vec<&'a Approver>> {
-    let approvers = &approvals.approvers;
-    let may = |one: &&Approver| {
-        one.role.holds(Right::Decide)
-            && one.scope.reason_outside(&recommendation.resource).is_none()
-    };
-    (!approvers.is_empty()).then(|| approvers.values().filter(may).collect())
+pub fn able(approvals: &Approvals, proposed: &Proposed<'_>) -> usize {
+    count(approvals, |one| proposed.seen().all(|it| one.scope.reason_outside(it).is_none()))
+}
+
+/// How many could, were the resource's tags these.
+fn able_at(approvals: &Approvals, resource: &ResourceRef) -> usize {
+    count(approvals, |one| one.scope.reason_outside(resource).is_none())
+}
+
+/// How many approvers are meant; where nobody is configured, whoever holds the local token is one person.
+fn count(approvals: &Approvals, is_meant: impl Fn(&Approver) -> bool) -> usize {
+    if approvals.approvers.is_empty() {
+        return 1;
+    }
+    let people = approvals.approvers.values();
+    people.filter(|one| one.role.holds(Right::Decide) && is_meant(one)).count()
 }
 
 /// How many people must say yes: more than one where it destroys and two could, and where the settings' rule applies.
+///
+/// Two could where it was seen with tags that say so, anywhere: whoever may set tags must not make one enough.
 #[must_use]
-pub fn needed(approvals: &Approvals, recommendation: &Recommendation) -> Needed {
-    let rules = &approvals.quorum;
-    let able = able(approvals, recommendation).map_or(1, |able| able.len());
-    let destroys = Disruption::of(recommendation.action) == Disruption::Destructive
-        && able >= FOUR_EYES as usize;
+pub fn needed(approvals: &Approvals, proposed: &Proposed<'_>) -> Needed {
+    let (rules, recommendation) = (&approvals.quorum, proposed.recommendation);
+    let two_could = || proposed.seen().any(|it| able_at(approvals, it) >= FOUR_EYES as usize);
+    let destroys = Disruption::of(recommendation.action) == Disruption::Destructive && two_could();
     let rule = reason_above(rules, recommendation);
     let count = match (destroys, rule.is_some()) {
         (true, _) => rules.count.max(FOUR_EYES),

@@ -36,6 +36,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::resource::Kind;
 use trimtab_policies::{
+    authority::LOCAL_NAME,
     change::{Change, State},
     mode::Mode,
     plan::PlanEntry,
@@ -65,7 +66,7 @@ pub struct Bounds {
     pub quorum_above_saving: Option<f64>,
     /// Risk above which one is not enough.
     pub quorum_above_risk: Option<f64>,
-    /// Whose yes counts, in lower case. Empty: everybody's.
+    /// Whose yes counts, in lower case. Empty: that of whoever holds the local token alone.
     pub people: BTreeSet<String>,
     /// The most that is done with resources of each kind; a kind that is not named is not judged.
     pub modes: BTreeMap<Kind, Mode>,
@@ -78,6 +79,14 @@ pub struct Bounds {
     pub blind: BTreeMap<String, Distortion>,
     /// How wrong the agent's clock may be, because a rule says so.
     pub clock_error: SignedDuration,
+}
+
+impl Bounds {
+    /// Whether somebody's yes counts.
+    pub(crate) fn may_approve(&self, name: &str) -> bool {
+        let name = name.trim().to_lowercase();
+        if self.people.is_empty() { name == LOCAL_NAME } else { self.people.contains(&name) }
+    }
 }
 
 impl Default for Bounds {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{catalog::Catalog, recommendation::Action};
-use trimtab_policies::authority::{Approver, Role, Scope, Within};
+use trimtab_policies::authority::{Approver, LOCAL_NAME, Role, Scope, Within};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use super::*;
@@ -182,7 +182,7 @@ async fn who_is_no_approver_any_more_does_not_count() {
         let reviewed = review_one(&scene.agent, &view, Moment::FirstWrite, None).await;
         assert_eq!(reviewed.entry.decision, Disposition::Apply);
         scene.people(&people);
-        let opened = open(&scene.agent, &reviewed.entry, view.zone, "record".to_owned());
+        let opened = open(&scene.agent, (&reviewed.entry, None), view.zone, "record".to_owned());
         assert_eq!(opened.expect("a journal that is written"), None, "in the last moment");
         assert_eq!(scene.begun().await, Vec::<String>::new());
         run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
@@ -195,6 +195,55 @@ async fn who_is_no_approver_any_more_does_not_count() {
         scene.approve(&id, "cleo").await.expect("she may");
         assert_eq!(scene.begun().await.len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_is_configured_any_more_the_operator_decides_alone() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("she may");
+    scene.approve(&id, "bob").await.expect("he may");
+    let mut settings = (*scene.agent.settings()).clone();
+    settings.policy.approvals.approvers.clear();
+    settings.policy.approvals.quorum.above_saving = None;
+    scene.agent.set_settings(settings);
+    assert_eq!(scene.begun().await, Vec::<String>::new(), "their approvals do not count");
+    let late = scene.approve(&id, "ada").await.expect_err("nor does another");
+    assert!(late.contains("the approval of ada does not count: nobody is configured"), "{late}");
+    scene.approve(&id, LOCAL_NAME).await.expect("it is their machine");
+    assert_eq!(scene.begun().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_takes_the_scope_that_holds_the_tags_of_now() {
+    let scene = scene().await;
+    let volume = scene.volume();
+    let id = volume.entry.id;
+    let resource = &volume.entry.recommendation.resource;
+    let (key, value) = resource.tags.iter().next().expect("the fleet is tagged");
+    let tags = Within::Only(BTreeSet::from([(key.clone(), value.clone())]));
+    let theirs = Scope { tags, ..Scope::everything() };
+    let bob = ("bob", Role::Approver, Scope::everything());
+    scene.people(&[("ada", Role::Approver, theirs), bob]);
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("it carries her tag");
+    scene.approve(&id, "bob").await.expect("he may");
+
+    let mut inventory = (*scene.agent.inventory()).clone();
+    let known = inventory.get_mut(&resource.arn).expect("it was discovered");
+    known.reference.tags.insert(key.clone(), "another".to_owned());
+    scene.agent.set_inventory(Arc::new(inventory));
+    assert_eq!(scene.begun().await, Vec::<String>::new(), "her scope does not hold it now");
+    let refused = scene.approve(&id, "ada").await.expect_err("nor may she approve it");
+    assert!(refused.contains("the approval of ada does not count"), "{refused}");
+    scene.pass(60);
+    run_cycle(&scene.agent, Begin::Allowed).await.expect("a quiet account");
+    assert_eq!(
+        scene.view(&id).state,
+        RecommendationState::Changed,
+        "it is seen with her tag again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

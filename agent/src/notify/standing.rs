@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_config::NotifyEvent;
-use trimtab_policies::circuit::open_circuits;
+use trimtab_policies::{circuit::open_circuits, exception::Proposed};
 
 use super::{happened::of_change, notice::Notice};
 use crate::{
@@ -84,7 +84,7 @@ pub(super) fn expiring(agent: &Agent, briefs: &Briefs, now: Timestamp) -> Standi
     drop(store);
     let ledger = agent.ledger();
     let standing = entries.iter().filter_map(|(brief, entry)| {
-        let said = standing_of(ledger.book(), approvals, (entry, &inventory), now);
+        let said = standing_of(ledger.book(), approvals, Proposed::entry(entry, &inventory), now);
         let until = said.ends_at()?;
         if now >= until || until.duration_since(now) > EXPIRING {
             return None;

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::catalog::Catalog;
 use trimtab_policies::{
+    authority::LOCAL_NAME,
     exception::{About, Exception, longest},
     plan::{Disposition, Moment},
 };
@@ -80,7 +81,7 @@ async fn what_is_asked_or_begun_comes_out_the_same_from_its_file() {
     let waiting = |entry: &&PlanEntry| entry.decision == Disposition::AwaitApproval;
     let asked: Vec<_> = scene.plan.recommendations.iter().filter(waiting).collect();
     assert!(asked.len() >= 3 && scene.plan.cycle.begun.len() >= 2, "{:?}", scene.plan.cycle);
-    approve(&scene.agent, &asked[0].id, "ada", Approval::default()).await.expect("it is open");
+    approve(&scene.agent, &asked[0].id, LOCAL_NAME, Approval::default()).await.expect("it is open");
 
     let records = all(&scene);
     assert_eq!(records.len(), asked.len() + scene.plan.cycle.begun.len() + 1);
@@ -133,7 +134,7 @@ async fn a_cycle_that_ends_during_an_approval_keeps_its_evidence_and_the_change_
     scene.clock.set(scene.start + SignedDuration::from_mins(5));
     run_cycle(agent, Begin::Never).await.expect("a quiet account");
     let now = Approval { now: true, ..Approval::default() };
-    approve(agent, &asked.id, "ada", now).await.expect("it is open");
+    approve(agent, &asked.id, LOCAL_NAME, now).await.expect("it is open");
     let newer = agent.store().recommendation(&asked.id).expect("readable").expect("kept");
     assert_ne!(newer.entry.recommendation.evidence, read.entry.recommendation.evidence);
 
@@ -149,13 +150,13 @@ async fn a_rejection_that_comes_during_the_last_review_stops_the_change() {
     let asks = |entry: &&PlanEntry| entry.decision == Disposition::AwaitApproval;
     let asked = scene.plan.recommendations.iter().find(asks).expect("machines ask in copilot");
     let now = Approval { now: true, ..Approval::default() };
-    let view = approve(agent, &asked.id, "ada", now).await.expect("it is open");
+    let view = approve(agent, &asked.id, LOCAL_NAME, now).await.expect("it is open");
     let reviewed = review_one(agent, &view, Moment::FirstWrite, None).await;
     assert_eq!(reviewed.entry.decision, Disposition::Apply);
     let no = Rejection { reason: "not today".to_owned(), ..Rejection::default() };
     reject(agent, &asked.id, "bob", no).expect("it is open");
     let before = agent.ledger().book().changes().len();
-    let opened = open(agent, &reviewed.entry, view.zone, "record".to_owned());
+    let opened = open(agent, (&reviewed.entry, None), view.zone, "record".to_owned());
     assert_eq!(opened.expect("a journal that is written"), None);
     assert_eq!(agent.ledger().book().changes().len(), before);
 }

@@ -28,7 +28,7 @@ use trimtab::{
     simulated::Simulated,
 };
 use trimtab_models::catalog::Catalog;
-use trimtab_policies::plan::Disposition;
+use trimtab_policies::{authority::LOCAL_NAME, plan::Disposition};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 const FLEET: &str = r#"
@@ -162,7 +162,7 @@ async fn stages() -> Vec<Stage> {
     let waiting =
         plan.recommendations.iter().filter(|one| one.decision == Disposition::AwaitApproval);
     for one in waiting.take(3) {
-        approve(&agent, &one.id, "ada", Approval { now: true, ..Approval::default() })
+        approve(&agent, &one.id, LOCAL_NAME, Approval { now: true, ..Approval::default() })
             .await
             .expect("it is open");
     }

@@ -26,6 +26,7 @@ use trimtab_models::{
     spec::{Gone, PowerState, ScheduledMin, Spec, VolumeSpec},
 };
 use trimtab_policies::{
+    authority::LOCAL_NAME,
     change::{Access, Adoption, Change, Opening, State, adopted, undo_steps},
     digest::{digest, id},
     mark::{CHANGE_TAG, Mark},
@@ -322,7 +323,7 @@ impl Bench {
             group: "group".to_owned(),
             access: Access::default(),
             keys: Vec::new(),
-            by: "ada".to_owned(),
+            by: LOCAL_NAME.to_owned(),
         };
         let change = adopted(&mark, &resource, adoption, self.clock.now());
         let change = Box::new(change.expect("the machine is there"));

@@ -10,6 +10,7 @@ use trimtab::decide::{Approval, DecideError, approve, undo};
 use trimtab::engine::{Engine, Until};
 use trimtab::view::RecommendationState;
 use trimtab_models::recommendation::Action;
+use trimtab_policies::authority::LOCAL_NAME;
 use trimtab_policies::change::State;
 use trimtab_policies::plan::{CheckName, Disposition};
 
@@ -52,7 +53,7 @@ pub(crate) async fn say_yes(flow: &Flow, id: &str) -> Result<(), DecideError> {
     let view = flow.kept(id);
     let digest = Some(view.entry.digest.clone());
     let approval = Approval { digest, now: true, ..Approval::default() };
-    approve(&flow.agent, &view.entry.id, "wire", approval).await.map(|_| ())
+    approve(&flow.agent, &view.entry.id, LOCAL_NAME, approval).await.map(|_| ())
 }
 
 /// Approves, begins and carries out; returns the change's id and where it stands.
@@ -215,7 +216,7 @@ async fn an_approval_means_one_digest_in_a_mode_that_takes_approvals() {
     flow.cycle().await;
     let view = flow.kept(&id);
     let of = |digest: &str| Approval { digest: Some(digest.to_owned()), ..Approval::default() };
-    let stale = approve(&flow.agent, &view.entry.id, "wire", of("another")).await;
+    let stale = approve(&flow.agent, &view.entry.id, LOCAL_NAME, of("another")).await;
     let stale = stale.expect_err("another digest was shown").to_string();
     assert!(stale.contains(&view.entry.digest), "{stale}");
     let refused = say_yes(&flow, &id).await.expect_err("datapilot takes no approvals");

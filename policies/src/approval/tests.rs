@@ -8,7 +8,7 @@ use trimtab_models::recommendation::Action;
 
 use super::*;
 use crate::{
-    authority::{Approver, Role, Scope, Within},
+    authority::{Approver, LOCAL_NAME, Role, Scope, Within},
     exception::{About, Ended, Exception},
     fixtures::{World, approval, candidate, days_ago, in_days, instance, now, resource_for},
     mode::Mode,
@@ -140,7 +140,7 @@ fn an_approval_counts_with_the_right_that_its_person_has_now() {
         BTreeMap::from([("Ada".to_owned(), ada)])
     };
     for (approvers, expect) in [
-        (BTreeMap::new(), Disposition::Apply),
+        (BTreeMap::new(), Disposition::Withheld),
         (configured(Role::Approver, Scope::everything()), Disposition::Apply),
         (configured(Role::Operator, Scope::everything()), Disposition::Withheld),
         (configured(Role::Viewer, Scope::everything()), Disposition::Withheld),
@@ -157,6 +157,82 @@ fn an_approval_counts_with_the_right_that_its_person_has_now() {
         let asked = world.review(vec![candidate.clone()]).entries[0].decision;
         let expect = if expect == Disposition::Apply { expect } else { Disposition::AwaitApproval };
         assert_eq!(asked, expect, "a proposal waits for another yes");
+    }
+}
+
+#[test]
+fn while_nobody_is_configured_the_operator_counts_and_nobody_else() {
+    let decide = |by: &str, people: &[&str]| {
+        let mut world = world_of(1, people);
+        world.moment = Moment::FirstWrite;
+        let mut candidate = candidate(Action::ResizeInstance, &instance("i-1"));
+        candidate.said = vec![said(&candidate, by, days_ago(1))];
+        world.review(vec![candidate]).entries.remove(0)
+    };
+    assert_eq!(decide(LOCAL_NAME, &[]).decision, Disposition::Apply);
+    let left = decide("ada", &[]);
+    assert_eq!(left.decision, Disposition::Withheld);
+    let told: Vec<&str> = left.checks.iter().map(|check| check.reason.as_str()).collect();
+    assert!(told.iter().any(|why| why.contains("ada does not count: nobody")), "{told:?}");
+    assert_eq!(decide(LOCAL_NAME, &["bob"]).decision, Disposition::Withheld);
+}
+
+#[test]
+fn a_scope_holds_for_every_tag_that_is_seen() {
+    let web = || ("team".to_owned(), "web".to_owned());
+    let tags = Within::Only(BTreeSet::from([web()]));
+    let ada = Approver {
+        name: "ada".to_owned(),
+        role: Role::Approver,
+        scope: Scope { tags, ..Scope::everything() },
+    };
+    for (proposed, known, live, expect) in [
+        (true, true, true, Disposition::Apply),
+        (false, true, true, Disposition::Withheld),
+        (true, false, true, Disposition::Withheld),
+        (true, true, false, Disposition::Withheld),
+    ] {
+        let tagged = |is_theirs: bool| {
+            let mut resource = instance("i-1");
+            let tags = &mut resource.reference.tags;
+            tags.extend(is_theirs.then(web));
+            resource
+        };
+        let mut world = World::new([tagged(known)]);
+        world.policy.modes.default = Mode::Copilot;
+        world.policy.approvals.approvers = BTreeMap::from([("ada".to_owned(), ada.clone())]);
+        world.moment = Moment::FirstWrite;
+        let mut candidate = candidate(Action::ResizeInstance, &tagged(proposed));
+        let read = candidate.facts.live.as_mut().expect("the fixture has read it");
+        read.value = tagged(live);
+        candidate.said = vec![said(&candidate, "ada", days_ago(1))];
+        let entry = world.review(vec![candidate]).entries.remove(0);
+        assert_eq!(entry.decision, expect, "{proposed} {known} {live}: {:#?}", entry.checks);
+    }
+}
+
+#[test]
+fn what_destroys_takes_two_where_two_could_by_any_tag_that_is_seen() {
+    let web = || ("team".to_owned(), "web".to_owned());
+    let volume = |is_theirs: bool| {
+        let mut volume = resource_for(Action::DeleteUnattachedVolume, "vol-1");
+        volume.reference.tags.extend(is_theirs.then(web));
+        volume
+    };
+    for (proposed, known, able) in
+        [(true, true, 2), (true, false, 1), (false, true, 1), (false, false, 1)]
+    {
+        let mut world = World::new([volume(known)]);
+        let mut bob = approver("bob", Role::Approver);
+        bob.1.scope.tags = Within::Only(BTreeSet::from([web()]));
+        world.policy.approvals.approvers = [approver("ada", Role::Approver), bob].into();
+        let mut candidate = candidate(Action::DeleteUnattachedVolume, &volume(proposed));
+        candidate.facts.live = None;
+        let standing = of(&world, &candidate);
+        let takes = if proposed || known { 2 } else { 1 };
+        assert_eq!(standing.needed, takes, "{proposed} {known}");
+        let reach = standing.quorum().and_then(|quorum| quorum.out_of_reach);
+        assert_eq!(reach.is_some(), takes > able, "{proposed} {known}: {reach:?}");
     }
 }
 

@@ -955,7 +955,7 @@ fn proposals_and_approvals_expire() {
         })
     };
     let week = 7 * 86_400;
-    approved(Moment::FirstWrite, week - 1).check(name, "Pass approved by ada");
+    approved(Moment::FirstWrite, week - 1).check(name, "Pass approved by operator");
     approved(Moment::FirstWrite, week).check(name, "Fail expired");
     approved(Moment::Proposal, week).check(name, "Pass a new one is needed");
     let frozen = |moment: Moment, days: f64| {
@@ -1048,7 +1048,8 @@ fn what_disrupts_waits_for_its_quiet_hours() {
         move |c: &mut Candidate| change(c.said.first_mut().expect("the trial approves"))
     };
     let now_said = decided(&|d| d.now = true);
-    quiet(Resize, &|_, c| now_said(c)).check(CheckName::QuietTime, "Pass ada said not to wait");
+    quiet(Resize, &|_, c| now_said(c))
+        .check(CheckName::QuietTime, "Pass operator said not to wait");
     let expired = decided(&|d| d.at = days_ago(8));
     quiet(Resize, &|_, c| expired(c)).check(CheckName::QuietTime, "Wait 2026-11-21T02");
     // Only so much that nothing disrupts is left to begin at any time.

@@ -1,5 +1,7 @@
 //! How many it takes, at both sides of each bound.
 
+use std::collections::BTreeMap;
+
 use trimtab_models::recommendation::Action;
 
 use super::*;
@@ -21,7 +23,7 @@ fn check(action: Action, people: usize, change: impl FnOnce(&mut Approvals), exp
     }
     change(&mut approvals);
     let candidate = candidate(action, &resource_for(action, "r1"));
-    let found = needed(&approvals, &candidate.recommendation);
+    let found = needed(&approvals, &Proposed::candidate(&candidate, &BTreeMap::new()));
     assert_eq!(found.count, expect, "{action} {people} {approvals:?}");
     assert_eq!(found.count > 1, found.rule.is_some() && expect > 1);
 }

@@ -1,4 +1,4 @@
-//! Nothing begins in copilot without an approval of its digest that is in force and was not used before.
+//! Nothing begins in copilot without an approval of its digest by somebody who may, that is in force and was not used before.
 
 use jiff::SignedDuration;
 use trimtab_policies::{mode::Mode, record::Record};
@@ -18,12 +18,13 @@ impl Invariant for Approval {
             return Vec::new();
         };
         let id = &change.id;
-        let given = view.story.approvals.get(&change.digest);
-        let Some(given) = given.filter(|given| !given.is_empty()) else {
+        let given = view.story.approvals.get(&change.digest).into_iter().flatten();
+        let given: Vec<&Yes> = given.filter(|yes| view.bounds.may_approve(&yes.by)).collect();
+        if given.is_empty() {
             return vec![format!("{id} began in copilot without an approval of its digest")];
-        };
+        }
         let days = SignedDuration::try_from_secs_f64(view.bounds.approval_days * 86_400.0).ok();
-        let is_old = |yes: &Yes| {
+        let is_old = |yes: &&Yes| {
             days.is_some_and(|days| record.at.duration_since(yes.at) >= days)
                 || yes.until.is_some_and(|until| record.at >= until)
         };

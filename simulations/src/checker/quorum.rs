@@ -23,12 +23,11 @@ impl Invariant for Quorum {
             days.is_some_and(|days| record.at.duration_since(yes.at) < days)
                 && yes.until.is_none_or(|until| record.at < until)
         };
-        let people = &view.bounds.people;
         let given = view.story.approvals.get(&change.digest).into_iter().flatten();
         let names: BTreeSet<String> = given
             .filter(is_in_force)
             .map(|yes| yes.by.trim().to_lowercase())
-            .filter(|name| people.is_empty() || people.contains(name))
+            .filter(|name| view.bounds.may_approve(name))
             .collect();
         let lacks = names.len() < takes;
         let text = || format!("{} began with the yes of {names:?}, it takes {takes}", change.id);

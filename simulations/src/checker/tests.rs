@@ -8,6 +8,7 @@ use trimtab_models::{
 };
 use trimtab_policies::{
     approval::{Decision, Verdict},
+    authority::LOCAL_NAME,
     change::{Access, Change, Opening, State},
     exception::{About, Exception},
     operations::{Failure, FailureKind, Operation, Share},
@@ -171,7 +172,7 @@ impl Stage {
     }
 
     fn decide(&mut self, second: i64, change: &Change, verdict: Verdict) {
-        self.decide_as("ada", second, change, verdict);
+        self.decide_as(LOCAL_NAME, second, change, verdict);
     }
 
     fn decide_as(&mut self, by: &str, second: i64, change: &Change, verdict: Verdict) {
@@ -443,7 +444,7 @@ fn above_a_bound_it_takes_as_many_people_as_the_plan_says() {
         (&above, &["ada", "Ada "], Some("it takes 2")),
         (&above, &["ada", "eve"], Some("it takes 2")),
         (&above, &["ada", "bob"], None),
-        (&Bounds { people: BTreeSet::new(), ..above.clone() }, &["eve", "kim"], None),
+        (&Bounds { people: BTreeSet::new(), ..above.clone() }, &["eve", "kim"], Some("it takes 2")),
         (&Bounds { quorum_above_risk: None, ..above.clone() }, &["ada"], None),
     ];
     for (bounds, names, expect) in table {
