@@ -1,7 +1,7 @@
 data "aws_iam_policy_document" "trimtab_apply" {
   # ec2:ModifyVolume: sets type, IOPS and throughput; the size is never sent
   statement {
-    sid       = "Ec2Apply"
+    sid       = "Ec2ApplyVolume"
     effect    = "Allow"
     actions   = ["ec2:ModifyVolume"]
     resources = ["arn:aws:ec2:*:*:volume/*"]
@@ -21,11 +21,11 @@ data "aws_iam_policy_document" "trimtab_apply" {
     }
   }
 
-  # deletes are not switched on
+  # Trimtab never deletes these, or deletes are not switched on
   statement {
     sid       = "NoDeletes"
     effect    = "Deny"
-    actions   = ["ec2:DeleteVolume"]
+    actions   = ["ec2:DeleteSnapshot", "ec2:DeleteVolume"]
     resources = ["*"]
   }
 }

@@ -23,6 +23,7 @@ data "aws_iam_policy_document" "trimtab_read" {
   # ec2:DescribeInstanceTypes: what each type offers
   # ec2:DescribeInstanceTypeOfferings: whether a zone has the type
   # ec2:DescribeVolumes: finds volumes, their type, size and attachments
+  # Escalation: ec2:DescribeInstanceAttribute: it also reads user data, where people leave secrets; IAM cannot limit it to the two protections
   statement {
     sid       = "Ec2Read"
     effect    = "Allow"

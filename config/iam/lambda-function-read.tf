@@ -14,6 +14,7 @@ data "aws_iam_policy_document" "trimtab_read" {
   # lambda:ListVersionsByFunction: which versions an alias may serve
   # lambda:GetFunctionConfiguration: one function as it is now
   # lambda:ListProvisionedConcurrencyConfigs: whether an alias keeps environments warm
+  # Escalation: lambda:ListFunctions: it also reads environment variables, where people leave secrets; code is not readable by it
   statement {
     sid       = "LambdaRead"
     effect    = "Allow"

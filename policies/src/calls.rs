@@ -1,9 +1,14 @@
-//! The table of AWS operations: every call that Trimtab may make, for which kinds of resource, and why.
+//! The table of AWS operations: every call that Trimtab may make, or that AWS makes in its name, for which kinds of
+//! resource, and why.
 //!
 //! Policies are printed from it (`iam`), and the wire tests hold every call that is made to it. Not here: when a call is
 //! made, and the operation's own fields (`operations`).
 
+mod table;
+
 use trimtab_models::resource::Kind;
+
+pub use table::TABLE;
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +17,26 @@ pub enum Access {
     Read,
     /// It changes something: the apply role makes it, in copilot and autopilot only.
     Apply,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// Trimtab.
+    Trimtab,
+    /// AWS, with the rights of whoever made the call that leads to it; Trimtab never makes it itself.
+    Aws,
+}
+
+/// What must be switched on for a call to be needed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Switch {
+    /// Nothing.
+    Always,
+    /// Deletes of unattached volumes.
+    Deletes,
+    /// Replacing the members of groups.
+    Refreshes,
 }
 
 /// What IAM can limit a call to.
@@ -37,6 +62,12 @@ pub enum Target {
     Template,
     /// Target groups of load balancers.
     TargetGroup,
+    /// Whatever a launch makes: a machine, its volumes and its network interfaces.
+    Launched,
+    /// The customer's keys that somebody named; without any the call is not allowed.
+    Key,
+    /// The roles of launch templates that somebody named; without any the call is not allowed.
+    LaunchRole,
 }
 
 /// A condition beside the tags and regions that every statement has.
@@ -46,14 +77,18 @@ pub enum Limit {
     Free,
     /// Only the attribute `InstanceType`: never user data, roles or networks.
     InstanceTypeOnly,
-    /// Only the two tags of the mark.
+    /// Only the two tags of the mark, and never none: `DeleteTags` without a tag removes them all.
     MarkOnly,
-    /// Only the tag that is set by the call which makes the resource.
+    /// Only by the call which makes the resource.
     AtCreation(&'static str),
-    /// Only where deletes are switched on.
-    Deletes,
-    /// Only where refreshes of groups are switched on.
-    Refreshes,
+    /// Only from a launch template.
+    FromTemplate,
+    /// Only to hand a role to EC2.
+    ToEc2,
+    /// Only through EC2, for what EC2 does with a key.
+    ViaEc2,
+    /// Only through EC2, and only a grant for an AWS service.
+    GrantViaEc2,
 }
 
 /// One operation.
@@ -65,185 +100,16 @@ pub struct Call {
     pub kinds: &'static [Kind],
     /// What it is for.
     pub access: Access,
+    /// Who makes it.
+    pub caller: Caller,
+    /// What must be switched on for it.
+    pub switch: Switch,
     /// What IAM can limit it to.
     pub target: Target,
     /// What it is limited by.
     pub limit: Limit,
     /// Why it is needed.
     pub why: &'static str,
+    /// Where whoever holds it could get to beyond Trimtab's own use, and what stands in the way.
+    pub escalation: Option<&'static str>,
 }
-
-const ALL: &[Kind] = &Kind::ALL;
-const INSTANCES: &[Kind] = &[Kind::Instance];
-const EC2: &[Kind] = &[Kind::Instance, Kind::Volume];
-const EC2_AND_GROUPS: &[Kind] = &[Kind::Instance, Kind::Group];
-const VOLUMES: &[Kind] = &[Kind::Volume];
-const FUNCTIONS: &[Kind] = &[Kind::Function];
-const GROUPS: &[Kind] = &[Kind::Group];
-
-const fn read(action: &'static str, kinds: &'static [Kind], why: &'static str) -> Call {
-    Call { action, kinds, access: Access::Read, target: Target::Any, limit: Limit::Free, why }
-}
-
-const fn apply(
-    action: &'static str,
-    kinds: &'static [Kind],
-    (target, limit): (Target, Limit),
-    why: &'static str,
-) -> Call {
-    Call { action, kinds, access: Access::Apply, target, limit, why }
-}
-
-/// Every call, reads first, by service.
-pub const TABLE: &[Call] = &[
-    read("ec2:DescribeInstances", EC2, "finds instances, their tags, type and state"),
-    read("ec2:DescribeInstanceStatus", INSTANCES, "status checks and scheduled events"),
-    read("ec2:DescribeInstanceAttribute", INSTANCES, "stop and termination protection"),
-    read("ec2:DescribeInstanceTypes", EC2_AND_GROUPS, "what each type offers"),
-    read("ec2:DescribeInstanceTypeOfferings", EC2_AND_GROUPS, "whether a zone has the type"),
-    read("servicequotas:GetServiceQuota", INSTANCES, "whether more vCPUs may run"),
-    read("ec2:DescribeVolumes", EC2, "finds volumes, their type, size and attachments"),
-    read("ec2:DescribeVolumesModifications", VOLUMES, "whether a modification is under way"),
-    read("ec2:DescribeSnapshots", VOLUMES, "finds the snapshot that a change took"),
-    read("elasticloadbalancing:DescribeTargetGroups", INSTANCES, "which groups send it requests"),
-    read("elasticloadbalancing:DescribeTargetHealth", INSTANCES, "whether others can take over"),
-    read(
-        "elasticloadbalancing:DescribeTargetGroupAttributes",
-        INSTANCES,
-        "how long a target is drained",
-    ),
-    read("lambda:ListFunctions", FUNCTIONS, "finds functions and their memory"),
-    read("lambda:ListTags", FUNCTIONS, "reads their tags"),
-    read("lambda:ListAliases", FUNCTIONS, "whether calls go through an alias"),
-    read("lambda:ListVersionsByFunction", FUNCTIONS, "which versions an alias may serve"),
-    read("lambda:GetFunctionConfiguration", FUNCTIONS, "one function as it is now"),
-    read(
-        "lambda:ListProvisionedConcurrencyConfigs",
-        FUNCTIONS,
-        "whether an alias keeps environments warm",
-    ),
-    read("autoscaling:DescribeAutoScalingGroups", EC2_AND_GROUPS, "finds groups and members"),
-    read("autoscaling:DescribePolicies", GROUPS, "whether somebody else scales the group"),
-    read("autoscaling:DescribeScheduledActions", GROUPS, "what is scheduled already"),
-    read("autoscaling:DescribeScalingActivities", GROUPS, "whether the group is busy"),
-    read("ec2:DescribeLaunchTemplateVersions", GROUPS, "what a group launches"),
-    read("autoscaling:DescribeInstanceRefreshes", GROUPS, "whether a refresh is under way"),
-    read("cloudwatch:GetMetricData", ALL, "the metrics themselves; AWS bills these calls"),
-    read("cloudwatch:ListMetrics", INSTANCES, "whether an agent reports memory"),
-    read("cloudwatch:DescribeAlarms", ALL, "alarms that stop a change or are disturbed by it"),
-    apply(
-        "ec2:StopInstances",
-        INSTANCES,
-        (Target::Instance, Limit::Free),
-        "a type changes only while the machine is off",
-    ),
-    apply(
-        "ec2:StartInstances",
-        INSTANCES,
-        (Target::Instance, Limit::Free),
-        "starts what was stopped",
-    ),
-    apply(
-        "ec2:ModifyInstanceAttribute",
-        INSTANCES,
-        (Target::Instance, Limit::InstanceTypeOnly),
-        "sets the instance type",
-    ),
-    apply(
-        "ec2:CreateTags",
-        INSTANCES,
-        (Target::Instance, Limit::MarkOnly),
-        "marks a machine before it is stopped",
-    ),
-    apply("ec2:DeleteTags", INSTANCES, (Target::Instance, Limit::MarkOnly), "removes the mark"),
-    apply(
-        "elasticloadbalancing:DeregisterTargets",
-        INSTANCES,
-        (Target::TargetGroup, Limit::Free),
-        "drains a machine before it is stopped",
-    ),
-    apply(
-        "elasticloadbalancing:RegisterTargets",
-        INSTANCES,
-        (Target::TargetGroup, Limit::Free),
-        "puts it back once it is well",
-    ),
-    apply(
-        "ec2:ModifyVolume",
-        VOLUMES,
-        (Target::Volume, Limit::Free),
-        "sets type, IOPS and throughput; the size is never sent",
-    ),
-    apply(
-        "ec2:CreateSnapshot",
-        VOLUMES,
-        (Target::NewSnapshot, Limit::Deletes),
-        "keeps a volume's data before it is deleted",
-    ),
-    apply(
-        "ec2:DeleteVolume",
-        VOLUMES,
-        (Target::Volume, Limit::Deletes),
-        "deletes a volume that nothing has used for long",
-    ),
-    apply(
-        "ec2:CreateVolume",
-        VOLUMES,
-        (Target::NewVolume, Limit::Deletes),
-        "restores a deleted volume",
-    ),
-    apply(
-        "lambda:UpdateFunctionConfiguration",
-        FUNCTIONS,
-        (Target::Function, Limit::Free),
-        "sets the memory; IAM cannot limit it to that",
-    ),
-    apply(
-        "lambda:PublishVersion",
-        FUNCTIONS,
-        (Target::Function, Limit::Free),
-        "makes a version of the new memory for callers of an alias",
-    ),
-    apply(
-        "lambda:UpdateAlias",
-        FUNCTIONS,
-        (Target::Function, Limit::Free),
-        "gives that version a share of the alias's calls, then all; takes it back",
-    ),
-    apply(
-        "autoscaling:UpdateAutoScalingGroup",
-        GROUPS,
-        (Target::Group, Limit::Free),
-        "sets the bounds; IAM cannot limit it to those",
-    ),
-    apply(
-        "autoscaling:PutScheduledUpdateGroupAction",
-        GROUPS,
-        (Target::Group, Limit::Free),
-        "schedules a floor",
-    ),
-    apply(
-        "autoscaling:DeleteScheduledAction",
-        GROUPS,
-        (Target::Group, Limit::Free),
-        "takes a schedule back",
-    ),
-    apply(
-        "ec2:CreateLaunchTemplateVersion",
-        GROUPS,
-        (Target::Template, Limit::Refreshes),
-        "a version with another instance type",
-    ),
-    apply(
-        "autoscaling:StartInstanceRefresh",
-        GROUPS,
-        (Target::Group, Limit::Refreshes),
-        "replaces the members by that version, a canary first",
-    ),
-    apply(
-        "autoscaling:RollbackInstanceRefresh",
-        GROUPS,
-        (Target::Group, Limit::Refreshes),
-        "takes a refresh back while it runs",
-    ),
-];

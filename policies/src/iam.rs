@@ -12,18 +12,32 @@ use serde_json::{Value, json};
 use trimtab_models::resource::Kind;
 
 use crate::{
-    calls::{Access, Call, Limit, TABLE, Target},
+    calls::{Access, Call, Caller, Limit, Switch, TABLE, Target},
     mark::{CHANGE_TAG, WAS_TAG},
+    mode::EXCLUDE_TAG,
 };
 
 pub use render::{cloudformation, terraform};
-
-/// The tag whose presence keeps a resource out of Trimtab's hands.
-const EXCLUDE_TAG: &str = "trimtab:exclude";
+pub(crate) use render::{list, quoted};
 
 /// What brings service back: never denied, so that a tag which is set in the middle of a change keeps no machine off.
 const RESTORES: [&str; 3] =
     ["ec2:DeleteTags", "ec2:StartInstances", "elasticloadbalancing:RegisterTargets"];
+
+/// What Trimtab never does, by kind: denied whatever other policies of the role allow.
+///
+/// Auto Scaling ends a group's members with rights of its own, so that refreshes need none of these.
+const NEVER: [(Kind, &str); 9] = [
+    (Kind::Instance, "ec2:TerminateInstances"),
+    (Kind::Volume, "ec2:DeleteSnapshot"),
+    (Kind::Function, "lambda:DeleteAlias"),
+    (Kind::Function, "lambda:DeleteFunction"),
+    (Kind::Group, "autoscaling:DeleteAutoScalingGroup"),
+    (Kind::Group, "autoscaling:TerminateInstanceInAutoScalingGroup"),
+    (Kind::Group, "ec2:DeleteLaunchTemplate"),
+    (Kind::Group, "ec2:DeleteLaunchTemplateVersions"),
+    (Kind::Group, "ec2:TerminateInstances"),
+];
 
 /// What a policy is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +71,8 @@ pub struct Statement {
     pub sid: String,
     /// Why it is there, for a reader.
     pub why: Vec<String>,
+    /// Where its holder could get to beyond that, for a reader.
+    pub escalations: Vec<String>,
     /// `Allow` or `Deny`.
     pub effect: &'static str,
     /// IAM actions, ascending.
@@ -81,12 +97,8 @@ pub fn statements(request: &Request) -> Vec<Statement> {
     let allowed = groups.into_iter().flat_map(|(key, calls)| allow(key, &calls, request));
     let mut statements: Vec<Statement> = allowed.collect();
     match request.access {
-        Access::Read => statements.extend(describe_keys(request)),
-        Access::Apply => {
-            statements.extend(use_keys(request));
-            statements.extend(launch(request));
-            statements.extend(denies(request));
-        }
+        Access::Read => {}
+        Access::Apply => statements.extend(denies(request)),
     }
     number(&mut statements);
     statements
@@ -106,6 +118,7 @@ impl Statement {
         Self {
             sid: sid.to_owned(),
             why: Vec::new(),
+            escalations: Vec::new(),
             effect,
             actions,
             resources: vec!["*".to_owned()],
@@ -136,6 +149,12 @@ impl Statement {
         self
     }
 
+    /// What a reader is told about it, a line each.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let escalations = self.escalations.iter().map(|words| format!("Escalation: {words}"));
+        self.why.iter().cloned().chain(escalations).collect()
+    }
+
     fn json(&self) -> Value {
         let mut statement = json!({
             "Sid": self.sid, "Effect": self.effect, "Action": self.actions, "Resource": self.resources,
@@ -148,10 +167,10 @@ impl Statement {
 }
 
 fn serves(call: &Call, request: &Request) -> bool {
-    let wanted = match call.limit {
-        Limit::Deletes => request.deletes,
-        Limit::Refreshes => request.refreshes,
-        Limit::Free | Limit::InstanceTypeOnly | Limit::MarkOnly | Limit::AtCreation(_) => true,
+    let wanted = match call.switch {
+        Switch::Always => true,
+        Switch::Deletes => request.deletes,
+        Switch::Refreshes => request.refreshes,
     };
     wanted && call.kinds.iter().any(|kind| request.kinds.contains(kind))
 }
@@ -167,47 +186,93 @@ fn allow(
     request: &Request,
 ) -> Vec<Statement> {
     let actions: Vec<&str> = calls.iter().map(|call| call.action).collect();
-    let sid = format!("{}{:?}", capitalized(service), request.access);
+    let on = if target == Target::Any { String::new() } else { format!("{target:?}") };
+    let sid = format!("{}{:?}{on}", capitalized(service), request.access);
     let base = || {
         let mut statement = Statement::new(&sid, "Allow", &actions);
         for call in calls {
-            statement = statement.because(format!("{}: {}", call.action, call.why));
+            statement.why.push(format!("{}: {}", call.action, call.why));
+            let escalation = call.escalation.map(|words| format!("{}: {words}", call.action));
+            statement.escalations.extend(escalation);
         }
-        statement.when("StringEquals", "aws:RequestedRegion", request.regions.clone())
+        // IAM and its roles are in no region.
+        let regions = if service == "iam" { Vec::new() } else { request.regions.clone() };
+        limited(statement.when("StringEquals", "aws:RequestedRegion", regions), limit, request)
     };
     let tagged = |statement: Statement| {
         request.tags.iter().fold(statement, |statement, (key, value)| {
             statement.when("StringEquals", &format!("aws:ResourceTag/{key}"), [value.clone()])
         })
     };
-    let limited = |statement: Statement| match limit {
-        Limit::Free | Limit::Deletes | Limit::Refreshes => statement,
-        Limit::InstanceTypeOnly => {
-            statement.when("StringEquals", "ec2:Attribute", ["InstanceType"])
-        }
-        Limit::MarkOnly => {
-            statement.when("ForAllValues:StringEquals", "aws:TagKeys", [CHANGE_TAG, WAS_TAG])
-        }
-        Limit::AtCreation(call) => statement.when("StringEquals", "ec2:CreateAction", [call]),
-    };
+    // What a call makes has no tags yet, so that only what is there can be limited by them.
+    let is_new = matches!(limit, Limit::AtCreation(_));
+    let of_old = |statement: Statement| if is_new { statement } else { tagged(statement) };
     let arn = |what: &str| arn(request, service, what);
     match target {
         Target::Any => vec![base()],
-        Target::Instance => vec![limited(tagged(base().on([arn("instance/*")])))],
-        Target::Volume => vec![limited(tagged(base().on([arn("volume/*")])))],
-        Target::Snapshot => vec![limited(base().on([snapshots(request)]))],
-        // What a call makes has no tags yet, so that only what is there can be limited by them.
+        Target::Instance => vec![of_old(base().on([arn("instance/*")]))],
+        Target::Volume => vec![of_old(base().on([arn("volume/*")]))],
+        Target::Snapshot => vec![base().on([snapshots(request)])],
         Target::NewSnapshot => {
-            vec![tagged(base().on([arn("volume/*")])), limited(base().on([snapshots(request)]))]
+            vec![tagged(base().on([arn("volume/*")])), base().on([snapshots(request)])]
         }
-        Target::NewVolume => vec![limited(base().on([arn("volume/*"), snapshots(request)]))],
-        Target::Template => vec![limited(tagged(base().on([arn("launch-template/*")])))],
-        Target::TargetGroup => vec![limited(base().on([arn("targetgroup/*")]))],
-        Target::Function => vec![limited(tagged(base().on([arn("function:*")])))],
+        Target::NewVolume => vec![base().on([arn("volume/*"), snapshots(request)])],
+        Target::Template => vec![tagged(base().on([arn("launch-template/*")]))],
+        Target::TargetGroup => vec![base().on([arn("targetgroup/*")])],
+        Target::Function => vec![tagged(base().on([arn("function:*")]))],
         Target::Group => {
-            vec![limited(tagged(base().on([arn("autoScalingGroup:*:autoScalingGroupName/*")])))]
+            vec![tagged(base().on([arn("autoScalingGroup:*:autoScalingGroupName/*")]))]
+        }
+        Target::Launched => vec![base().on([arn("*/*")])],
+        Target::Key => named(&request.keys, base),
+        Target::LaunchRole => named(&request.launch_roles, base),
+    }
+}
+
+/// On what somebody named, and on nothing where nobody did: an empty list is not all.
+fn named(resources: &[String], base: impl Fn() -> Statement) -> Vec<Statement> {
+    let statement = || vec![base().on(resources.iter().cloned())];
+    if resources.is_empty() { Vec::new() } else { statement() }
+}
+
+fn limited(statement: Statement, limit: Limit, request: &Request) -> Statement {
+    let through_ec2 = |statement: Statement| {
+        statement.when("StringLike", "kms:ViaService", ec2_services(request))
+    };
+    match limit {
+        Limit::Free => statement,
+        Limit::InstanceTypeOnly => {
+            statement.when("StringEquals", "ec2:Attribute", ["InstanceType"])
+        }
+        // Where a request names no tag at all, a condition on all of its tags holds.
+        Limit::MarkOnly => statement
+            .when("ForAllValues:StringEquals", "aws:TagKeys", [CHANGE_TAG, WAS_TAG])
+            .when("Null", "aws:TagKeys", ["false"]),
+        Limit::AtCreation(call) => statement.when("StringEquals", "ec2:CreateAction", [call]),
+        Limit::FromTemplate => statement.when("Null", "ec2:LaunchTemplate", ["false"]),
+        Limit::ToEc2 => {
+            let ec2 = format!("ec2.{}", domain(&request.partition));
+            statement.when("StringEquals", "iam:PassedToService", [ec2])
+        }
+        Limit::ViaEc2 => through_ec2(statement),
+        Limit::GrantViaEc2 => {
+            through_ec2(statement).when("Bool", "kms:GrantIsForAWSResource", ["true"])
         }
     }
+}
+
+/// EC2 as KMS names it, in each region.
+fn ec2_services(request: &Request) -> Vec<String> {
+    let domain = domain(&request.partition);
+    match request.regions.as_slice() {
+        [] => vec![format!("ec2.*.{domain}")],
+        regions => regions.iter().map(|region| format!("ec2.{region}.{domain}")).collect(),
+    }
+}
+
+/// The domain that a partition's services have in conditions.
+pub(crate) fn domain(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
 fn arn(request: &Request, service: &str, what: &str) -> String {
@@ -220,72 +285,11 @@ fn snapshots(request: &Request) -> String {
     format!("arn:{}:ec2:*::snapshot/*", request.partition)
 }
 
-fn describe_keys(request: &Request) -> Option<Statement> {
-    let statement = || {
-        Statement::new("KeysRead", "Allow", &["kms:DescribeKey"])
-            .on(request.keys.clone())
-            .because("kms:DescribeKey: whether a key that encrypts a volume can be used")
-    };
-    (!request.keys.is_empty()).then(statement)
-}
-
-fn use_keys(request: &Request) -> Vec<Statement> {
-    if request.keys.is_empty() {
-        return Vec::new();
-    }
-    let via: Vec<String> = match request.regions.as_slice() {
-        [] => vec!["ec2.*.amazonaws.com".to_owned()],
-        regions => regions.iter().map(|region| format!("ec2.{region}.amazonaws.com")).collect(),
-    };
-    let grant = Statement::new("KeysGrant", "Allow", &["kms:CreateGrant"])
-        .on(request.keys.clone())
-        .when("Bool", "kms:GrantIsForAWSResource", ["true"])
-        .when("StringLike", "kms:ViaService", via.clone())
-        .because("kms:CreateGrant: a machine with volumes under this key starts only with it");
-    let data = [
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
-    ];
-    let restore = Statement::new("KeysRestore", "Allow", &data)
-        .on(request.keys.clone())
-        .when("StringLike", "kms:ViaService", via)
-        .because("a volume from an encrypted snapshot needs a data key of its own");
-    let restores = request.deletes.then_some(restore);
-    std::iter::once(grant).chain(restores).collect()
-}
-
-/// A refresh launches from the group's template in the name of who starts it.
-///
-/// Whoever may launch with a role has that role's rights: this is the one way in which the apply role could reach
-/// further than its own policy, so that only the roles named here can be passed.
-fn launch(request: &Request) -> Vec<Statement> {
-    if !request.refreshes || !request.kinds.contains(&Kind::Group) {
-        return Vec::new();
-    }
-    let partition = &request.partition;
-    let run = Statement::new("LaunchMembers", "Allow", &["ec2:RunInstances"])
-        .when("StringEquals", "aws:RequestedRegion", request.regions.clone())
-        .when("Null", "ec2:LaunchTemplate", ["false"])
-        .because("ec2:RunInstances: a refresh launches from the template, and from nothing else");
-    let tag = Statement::new("TagMembers", "Allow", &["ec2:CreateTags"])
-        .on([format!("arn:{partition}:ec2:*:*:*/*")])
-        .when("StringEquals", "ec2:CreateAction", ["RunInstances"])
-        .because("ec2:CreateTags: the template's own tags, at the launch");
-    let pass = Statement::new("PassLaunchRoles", "Allow", &["iam:PassRole"])
-        .on(request.launch_roles.clone())
-        .when("StringEquals", "iam:PassedToService", ["ec2.amazonaws.com"])
-        .because("iam:PassRole: members get these roles; whoever may pass a role has its rights");
-    let passes = (!request.launch_roles.is_empty()).then_some(pass);
-    [run, tag].into_iter().chain(passes).collect()
-}
-
 /// What stays forbidden whatever other policies of the role allow.
 fn denies(request: &Request) -> Vec<Statement> {
     let touches = |call: &&Call| {
         call.access == Access::Apply
+            && call.caller == Caller::Trimtab
             && call.target != Target::Any
             && !RESTORES.contains(&call.action)
             && serves(call, request)
@@ -295,11 +299,26 @@ fn denies(request: &Request) -> Vec<Statement> {
     let excluded = Statement::new("Excluded", "Deny", &writes)
         .when("Null", &format!("aws:ResourceTag/{EXCLUDE_TAG}"), ["false"])
         .because(format!("whatever carries the tag {EXCLUDE_TAG}, with any value, is left alone"));
-    let deletes = Statement::new("NoDeletes", "Deny", &["ec2:DeleteVolume"])
-        .because("deletes are not switched on");
+    let other_attributes =
+        Statement::new("NoOtherAttributes", "Deny", &["ec2:ModifyInstanceAttribute"])
+            .when("StringNotEquals", "ec2:Attribute", ["InstanceType"])
+            .because(
+                "of a machine nothing but its type is ever set: no user data, no role, no network",
+            );
     let without_deletes = request.kinds.contains(&Kind::Volume) && !request.deletes;
-    let excluded = (!writes.is_empty()).then_some(excluded);
-    excluded.into_iter().chain(without_deletes.then_some(deletes)).collect()
+    let never = NEVER.iter().filter(|(kind, _)| request.kinds.contains(kind));
+    let deletes: BTreeSet<&str> = never
+        .map(|(_, action)| *action)
+        .chain(without_deletes.then_some("ec2:DeleteVolume"))
+        .collect();
+    let deletes = Statement::new("NoDeletes", "Deny", &deletes.into_iter().collect::<Vec<_>>())
+        .because("Trimtab never deletes these, or deletes are not switched on");
+    let retypes = request.kinds.contains(&Kind::Instance);
+    [excluded, deletes]
+        .into_iter()
+        .filter(|statement| !statement.actions.is_empty())
+        .chain(retypes.then_some(other_attributes))
+        .collect()
 }
 
 /// Makes the statement ids unique.

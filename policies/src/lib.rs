@@ -28,6 +28,7 @@ pub mod plan;
 pub mod quiet;
 pub mod quorum;
 pub mod record;
+pub mod roles;
 pub mod scope;
 pub mod session;
 pub mod settings;

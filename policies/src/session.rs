@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     change::Change,
+    iam::domain,
     steps::{Step, StepKind},
 };
 
@@ -81,7 +82,7 @@ fn statement(right: &Right) -> Value {
     let mut statement =
         json!({ "Effect": "Allow", "Action": right.actions, "Resource": right.resources });
     let mut equal = right.conditions.clone();
-    // A key of several values: none but these may be asked for.
+    // A key of several values: none but these may be asked for, and not none, which would be every tag.
     let keys = equal.remove(TAG_KEYS);
     let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect::<Vec<_>>());
     if !equal.is_empty() {
@@ -89,6 +90,7 @@ fn statement(right: &Right) -> Value {
     }
     if let Some(keys) = keys {
         statement["Condition"]["ForAllValues:StringEquals"] = json!({ TAG_KEYS: keys });
+        statement["Condition"]["Null"] = json!({ TAG_KEYS: "false" });
     }
     statement
 }
@@ -144,7 +146,7 @@ impl<'a> Place<'a> {
 
     /// What EBS does with the customer's keys in the caller's name.
     fn with_keys(&self) -> Option<Right> {
-        let via = format!("ec2.{}.amazonaws.com", self.region);
+        let via = format!("ec2.{}.{}", self.region, domain(self.partition));
         // Starting makes a grant; a volume from an encrypted snapshot also needs a data key of its own (Amazon EBS User
         // Guide, "How Amazon EBS encryption works", required permissions).
         let actions = [
@@ -256,10 +258,11 @@ fn refresh(place: &Place<'_>, template_id: &str) -> Vec<Right> {
     let anything = format!("arn:{partition}:ec2:{region}:*:*/*");
     let roles = format!("arn:{partition}:iam::{account}:role/*");
     let template = place.ec2("launch-template", template_id);
+    let ec2 = format!("ec2.{}", domain(partition));
     vec![
         right(&actions, [place.arn.to_owned()], &[]),
         right(&["ec2:RunInstances"], [anything], &[("ec2:LaunchTemplate", &template)]),
-        right(&["iam:PassRole"], [roles], &[("iam:PassedToService", "ec2.amazonaws.com")]),
+        right(&["iam:PassRole"], [roles], &[("iam:PassedToService", &ec2)]),
         place.tags_at("*", "RunInstances"),
     ]
 }
@@ -270,5 +273,7 @@ fn restore(place: &Place<'_>) -> Vec<Right> {
     [create, place.tags_at("volume", "CreateVolume")].into_iter().chain(place.with_keys()).collect()
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

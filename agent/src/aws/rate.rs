@@ -306,7 +306,10 @@ mod tests {
             let known = trimtab_policies::calls::TABLE.iter().any(|row| row.action == *call);
             assert!(known, "{call} has no row in policies/src/calls.rs");
         }
-        for row in trimtab_policies::calls::TABLE {
+        let own = |row: &&trimtab_policies::calls::Call| {
+            row.caller == trimtab_policies::calls::Caller::Trimtab
+        };
+        for row in trimtab_policies::calls::TABLE.iter().filter(own) {
             assert!(calls.contains(&row.action), "{} is never called", row.action);
         }
     }

@@ -84,6 +84,9 @@ pub enum CliError {
     /// A decision record.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The system gives no randomness.
+    #[error("no external id can be made: the system gives no randomness")]
+    Random(#[source] getrandom::Error),
     /// The output.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
@@ -136,6 +139,7 @@ impl CliError {
             | Self::Stop(_)
             | Self::Chain(_)
             | Self::Record(_)
+            | Self::Random(_)
             | Self::Output(_)
             | Self::Http(_)
             | Self::Certificate(_)

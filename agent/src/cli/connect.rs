@@ -1,6 +1,8 @@
 //! `trimtab connect`: the IAM side of an account, printed for whoever owns it.
 //!
-//! Nothing is asked of AWS and nothing is changed there. Not here: what a policy holds (`trimtab_policies::iam`).
+//! Nothing is asked of AWS and nothing is changed there. Not here: what policies and roles hold (`trimtab_policies`).
+
+mod roles;
 
 use clap::{Args, Subcommand, ValueEnum};
 use trimtab_models::resource::Kind;
@@ -9,31 +11,31 @@ use trimtab_policies::{
     iam::{Request, Statement, cloudformation, policy, statements, terraform},
 };
 
+pub(super) use roles::RolesArgs;
+
 use super::{
-    args::kind,
+    args::{Globals, kind},
     client::CliError,
     out::{print, print_json},
 };
 
-/// What to print.
+/// What to print or ask.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConnectCommand {
     /// An IAM policy for the kinds of resource and the access that you name, and for nothing else.
     Policy(PolicyArgs),
+    /// The account's two roles as a CloudFormation template, with what to do with it.
+    Cloudformation(RolesArgs),
+    /// The account's two roles as a Terraform module, with what to do with it.
+    Terraform(RolesArgs),
 }
 
-/// What a policy is for.
+/// What rights are about.
 #[derive(Debug, Clone, Args)]
-pub struct PolicyArgs {
+pub struct ScopeArgs {
     /// Kinds of resource, separated by commas.
     #[arg(long, value_parser = kind, value_delimiter = ',', value_name = "KIND", required = true)]
     pub kinds: Vec<Kind>,
-    /// Whether the role reads, or applies changes.
-    #[arg(long, value_enum)]
-    pub access: AccessChoice,
-    /// The form.
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub format: Format,
     /// The account's 12-digit id; without it the role's own account is meant.
     #[arg(long, value_parser = account)]
     pub account: Option<String>,
@@ -60,6 +62,20 @@ pub struct PolicyArgs {
     pub partition: String,
 }
 
+/// What a policy is for.
+#[derive(Debug, Clone, Args)]
+pub struct PolicyArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Whether the role reads, or applies changes.
+    #[arg(long, value_enum)]
+    pub access: AccessChoice,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+}
+
 /// What a role does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AccessChoice {
@@ -80,9 +96,28 @@ pub enum Format {
     Cloudformation,
 }
 
-pub(super) fn run(command: ConnectCommand) -> Result<(), CliError> {
-    let ConnectCommand::Policy(args) = command;
-    let statements = statements(&request(&args));
+impl From<AccessChoice> for Access {
+    fn from(choice: AccessChoice) -> Self {
+        match choice {
+            AccessChoice::Read => Self::Read,
+            AccessChoice::Apply => Self::Apply,
+        }
+    }
+}
+
+pub(super) fn run(command: ConnectCommand, globals: &Globals) -> Result<u8, CliError> {
+    match command {
+        ConnectCommand::Policy(args) => print_policy(&args)?,
+        ConnectCommand::Cloudformation(args) => {
+            roles::run(&args, roles::Form::Cloudformation, globals)?;
+        }
+        ConnectCommand::Terraform(args) => roles::run(&args, roles::Form::Terraform, globals)?,
+    }
+    Ok(0)
+}
+
+fn print_policy(args: &PolicyArgs) -> Result<(), CliError> {
+    let statements = statements(&request(args));
     match args.format {
         Format::Json => print_json(&policy(&statements))?,
         Format::Terraform => print(terraform(name(args.access), &statements).trim_end())?,
@@ -107,20 +142,18 @@ fn template(access: AccessChoice, statements: &[Statement]) -> serde_json::Value
 }
 
 fn request(args: &PolicyArgs) -> Request {
+    let scope = args.scope.clone();
     Request {
-        kinds: args.kinds.iter().copied().collect(),
-        access: match args.access {
-            AccessChoice::Read => Access::Read,
-            AccessChoice::Apply => Access::Apply,
-        },
-        partition: args.partition.clone(),
-        account: args.account.clone(),
-        regions: args.regions.clone(),
-        tags: args.tags.iter().cloned().collect(),
-        deletes: args.deletes,
-        refreshes: args.refreshes,
-        launch_roles: args.launch_roles.clone(),
-        keys: args.keys.clone(),
+        kinds: scope.kinds.into_iter().collect(),
+        access: args.access.into(),
+        partition: scope.partition,
+        account: scope.account,
+        regions: scope.regions,
+        tags: scope.tags.into_iter().collect(),
+        deletes: scope.deletes,
+        refreshes: scope.refreshes,
+        launch_roles: scope.launch_roles,
+        keys: scope.keys,
     }
 }
 

@@ -120,6 +120,12 @@ fn accounts() {
 #[test]
 fn roles() {
     check_with(
+        "role_arn = \"arn:aws:iam::123456789012:role/Read\"\nexternal_id = \"ab\"\n[[account]]\nname = \"b\"\nid = \"210987654321\"\nregions = [\"us-east-1\"]\nrole_arn = \"arn:aws:iam::210987654321:role/Read\"\nexternal_id = \"ab\"\n",
+        &[
+            "t.toml:12:1: account[1].external_id = \"ab\": account main has this external id: whoever knows it for one could use it for the other; allowed: an id of its own, made by trimtab connect cloudformation or terraform",
+        ],
+    );
+    check_with(
         "role_arn = \"arn:aws:iam::123456789012:role/Read\"\n",
         &[
             "t.toml:1:1: account[0].external_id: missing: without it a stranger could make the daemon use the role for him; allowed: the external id of the role's trust policy, or trust = \"organization\"",

@@ -45,6 +45,16 @@ pub(super) fn accounts(
                 "one section for each account",
             );
         }
+        let same = |earlier: &&Account| earlier.external_id == account.external_id;
+        let earlier = accounts.iter().find(same).filter(|_| account.external_id.is_some());
+        if let Some(earlier) = earlier {
+            report.refuse_text(
+                &format!("{path}.external_id"),
+                account.external_id.as_deref().unwrap_or_default(),
+                format!("account {} has this external id: whoever knows it for one could use it for the other", earlier.name),
+                "an id of its own, made by trimtab connect cloudformation or terraform",
+            );
+        }
         accounts.push(account);
     }
     accounts

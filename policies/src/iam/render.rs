@@ -23,8 +23,8 @@ pub fn terraform(name: &str, statements: &[Statement]) -> String {
 }
 
 fn terraform_statement(text: &mut String, statement: &Statement) {
-    for why in &statement.why {
-        line(text, 1, &format!("# {why}"));
+    for told in statement.told() {
+        line(text, 1, &format!("# {told}"));
     }
     line(text, 1, "statement {");
     line(text, 2, &format!("sid       = {}", quoted(&statement.sid)));
@@ -50,12 +50,13 @@ fn line(text: &mut String, depth: usize, content: &str) {
 }
 
 /// A string of HCL; `${` and `%{` would be read as templates.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", escaped.replace("${", "$${").replace("%{", "%%{"))
 }
 
-fn list(values: &[String]) -> String {
+/// A list of strings.
+pub(crate) fn list(values: &[String]) -> String {
     let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
     format!("[{}]", values.join(", "))
 }
@@ -63,12 +64,17 @@ fn list(values: &[String]) -> String {
 /// A CloudFormation template with the policy as a managed policy, whose ARN it gives out.
 #[must_use]
 pub fn cloudformation(description: &str, statements: &[Statement]) -> Value {
-    let why: serde_json::Map<String, Value> =
-        statements.iter().map(|one| (one.sid.clone(), json!(one.why))).collect();
+    let reasons = |of: fn(&Statement) -> &[String]| -> serde_json::Map<String, Value> {
+        let told = statements.iter().filter(|one| !of(one).is_empty());
+        told.map(|one| (one.sid.clone(), json!(of(one)))).collect()
+    };
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": description,
-        "Metadata": { "Reasons": why },
+        "Metadata": {
+            "Reasons": reasons(|one| &one.why),
+            "Escalations": reasons(|one| &one.escalations),
+        },
         "Resources": {
             "TrimtabPolicy": {
                 "Type": "AWS::IAM::ManagedPolicy",

@@ -30,9 +30,10 @@ fn condition(statement: &Statement, operator: &str, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_call_has_one_row_and_a_reason() {
+fn every_call_has_one_row_for_each_target_and_a_reason() {
     for call in TABLE {
-        assert_eq!(TABLE.iter().filter(|other| other.action == call.action).count(), 1, "{call:?}");
+        let same = |other: &&Call| other.action == call.action && other.target == call.target;
+        assert_eq!(TABLE.iter().filter(same).count(), 1, "{call:?}");
         assert!(!call.why.is_empty() && !call.kinds.is_empty(), "{call:?}");
     }
 }
@@ -61,7 +62,8 @@ fn a_policy_serves_the_kinds_asked_for_and_no_others() {
             let of_kind = |call: &&Call| {
                 call.access == access
                     && call.kinds.contains(&kind)
-                    && !matches!(call.limit, Limit::Deletes | Limit::Refreshes)
+                    && call.switch == Switch::Always
+                    && !matches!(call.target, Target::Key | Target::LaunchRole)
             };
             let expect: BTreeSet<&str> =
                 TABLE.iter().filter(of_kind).map(|call| call.action).collect();
@@ -83,6 +85,76 @@ fn an_instance_can_be_retyped_and_nothing_else_of_it_set() {
     let tags = found(&statements, "ec2:CreateTags");
     let keys = condition(tags[0], "ForAllValues:StringEquals", "aws:TagKeys");
     assert_eq!(keys, ["trimtab:change", "trimtab:was"]);
+    assert_eq!(condition(tags[0], "Null", "aws:TagKeys"), ["false"], "no tag would be every tag");
+    let other = statements.iter().find(|one| one.sid == "NoOtherAttributes").expect("a deny");
+    assert_eq!((other.effect, other.actions.len()), ("Deny", 1));
+    assert_eq!(condition(other, "StringNotEquals", "ec2:Attribute"), ["InstanceType"]);
+}
+
+/// Both a snapshot and a restored volume carry the mark from their first moment: without the tag the call is refused.
+#[test]
+fn what_a_deletion_makes_may_be_marked_as_it_is_made_and_not_later() {
+    let volumes = request(&[Kind::Volume], Access::Apply);
+    assert!(found(&statements(&volumes), "ec2:CreateTags").is_empty());
+    let statements = statements(&Request { deletes: true, ..volumes });
+    let told: Vec<_> = found(&statements, "ec2:CreateTags")
+        .into_iter()
+        .filter(|one| one.effect == "Allow")
+        .map(|one| (one.resources[0].as_str(), condition(one, "StringEquals", "ec2:CreateAction")))
+        .collect();
+    let call = |name: &str| vec![name.to_owned()];
+    let expect = [
+        ("arn:aws:ec2:*:111122223333:volume/*", call("CreateVolume")),
+        ("arn:aws:ec2:*::snapshot/*", call("CreateSnapshot")),
+    ];
+    assert_eq!(told, expect);
+}
+
+#[test]
+fn what_trimtab_never_does_is_denied_for_each_kind() {
+    for kind in Kind::ALL {
+        let statements = statements(&request(&[kind], Access::Apply));
+        let denied = statements.iter().find(|one| one.sid == "NoDeletes").expect("a deny");
+        assert_eq!(denied.effect, "Deny");
+        let named = |call: &&Call| denied.actions.iter().any(|action| action == call.action);
+        let called: Vec<&Call> = TABLE.iter().filter(named).collect();
+        assert!(called.iter().all(|call| call.switch == Switch::Deletes), "{kind}: {called:?}");
+    }
+}
+
+/// What could reach further than Trimtab itself says so, in the same row as its limit.
+#[test]
+fn every_limit_that_stands_in_the_way_of_something_names_it() {
+    for call in TABLE {
+        let limited = match call.limit {
+            Limit::InstanceTypeOnly
+            | Limit::MarkOnly
+            | Limit::FromTemplate
+            | Limit::ToEc2
+            | Limit::GrantViaEc2 => true,
+            Limit::Free | Limit::AtCreation(_) | Limit::ViaEc2 => false,
+        };
+        assert!(!limited || call.escalation.is_some(), "{call:?}");
+    }
+}
+
+/// A managed policy may have 6,144 characters, white space aside (IAM User Guide, "IAM and AWS STS quotas").
+#[test]
+fn a_policy_of_one_kind_fits_into_a_managed_policy() {
+    for kind in Kind::ALL {
+        for access in [Access::Read, Access::Apply] {
+            let whole = Request {
+                deletes: true,
+                refreshes: true,
+                launch_roles: vec!["arn:aws:iam::111122223333:role/web".to_owned()],
+                keys: vec![KEY.to_owned(); 3],
+                tags: [("team".to_owned(), "web".to_owned())].into(),
+                ..request(&[kind], access)
+            };
+            let text = policy(&statements(&whole)).to_string();
+            assert!(text.len() <= 6_144, "{kind} {access:?}: {}", text.len());
+        }
+    }
 }
 
 #[test]
@@ -153,8 +225,10 @@ fn terraform_reads_as_it_was_meant() {
         .on(["arn:aws:kms:*:1:key/${odd}".to_owned()])
         .when("Bool", "kms:GrantIsForAWSResource", ["true"])
         .because("it is needed");
+    let statement = Statement { escalations: vec!["the key".to_owned()], ..statement };
     let expect = r#"data "aws_iam_policy_document" "trimtab" {
   # it is needed
+  # Escalation: the key
   statement {
     sid       = "Keys"
     effect    = "Allow"

@@ -135,6 +135,7 @@ fn a_policy_is_what_iam_reads() {
     let policy: Value = serde_json::from_str(&Session::of(&resize, "mark").policy()).expect("JSON");
     let only_marks = serde_json::json!({
         "ForAllValues:StringEquals": { "aws:TagKeys": ["trimtab:change", "trimtab:was"] },
+        "Null": { "aws:TagKeys": "false" },
     });
     assert_eq!(policy["Statement"][0]["Condition"], only_marks);
 }
