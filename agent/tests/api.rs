@@ -258,7 +258,12 @@ fn the_machine_of_a_lost_agent_is_brought_back_by_its_mark() {
             resources: vec![machine.reference.arn.0.clone()],
             conditions: BTreeMap::new(),
         };
-        let session = Session { name: "lost".to_owned(), rights: vec![right], outlives_s: 120 };
+        let session = Session {
+            name: "lost".to_owned(),
+            rights: vec![right],
+            outlives_s: 120,
+            is_later_undo: false,
+        };
         let larger = Operation::SetInstanceType {
             instance_id: machine.id.clone(),
             instance_type: "m5.large".to_owned(),

@@ -18,6 +18,8 @@ const OUTLIVES_MIN_S: u32 = 120;
 
 /// The condition key that names the tags of a request.
 const TAG_KEYS: &str = "aws:TagKeys";
+/// The condition key that says whether a grant is made for an AWS service.
+const GRANT_FOR_AWS: &str = "kms:GrantIsForAWSResource";
 /// The two tags of a mark.
 const MARK_KEYS: &str = "trimtab:change,trimtab:was";
 
@@ -41,6 +43,9 @@ pub struct Session {
     pub rights: Vec<Right>,
     /// How much longer it must last when the call is made, seconds.
     pub outlives_s: u32,
+    /// Whether it takes back a change that had been applied: it then is another session than that of the way there.
+    #[serde(default)]
+    pub is_later_undo: bool,
 }
 
 impl Session {
@@ -61,6 +66,7 @@ impl Session {
             name: change.id.clone(),
             rights: rights(change),
             outlives_s: outlives_s.max(OUTLIVES_MIN_S),
+            is_later_undo: change.undo_reason.is_some() && change.applied_at.is_some(),
         }
     }
 
@@ -68,6 +74,14 @@ impl Session {
     #[must_use]
     pub const fn is_disruptive(&self) -> bool {
         self.outlives_s > OUTLIVES_MIN_S
+    }
+
+    /// Whether one that was taken for `other` serves this too: the same rights, on the same way.
+    #[must_use]
+    pub fn is_served_by(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.rights == other.rights
+            && self.is_later_undo == other.is_later_undo
     }
 
     /// The session policy as IAM reads it.
@@ -85,8 +99,12 @@ fn statement(right: &Right) -> Value {
     // A key of several values: none but these may be asked for, and not none, which would be every tag.
     let keys = equal.remove(TAG_KEYS);
     let keys = keys.map(|keys| keys.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let for_aws = equal.remove(GRANT_FOR_AWS);
     if !equal.is_empty() {
         statement["Condition"] = json!({ "StringEquals": equal });
+    }
+    if let Some(for_aws) = for_aws {
+        statement["Condition"]["Bool"] = json!({ GRANT_FOR_AWS: for_aws });
     }
     if let Some(keys) = keys {
         statement["Condition"]["ForAllValues:StringEquals"] = json!({ TAG_KEYS: keys });
@@ -144,23 +162,32 @@ impl<'a> Place<'a> {
         right(&["ec2:CreateTags"], [self.ec2(what, "*")], &[("ec2:CreateAction", call)])
     }
 
-    /// What EBS does with the customer's keys in the caller's name.
-    fn with_keys(&self) -> Option<Right> {
+    /// What EBS does with the customer's keys in the caller's name: `uses` of them, and grants for EC2 alone.
+    fn with_keys(&self, uses: &[&str]) -> Vec<Right> {
+        if self.keys.is_empty() {
+            return Vec::new();
+        }
         let via = format!("ec2.{}.{}", self.region, domain(self.partition));
-        // Starting makes a grant; a volume from an encrypted snapshot also needs a data key of its own (Amazon EBS User
-        // Guide, "How Amazon EBS encryption works", required permissions).
-        let actions = [
-            "kms:CreateGrant",
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        ];
-        let right = || right(&actions, self.keys.iter().cloned(), &[("kms:ViaService", &via)]);
-        (!self.keys.is_empty()).then(right)
+        let keys = || self.keys.iter().cloned();
+        let through_ec2 = ("kms:ViaService", via.as_str());
+        vec![
+            right(&["kms:CreateGrant"], keys(), &[through_ec2, (GRANT_FOR_AWS, "true")]),
+            right(uses, keys(), &[through_ec2]),
+        ]
     }
 }
+
+/// What a start needs of a key beside the grant.
+const USES_OF_START: [&str; 1] = ["kms:DescribeKey"];
+/// What a volume from an encrypted snapshot needs beside the grant: a data key of its own (Amazon EBS User Guide, "How Amazon
+/// EBS encryption works", required permissions).
+const USES_OF_RESTORE: [&str; 5] = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
 
 fn right(
     actions: &[&str],
@@ -184,7 +211,7 @@ fn of_step(kind: &StepKind, place: &Place<'_>) -> Vec<Right> {
         | StepKind::StartInstance { instance_id, .. } => {
             let power = ["ec2:StartInstances", "ec2:StopInstances"];
             let power = right(&power, [place.ec2("instance", instance_id)], &[]);
-            std::iter::once(power).chain(place.with_keys()).collect()
+            std::iter::once(power).chain(place.with_keys(&USES_OF_START)).collect()
         }
         StepKind::SetInstanceType { instance_id, .. } => {
             let instance = [place.ec2("instance", instance_id)];
@@ -270,7 +297,8 @@ fn refresh(place: &Place<'_>, template_id: &str) -> Vec<Right> {
 fn restore(place: &Place<'_>) -> Vec<Right> {
     let on = [place.ec2("snapshot", "*"), place.ec2("volume", "*")];
     let create = right(&["ec2:CreateVolume"], on, &[]);
-    [create, place.tags_at("volume", "CreateVolume")].into_iter().chain(place.with_keys()).collect()
+    let marked = place.tags_at("volume", "CreateVolume");
+    [create, marked].into_iter().chain(place.with_keys(&USES_OF_RESTORE)).collect()
 }
 
 #[cfg(test)]

@@ -74,8 +74,7 @@ impl Shared {
     async fn held(&self, session: &Session, now: Timestamp) -> Option<(Arc<Clients>, Timestamp)> {
         let mut sessions = self.sessions.lock().await;
         sessions.retain(|_, one| one.expires_at > now);
-        let same = |one: &&Held| one.session.rights == session.rights;
-        let held = sessions.get(&session.name).filter(same)?;
+        let held = sessions.get(&session.name).filter(|one| session.is_served_by(&one.session))?;
         Some((Arc::clone(&held.clients), held.expires_at))
     }
 

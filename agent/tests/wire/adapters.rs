@@ -80,7 +80,12 @@ fn session(operation: &Operation) -> Session {
         resources: vec!["*".to_owned()],
         conditions: std::collections::BTreeMap::new(),
     };
-    Session { name: "chg-0123456789ab".to_owned(), rights: vec![right], outlives_s: 120 }
+    Session {
+        name: "chg-0123456789ab".to_owned(),
+        rights: vec![right],
+        outlives_s: 120,
+        is_later_undo: false,
+    }
 }
 
 /// A resource of the base account, as far as the ports look at it.

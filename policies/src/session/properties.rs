@@ -45,6 +45,7 @@ fn holds(operator: &str, wanted: &[String], found: Option<&Vec<String>>) -> bool
         "ForAllValues:StringEquals" => {
             found.is_none_or(|found| found.iter().all(|one| wanted.contains(one)))
         }
+        "Bool" => found.is_some_and(|found| found == wanted),
         "Null" => found.is_none().to_string() == wanted[0],
         other => panic!("the evaluator does not know {other}"),
     }
@@ -234,6 +235,9 @@ fn conditions_let_nothing_else_through() {
         assert!(!allows(&policy, action, &machine, request), "{action} {request:?}");
     }
     let via = with("kms:ViaService", &["ec2.us-east-1.amazonaws.com"]);
+    assert!(!allows(&policy, "kms:CreateGrant", &[KEY.to_owned()], &via), "a grant for anybody");
+    let mut via = via;
+    via.insert("kms:GrantIsForAWSResource".to_owned(), vec!["true".to_owned()]);
     assert!(allows(&policy, "kms:CreateGrant", &[KEY.to_owned()], &via));
     assert!(!allows(&policy, "kms:CreateGrant", &[KEY.replace("1234abcd", "other")], &via));
     assert!(!allows(&policy, "kms:CreateGrant", &[KEY.to_owned()], &Request::new()));

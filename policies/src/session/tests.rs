@@ -49,11 +49,20 @@ fn a_resize_may_power_and_retype_its_machine() {
 #[test]
 fn the_keys_of_its_volumes_are_the_only_keys() {
     let told = told(&change(Action::StopIdleInstance, &[KEY]));
-    let expect = format!(
-        "kms:CreateGrant,kms:Decrypt,kms:DescribeKey,kms:GenerateDataKeyWithoutPlaintext,kms:ReEncryptFrom,kms:ReEncryptTo on {KEY} if kms:ViaService=ec2.us-east-1.amazonaws.com"
-    );
+    let via = "kms:ViaService=ec2.us-east-1.amazonaws.com";
+    let expect = [
+        format!("kms:CreateGrant on {KEY} if kms:GrantIsForAWSResource=true,{via}"),
+        format!("kms:DescribeKey on {KEY} if {via}"),
+    ];
+    assert_eq!(told[1..], expect, "{told:#?}");
+}
+
+#[test]
+fn a_restored_volume_also_gets_a_data_key_of_its_own() {
+    let told = told(&change(Action::DeleteUnattachedVolume, &[KEY]));
+    let uses = "kms:Decrypt,kms:DescribeKey,kms:GenerateDataKeyWithoutPlaintext,kms:ReEncryptFrom,kms:ReEncryptTo";
+    let expect = format!("{uses} on {KEY} if kms:ViaService=ec2.us-east-1.amazonaws.com");
     assert_eq!(told.last(), Some(&expect), "{told:#?}");
-    assert_eq!(told.len(), 2);
 }
 
 #[test]
@@ -102,6 +111,34 @@ fn the_undo_is_covered_and_the_policy_fits() {
         assert_eq!(back.rights, forward.rights, "{action}");
         assert!(forward.policy().len() <= POLICY_MAX, "{action}: {}", forward.policy());
         assert_eq!(forward.name, change.id);
+    }
+}
+
+/// What a step in trouble takes back at once goes on in the session of the way there: it may be the start of a machine. What
+/// is taken back later has one of its own.
+#[test]
+fn a_later_undo_takes_a_new_session_and_one_at_once_does_not() {
+    let change = change(Action::ResizeInstance, &[]);
+    let forward = Session::of(&change, &change.steps[0].step.name);
+    for applied in [false, true] {
+        let mut change = change.clone();
+        let last = if applied { change.steps.len() } else { 2 };
+        for progress in change.steps.clone().into_iter().take(last) {
+            change.apply(now(), &Event::Done { step: progress.step.name, created_id: None });
+        }
+        if applied {
+            change.apply(now(), &Event::Applied);
+        }
+        let (reason, steps) = ("asked for".to_owned(), undo_steps(&change));
+        change.apply(now(), &Event::UndoBegun { reason, steps });
+        let back = Session::of(&change, &change.undo_steps[0].step.name);
+        assert_eq!(back.is_served_by(&forward), !applied, "applied: {applied}");
+        let last = change.undo_steps.last().expect("there is a way back");
+        assert!(
+            Session::of(&change, &last.step.name).is_served_by(&back),
+            "one for the whole undo"
+        );
+        assert_eq!(back.name, change.id, "CloudTrail tells which change it was");
     }
 }
 

@@ -182,6 +182,13 @@ async fn a_role_is_taken_with_its_external_id_only() {
     scene.proxy.forget_calls();
     side.act().perform(&place, &session(&stop(&id)), &stop(&id)).await.expect("the same session");
     assert_eq!(scene.proxy.calls().len(), 1, "no role is taken twice for one change");
+    let later = Session { is_later_undo: true, ..session(&stop(&id)) };
+    scene.proxy.forget_calls();
+    side.act().perform(&place, &later, &stop(&id)).await.expect("a session of its own");
+    let taken =
+        scene.proxy.calls().into_iter().filter(|call| call.operation == "AssumeRole").count();
+    assert_eq!(taken, 1, "a later undo takes a new one");
+    scene.proxy.forget_calls();
     let longer = Session { outlives_s: u32::MAX, ..session(&stop(&id)) };
     let failure = side
         .act()
@@ -189,7 +196,7 @@ async fn a_role_is_taken_with_its_external_id_only() {
         .await
         .expect_err("no session lasts for ever");
     assert_eq!(failure.kind, FailureKind::Denied, "{failure}");
-    assert_eq!(scene.proxy.writes().len(), 1, "nothing was begun");
+    assert_eq!(scene.proxy.writes().len(), 0, "nothing was begun");
 
     for wrong in [Some("wrong"), None] {
         let observe = connect(scene.proxy.url(), other_account(wrong)).observe();
