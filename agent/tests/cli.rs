@@ -192,6 +192,10 @@ fn commands_reach_a_running_daemon() {
     let approved = ask(&["approve", &first, "--reason", "looked at it", "--yes"]);
     assert_eq!(approved.code, 0, "{}", approved.err);
     assert!(approved.out.contains("approved by operator"), "{}", approved.out);
+    let (shown, _) = approved.out.split_once("approved by operator").expect("it was approved");
+    for fact in [&first, "What will happen", "undo:", "risk:"] {
+        assert!(shown.contains(fact), "{fact} was not shown before: {shown}");
+    }
     let rejected = ask(&["reject", &first, "--reason", "second thoughts", "--json"]);
     assert_eq!(json(&rejected)["recommendations"][0]["state"], "rejected");
     let refused = ask(&["approve", &first, "--yes"]);
@@ -225,6 +229,42 @@ fn commands_reach_a_running_daemon() {
     let blind = ask(&["status"]);
     assert_eq!(blind.code, 1);
     assert!(blind.err.contains("operator.token"), "{}", blind.err);
+}
+
+#[test]
+fn what_strangers_wrote_does_nothing_to_a_terminal() {
+    let door = runtime().block_on(Door::open(false, true));
+    let config = config(door.state.path(), &door.address.to_string());
+    let ask = |args: &[&str]| trimtab(&[&["--config", config.as_str()], args].concat());
+    let (first, _) = runtime().block_on(door.in_state("awaiting_approval"))[0].clone();
+    let reason = "seen\u{1b}[8m\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}1A";
+    assert_eq!(ask(&["reject", &first, "--reason", reason]).code, 0);
+    let stop = ask(&["stop", "--reason", reason]);
+    let asked: [&[&str]; 7] = [
+        &["recommendations", "show", &first],
+        &["exceptions"],
+        &["status"],
+        &["status", "--json"],
+        &["approve", &first, "--yes"],
+        &["resume"],
+        &["report"],
+    ];
+    for args in asked {
+        let said = ask(args);
+        let all = said.out.clone() + &said.err;
+        assert!(!all.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{args:?}: {all:?}");
+        let colored = ask(&[args, &["--color", "always"]].concat());
+        let left = [colored.out, colored.err].concat();
+        for harm in ["\u{1b}[8m", "\u{1b}]0", "\u{1b}[2J", "\u{7}", "\u{9b}"] {
+            assert!(!left.contains(harm), "{args:?}: {left:?}");
+        }
+    }
+    assert!(!stop.out.contains('\u{1b}'));
+    let colored = ask(&["recommendations", "--color", "always"]).out;
+    assert!(colored.contains("\u{1b}["), "{colored}");
+    assert!(!colored.contains("\\u001b"), "our own colours are written: {colored:?}");
+    let status: Value = json(&ask(&["status", "--json"]));
+    assert!(status["stopped"].as_str().is_some_and(|why| why.contains(reason)), "{status}");
 }
 
 /// How many recommendations are in a state.

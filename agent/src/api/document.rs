@@ -30,6 +30,7 @@ pub(crate) struct Told {
     refusals: Vec<StatusCode>,
     is_tagged: bool,
     takes_tag: bool,
+    is_free_here: bool,
 }
 
 /// What comes when all goes well.
@@ -51,6 +52,7 @@ impl Told {
             refusals: Vec::new(),
             is_tagged: false,
             takes_tag: false,
+            is_free_here: false,
         }
     }
 
@@ -96,6 +98,12 @@ impl Told {
     pub(crate) fn if_match(mut self) -> Self {
         self.takes_tag = true;
         self.may(StatusCode::PRECONDITION_FAILED)
+    }
+
+    /// From this machine it needs no token.
+    pub(crate) const fn free_on_this_machine(mut self) -> Self {
+        self.is_free_here = true;
+        self
     }
 
     /// It may refuse with this status.
@@ -162,12 +170,22 @@ fn operation(route: &ToldRoute, schemas: &mut Schemas) -> Value {
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": told.summary,
-        "security": match route.right { Some(_) => json!([{ "token": [] }]), None => json!([]) },
+        "security": match route.right {
+            Some(_) if told.is_free_here => json!([{ "token": [] }, {}]),
+            Some(_) => json!([{ "token": [] }]),
+            None => json!([]),
+        },
         "parameters": parameters(route, schemas),
         "responses": responses(route, schemas),
     });
     if let Some(right) = route.right {
-        operation["description"] = json!(format!("Needs the right to {}.", right.deed()));
+        operation["description"] = if told.is_free_here {
+            json!(
+                "Needs a token of any role, unless it is asked for from the daemon's own machine."
+            )
+        } else {
+            json!(format!("Needs the right to {}.", right.deed()))
+        };
     }
     if let Some(body) = told.body {
         let schema = body(&mut schemas.asked);

@@ -77,14 +77,27 @@ pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next
     }
 }
 
+/// Lets whoever asks from this machine through, and everybody else as [`admit`] does.
+pub(crate) async fn admit_from_afar(gate: State<Gate>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    if peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback()) {
+        return next.run(request).await;
+    }
+    admit(gate, request, next).await
+}
+
 async fn allowed(gate: &Gate, parts: &Parts) -> Result<Caller, Problem> {
     let state = &gate.state;
     let (credential, arrival) = credential(state, parts)?;
-    let person = who::person(&state.agent, &credential).inspect_err(|_| {
-        if let Arrival::Session(id) = arrival {
-            state.sessions.close(id);
+    let person = match who::person(&state.agent, &credential) {
+        Ok(person) => person,
+        Err(problem) => {
+            if let Arrival::Session(id) = arrival {
+                state.sessions.close(id);
+            }
+            return Err(dead(gate, parts, &credential, problem).await);
         }
-    })?;
+    };
     let refusal =
         match (arrival.is_own_origin(parts), reason_not_allowed(&person, gate.right, None)) {
             (Err(problem), _) => Some(problem),
@@ -92,6 +105,8 @@ async fn allowed(gate: &Gate, parts: &Parts) -> Result<Caller, Problem> {
             (Ok(()), None) => None,
         };
     if let Some(problem) = refusal {
+        // What is refused costs as much as what is done, and is journalled besides.
+        state.limits.take(&person.name, &parts.method)?;
         if is_write(&parts.method) {
             let what = parts.uri.path().to_owned();
             let reason = problem.detail.clone();
@@ -109,6 +124,18 @@ async fn allowed(gate: &Gate, parts: &Parts) -> Result<Caller, Problem> {
         Arrival::Bearer | Arrival::Open => None,
     };
     Ok(Caller { person, credential, session })
+}
+
+/// What is said to whoever comes with a token that was good once; that they came is kept.
+async fn dead(gate: &Gate, parts: &Parts, credential: &Credential, problem: Problem) -> Problem {
+    let state = &gate.state;
+    if let Credential::Issued(id) = credential
+        && let Err(too_many) = state.limits.take(id, &parts.method)
+    {
+        return too_many;
+    }
+    state.note_dead(gate.right, credential, &problem).await;
+    problem
 }
 
 /// Programs get the problem; a visitor who is nobody yet is shown the way in.

@@ -59,7 +59,7 @@ impl<C: Clock + Clone> Limits<C> {
     }
 
     /// Lets a caller's request through, or says when to ask again.
-    fn take(&self, caller: &str, method: &Method) -> Result<(), Problem> {
+    pub(super) fn take(&self, caller: &str, method: &Method) -> Result<(), Problem> {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let (limiter, what, key) = if is_read {
             (&self.reads, "requests", "api.requests_per_second")

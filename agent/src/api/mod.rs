@@ -14,6 +14,7 @@ mod issued;
 mod limits;
 mod lists;
 mod pages;
+mod peers;
 mod problem;
 mod queries;
 mod refusals;
@@ -164,9 +165,15 @@ impl ApiState {
     ///
     /// # Errors
     /// 401 when it is none.
-    pub(crate) fn sign_in(&self, given: &str) -> Result<String, Problem> {
+    pub(crate) async fn sign_in(&self, given: &str) -> Result<String, Problem> {
         let credential = who::recognise(self, given)?;
-        let person = who::person(&self.agent, &credential)?;
+        let person = match who::person(&self.agent, &credential) {
+            Ok(person) => person,
+            Err(problem) => {
+                self.note_dead(Right::OwnSession, &credential, &problem).await;
+                return Err(problem);
+            }
+        };
         tracing::info!(name = person.name, role = person.role.as_str(), "signed in");
         self.sessions.open(credential).map_err(Problem::internal)
     }
@@ -188,6 +195,16 @@ impl ApiState {
         let noted = queries::off_thread(move || refusals.note(&agent, &by, refusal)).await;
         if let Err(problem) = noted {
             tracing::warn!(detail = problem.detail, "a refusal could not be noted");
+        }
+    }
+
+    /// Keeps in the audit log that somebody came with a token that lets nobody in any more.
+    async fn note_dead(&self, right: Right, credential: &who::Credential, problem: &Problem) {
+        let who::Credential::Issued(id) = credential else { return };
+        let name = self.agent.ledger().book().tokens().get(id).map(|token| token.new.name.clone());
+        if let Some(name) = name {
+            let (what, reason) = (format!("token {id}"), problem.detail.clone());
+            self.note_refusal(&name, Refusal { right, what, reason }).await;
         }
     }
 
@@ -264,12 +281,14 @@ pub fn page_routes() -> Vec<(Method, &'static str)> {
     web::table().into_iter().map(|row| (row.method, row.path)).collect()
 }
 
+/// What anybody on this machine may ask, and from elsewhere whoever has a token that is good for anything.
+const METRICS: (&str, Right) = ("/metrics", Right::OwnSession);
+
 /// Every route beside the page that anybody may ask.
 fn open_table() -> Vec<(&'static str, MethodRouter<ApiState>, Told)> {
     vec![
         ("/healthz", get(|| async { "ok\n" }), told::health()),
         ("/readyz", get(queries::ready), told::ready()),
-        ("/metrics", get(queries::metrics), told::metrics()),
         ("/openapi.json", get(openapi), told::openapi()),
     ]
 }
@@ -287,8 +306,11 @@ pub fn document() -> serde_json::Value {
     let open = open_table().into_iter();
     let open =
         open.map(|(path, _, told)| ToldRoute { method: Method::GET, path, right: None, told });
+    let (path, right) = METRICS;
+    let metrics =
+        ToldRoute { method: Method::GET, path, right: Some(right), told: told::metrics() };
     let guarded = table().into_iter().filter_map(Row::into_told);
-    document::document(open.chain(guarded))
+    document::document(open.chain([metrics]).chain(guarded))
 }
 
 /// The API and the page.
@@ -296,8 +318,13 @@ pub fn router(state: ApiState) -> Router {
     let open = open_table()
         .into_iter()
         .fold(Router::new(), |router, (path, handler, _)| router.route(path, handler));
+    let (metrics, right) = METRICS;
+    let gate = guard::Gate { state: state.clone(), right, way: Way::Api };
+    let gauge = limits::Gauge { state: state.clone(), way: Way::Api };
+    let counted = get(queries::metrics).route_layer(from_fn_with_state(gauge, limits::count));
     Router::new()
         .merge(guarded(table(), &state, Way::Api))
+        .route(metrics, counted.route_layer(from_fn_with_state(gate, guard::admit_from_afar)))
         .merge(open)
         .merge(web::routes(&state))
         .fallback(|| async {

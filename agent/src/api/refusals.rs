@@ -1,4 +1,5 @@
-//! What was refused to people who are known, in the audit log: each once a day, and only so many, because a disk is finite.
+//! What was refused to people who are known, in the audit log and in the daemon's own: each once a day, and only so many,
+//! because a disk is finite.
 //!
 //! Not here: why it was refused (`trimtab_policies`, `decide`), and callers who are nobody; those are only logged.
 
@@ -39,13 +40,13 @@ impl Refusals {
     /// Records a refusal unless it is in the audit log of today.
     pub(crate) fn note(&self, agent: &Agent, by: &str, refusal: Refusal) {
         let Refusal { right, what, reason } = refusal;
-        tracing::warn!(by, right = right.as_str(), what, reason, "refused");
+        let (what, reason) = (cut(&what), cut(&reason));
         let now = agent.ports().clock.now();
-        let what = cut(&what);
         if !self.is_news(TimeZone::UTC.to_datetime(now).date(), by, (right, what.clone())) {
             return;
         }
-        let entry = Entry::Refused { right, what, reason: cut(&reason) };
+        tracing::warn!(by, right = right.as_str(), what, reason, "refused");
+        let entry = Entry::Refused { right, what, reason };
         if let Err(error) = agent.ledger().record(now, by, entry) {
             let error = format!("{error:#}");
             tracing::warn!(error, "a refusal could not be journalled");

@@ -1,6 +1,6 @@
 //! Serving the router on a listener: few connections, slow ones cut off, an orderly end.
 //!
-//! Not here: what is answered (`router`).
+//! Not here: what is answered (`router`), and how much one peer may take (`peers`).
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,9 +16,13 @@ use tokio::{
     net::TcpListener,
     sync::Semaphore,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use super::tls::Tls;
+use super::{
+    peers::{Patient, Peers},
+    tls::Tls,
+};
 
 /// Connections at once: people and scripts of one machine need few.
 const CONNECTIONS_MAX: usize = 256;
@@ -62,7 +66,7 @@ pub async fn serve_with(
     end: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (room, peers) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Arc::<Peers>::default());
     let ending = Ending(CancellationToken::new());
     let mut end = std::pin::pin!(end);
     loop {
@@ -79,6 +83,10 @@ pub async fn serve_with(
                 continue;
             }
         };
+        let Some(share) = peers.take(peer.ip()) else {
+            tracing::debug!(%peer, "a connection was closed: its peer has its share already");
+            continue;
+        };
         let service: TowerToHyperService<Router> = TowerToHyperService::new(
             router
                 .clone()
@@ -86,22 +94,44 @@ pub async fn serve_with(
                 .layer(Extension(ending.clone())),
         );
         let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
+        let (stream, ending) = (Patient::new(stream), ending.clone());
         tokio::spawn(async move {
             match acceptor {
                 None => answer(stream, service, watcher).await,
                 Some(acceptor) => {
-                    match tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => answer(stream, service, watcher).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                    if let Some(stream) = shake_hands(acceptor, stream, &ending).await {
+                        answer(stream, service, watcher).await;
                     }
                 }
             }
-            drop(permit);
+            drop((permit, share));
         });
     }
     ending.0.cancel();
     graceful.shutdown().await;
+}
+
+/// Greets a peer over TLS; `None` when it is none, takes too long, or the server ends meanwhile.
+async fn shake_hands<S>(acceptor: TlsAcceptor, stream: S, ending: &Ending) -> Option<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let shaken = tokio::select! {
+        biased;
+        () = ending.cancelled() => return None,
+        shaken = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)) => shaken,
+    };
+    match shaken {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
 }
 
 /// Answers on one connection until it ends.
@@ -124,4 +154,26 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Resul
     let permit = Arc::clone(room).acquire_owned().await.expect("the semaphore is never closed");
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, permit))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{io::AsyncWriteExt, time::Instant};
+
+    use super::*;
+    use crate::api::peers::WRITE_TIMEOUT;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_what_it_asked_for_is_cut_off() {
+        let router = Router::new().route("/", get(|| async { "x".repeat(1 << 20) }));
+        let (mut peer, stream) = tokio::io::duplex(1 << 10);
+        peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it fits");
+        let (graceful, began) = (GracefulShutdown::new(), Instant::now());
+        let service = TowerToHyperService::new(router);
+        answer(Patient::new(stream), service, graceful.watcher()).await;
+        let lasted = began.elapsed();
+        assert!(lasted >= WRITE_TIMEOUT && lasted < 2 * WRITE_TIMEOUT, "{lasted:?}");
+        drop(peer);
+    }
 }

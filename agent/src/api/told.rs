@@ -182,7 +182,8 @@ pub(super) fn ready() -> Told {
 }
 
 pub(super) fn metrics() -> Told {
-    Told::says("Counts for Prometheus.", "text/plain")
+    Told::says("Counts for Prometheus, which from this machine needs no token.", "text/plain")
+        .free_on_this_machine()
 }
 
 pub(super) fn openapi() -> Told {

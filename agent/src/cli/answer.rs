@@ -135,14 +135,15 @@ fn with_state(filter: &str, answer: Answer) -> String {
     format!("{filter} state={}", answer.state())
 }
 
-/// Shows what will happen and asks. A rejection of named ones begins nothing and is not asked for.
+/// Shows what will happen and asks, unless the yes was given beforehand. A rejection of named ones begins nothing, and is
+/// neither shown nor asked for.
 fn consent(
     answering: &Answering,
     views: &[RecommendationView],
     json: bool,
 ) -> Result<(), CliError> {
     let named = answering.picked.filter.is_none();
-    if answering.yes || answering.answer == Answer::Reject && named {
+    if answering.answer == Answer::Reject && named {
         return Ok(());
     }
     let text = review::recommendations(answering.answer, views, &answering.body);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     args::{AuditCommand, Globals},
     client::{CliError, load},
-    out::{print, print_json},
+    out::{harmless, print, print_json},
 };
 use crate::journal::{Journal, RecordHash, Verified};
 
@@ -71,7 +71,7 @@ fn export(folder: &Path) -> Result<u8, CliError> {
     let mut written = Ok(());
     let walked = Journal::read(folder, |seq, hash, payload| {
         if written.is_ok() {
-            written = writeln!(out, "{}", line(seq, hash, payload));
+            written = writeln!(out, "{}", harmless(&line(seq, hash, payload).to_string(), false));
         }
     });
     match written.and_then(|()| out.flush()) {

@@ -252,10 +252,8 @@ async fn changes(
             if json { print_json(&view)? } else { print(&show::change(&view))? }
         }
         ChangesCommand::Undo { id, yes } => {
-            if !yes {
-                let view: ChangeView = client.get(&["changes", &id], &[]).await?;
-                shown(&review::undo(&view), json)?;
-            }
+            let view: ChangeView = client.get(&["changes", &id], &[]).await?;
+            shown(&review::undo(&view), json)?;
             confirm("Take this change back?", yes)?;
             let view: ChangeView = client.post(&["changes", &id, "undo"], &Value::Null).await?;
             if json { print_json(&view)? } else { print(&show::change(&view))? }

@@ -167,7 +167,7 @@ pub(super) struct LoginForm {
 }
 
 pub(super) async fn login(State(state): State<ApiState>, Form(form): Form<LoginForm>) -> Response {
-    match state.sign_in(&form.token) {
+    match state.sign_in(&form.token).await {
         Ok(session) => {
             let cookie = cookie(&state, &session, api::LIFETIME.as_secs());
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()

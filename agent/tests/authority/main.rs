@@ -7,6 +7,7 @@
 mod door;
 mod matrix;
 mod meanwhile;
+mod metrics;
 mod people;
 mod sessions;
 mod tls;

@@ -10,7 +10,11 @@ use std::{
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client, StatusCode, redirect::Policy};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use trimtab::api::{ApiState, Tls, router, serve_with};
 use trimtab_config::TlsFiles;
 
@@ -45,7 +49,8 @@ struct Secure {
     door: Door,
     tls: Arc<Tls>,
     address: SocketAddr,
-    _end: oneshot::Sender<()>,
+    end: oneshot::Sender<()>,
+    served: JoinHandle<()>,
 }
 
 async fn secure(files: &TlsFiles) -> Secure {
@@ -60,10 +65,10 @@ async fn secure(files: &TlsFiles) -> Secure {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (end, ended) = oneshot::channel::<()>();
-    tokio::spawn(serve_with(listener, router(api), Some(Arc::clone(&tls)), async {
+    let served = tokio::spawn(serve_with(listener, router(api), Some(Arc::clone(&tls)), async {
         let _ = ended.await;
     }));
-    Secure { door, tls, address, _end: end }
+    Secure { door, tls, address, end, served }
 }
 
 fn at(address: SocketAddr, path: &str) -> String {
@@ -181,5 +186,25 @@ fn the_command_line_takes_the_daemons_own_certificate_and_no_other() {
         certify(&stranger);
         let (code, told) = status(&stranger.certificate);
         assert_eq!(code, Some(1), "somebody else listens there: {told}");
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_shake_hands_does_not_hold_up_the_end() {
+    /// Half of what a handshake may take.
+    const SOON: std::time::Duration = std::time::Duration::from_secs(5);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = files(folder.path());
+    let certificate = certify(&files);
+    runtime().block_on(async {
+        let secure = secure(&files).await;
+        let silent = TcpStream::connect(secure.address).await.expect("a connection");
+        // Whoever comes later is answered: the silent one was accepted before.
+        let health = send(trusting(&certificate).get(at(secure.address, "/healthz"))).await;
+        assert_eq!(health.status(), StatusCode::OK);
+        secure.end.send(()).expect("it is served");
+        let ended = tokio::time::timeout(SOON, secure.served).await;
+        ended.expect("it waits for nobody who says nothing").expect("it ends in order");
+        drop(silent);
     });
 }
