@@ -203,6 +203,10 @@ fn told(entry: &Entry) -> (String, About) {
             let told = format!("{verdict} {action} of {arn}{until}{reason}{excepted}");
             (told, About::Recommendation(recommendation_id.clone()))
         }
+        Entry::Voided { recommendation_id, reason, .. } => {
+            let told = format!("what was said about {recommendation_id} is void: {reason}");
+            (told, About::Recommendation(recommendation_id.clone()))
+        }
         Entry::Excepted { exception } => {
             let (id, until) = (&exception.id, words::time(exception.until));
             let (left_alone, reason) = (exception.about.words(), &exception.reason);

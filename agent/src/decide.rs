@@ -7,7 +7,8 @@ use thiserror::Error;
 use trimtab_models::resource::ResourceRef;
 use trimtab_policies::{
     approval::{Decision, Verdict, reason_no_right},
-    change::{reason_not_undoable, undo_steps},
+    book::Book,
+    change::{Change, reason_not_undoable, undo_steps},
     circuit::{Circuit, open_circuits},
     exception::{About, Exception, Proposed},
     plan::{CheckVerdict, Disposition, Moment, PlanEntry},
@@ -17,7 +18,7 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
-    except::new_exception,
+    except::{new_exception, voiding},
     ledger::{Ledger, LedgerError},
     records::RecordError,
     review::review_one,
@@ -124,7 +125,10 @@ pub async fn approve(
     let (entry, live) = (reviewed.entry.clone(), reviewed.live.clone());
     let record = reviewed.keep(agent)?;
     let told = {
+        let store = agent.store();
         let mut ledger = agent.ledger();
+        // A cycle may have closed it during the review: nothing may be left over for its return.
+        require_open(store.recommendation(id)?.as_ref().unwrap_or(&view))?;
         // Somebody else, or the same person twice at once, may have been faster during the review.
         if let Some(reason) = reason_no_vote(agent, &ledger, (&entry, live.as_ref()), (by, now)) {
             return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
@@ -140,7 +144,8 @@ pub async fn approve(
     } else {
         RecommendationState::AwaitingApproval
     };
-    save(agent, view, (state, told.words.unwrap_or_else(|| format!("approved by {by}"))))
+    let words = told.words.unwrap_or_else(|| format!("approved by {by}"));
+    Ok(save(agent, view, (state, words)))
 }
 
 /// Why a yes of this person does not count on top of what was said: given before, not needed any more, used up already, or not
@@ -152,11 +157,7 @@ fn reason_no_vote(
     (by, now): (&str, Timestamp),
 ) -> Option<String> {
     let book = ledger.book();
-    let used = book
-        .changes()
-        .values()
-        .find(|change| change.digest == entry.digest && change.state.in_flight());
-    if let Some(change) = used {
+    if let Some(change) = under_way(book, &entry.digest) {
         return Some(format!("change `{}` is carrying it out already", change.id));
     }
     let (settings, inventory) = (agent.settings(), agent.inventory());
@@ -174,6 +175,11 @@ fn reason_no_vote(
     let needs =
         standing.quorum().map_or_else(String::new, |quorum| format!(": {}", quorum.words()));
     Some(format!("{} approved it on {}, and nobody approves twice{needs}", earlier.by, earlier.at))
+}
+
+/// The change that carries a proposal out, if one does.
+fn under_way<'a>(book: &'a Book, digest: &str) -> Option<&'a Change> {
+    book.changes().values().find(|change| change.digest == digest && change.state.in_flight())
 }
 
 fn reason_not_approvable(entry: &PlanEntry) -> Option<String> {
@@ -210,7 +216,8 @@ pub struct Rejection {
 /// about whatever is proposed for the resource by the same action, with a tag about every resource that carries it.
 ///
 /// # Errors
-/// `Unknown`, `Refused` when the end or the tag cannot be meant, or when it cannot be journalled.
+/// `Unknown`, `Refused` when the end or the tag cannot be meant, or when it cannot be journalled. `Refused` also where a change
+/// has just begun: the exception then holds for what is proposed after it.
 pub fn reject(
     agent: &Agent,
     id: &str,
@@ -245,9 +252,21 @@ pub fn reject(
         auto_undo: false,
     };
     let told = exception.words();
-    let entry = decided(&view.entry, decision, (None, Some(exception)));
-    agent.ledger().record(now, by, entry)?;
-    save(agent, view, (RecommendationState::Rejected, told))
+    let begun = {
+        let store = agent.store();
+        let mut ledger = agent.ledger();
+        let exception = voiding(agent, (&store, ledger.book()), exception)?;
+        let begun = under_way(ledger.book(), &view.entry.digest).map(|change| change.id.clone());
+        ledger.record(now, by, decided(&view.entry, decision, (None, Some(exception))))?;
+        begun
+    };
+    match begun {
+        Some(change) => Err(DecideError::Refused(format!(
+            "recommendation `{id}`: change `{change}` is under way already, and this no holds only for what comes after it: \
+             once it is watched, `trimtab changes undo {change}` takes it back"
+        ))),
+        None => Ok(save(agent, view, (RecommendationState::Rejected, told))),
+    }
 }
 
 fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, DecideError> {
@@ -255,13 +274,16 @@ fn open_recommendation(agent: &Agent, id: &str) -> Result<RecommendationView, De
         .store()
         .recommendation(id)?
         .ok_or_else(|| DecideError::Unknown { what: "recommendation", id: id.to_owned() })?;
-    if !view.state.is_open() {
-        return Err(DecideError::Refused(format!(
-            "recommendation `{id}` is already {}",
-            view.state.as_str()
-        )));
-    }
+    require_open(&view)?;
     Ok(view)
+}
+
+fn require_open(view: &RecommendationView) -> Result<(), DecideError> {
+    let (id, state) = (&view.entry.id, view.state);
+    if state.is_open() {
+        return Ok(());
+    }
+    Err(DecideError::Refused(format!("recommendation `{id}` is already {}", state.as_str())))
 }
 
 fn decided(
@@ -279,22 +301,36 @@ fn decided(
     }
 }
 
+/// Shows what was decided. It stands in the journal already, so that a store that fails takes nothing back: the next cycle shows
+/// it.
 fn save(
     agent: &Agent,
-    view: RecommendationView,
+    mut view: RecommendationView,
     (state, decided): (RecommendationState, String),
-) -> Result<RecommendationView, DecideError> {
-    let seq = agent.ledger().last_seq();
-    let store = agent.store();
-    let view = store.amend_recommendation(view, |view| {
+) -> RecommendationView {
+    let amend = |view: &mut RecommendationView| {
         // A cycle may have found meanwhile that it does not hold any more.
         if view.state.is_open() {
             view.state = state;
         }
-        view.decided = Some(decided);
-    })?;
-    store.commit(seq)?;
-    Ok(view)
+        view.decided = Some(decided.clone());
+    };
+    let seq = agent.ledger().last_seq();
+    let store = agent.store();
+    let saved = store.amend_recommendation(view.clone(), amend);
+    match saved.and_then(|saved| store.commit(seq).map(|()| saved)) {
+        Ok(saved) => saved,
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::error!(
+                recommendation = view.entry.id,
+                error,
+                "a decision stands in the journal and could not be stored: it is shown after the next cycle"
+            );
+            amend(&mut view);
+            view
+        }
+    }
 }
 
 /// Begins to take a change back; the engine does the rest.

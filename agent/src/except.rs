@@ -7,12 +7,18 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_policies::{
+    book::Book,
+    digest::id as id_of,
     exception::{About, Exception, Proposed, reason_bad_end},
     record::Entry,
     window::after_days,
 };
 
-use crate::{agent::Agent, decide::DecideError};
+use crate::{
+    agent::Agent,
+    decide::DecideError,
+    store::{Store, StoreError},
+};
 
 /// An exception as the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +52,26 @@ pub(crate) fn new_exception(
     }
 }
 
+/// The exception with the approved proposals that it voids: those that it is about now, because a tag that is taken away later
+/// must not bring them back. One by a tag is also about what the store does not hold, which nobody can look at.
+pub(crate) fn voiding(
+    agent: &Agent,
+    (store, book): (&Store, &Book),
+    mut exception: Exception,
+) -> Result<Exception, StoreError> {
+    let inventory = agent.inventory();
+    let is_by_tag = matches!(exception.about, About::Tag { .. });
+    for digest in book.digests_approved() {
+        let view = store.recommendation(&id_of(digest))?;
+        let is_meant = view
+            .map_or(is_by_tag, |view| exception.covers(&Proposed::entry(&view.entry, &inventory)));
+        if is_meant {
+            exception.voids.insert(digest.to_owned());
+        }
+    }
+    Ok(exception)
+}
+
 /// Makes an exception.
 ///
 /// # Errors
@@ -59,7 +85,11 @@ pub fn except(
 ) -> Result<ExceptionView, DecideError> {
     let now = agent.ports().clock.now();
     let exception = new_exception(agent, about, (by, now), until, reason)?;
-    agent.ledger().record(now, by, Entry::Excepted { exception: exception.clone() })?;
+    let store = agent.store();
+    let mut ledger = agent.ledger();
+    let exception = voiding(agent, (&store, ledger.book()), exception)?;
+    ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
+    drop((ledger, store));
     Ok(view(agent, exception, now))
 }
 
@@ -74,12 +104,14 @@ pub fn renew(
     until: Option<Timestamp>,
 ) -> Result<ExceptionView, DecideError> {
     let now = agent.ports().clock.now();
+    let store = agent.store();
     let mut ledger = agent.ledger();
     let old = ledger.book().exceptions().get(id).ok_or_else(|| unknown(id))?.clone();
     let new = new_exception(agent, old.about.clone(), (by, now), until, &old.reason)?;
     let exception = Exception { id: old.id, ..new };
+    let exception = voiding(agent, (&store, ledger.book()), exception)?;
     ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
-    drop(ledger);
+    drop((ledger, store));
     Ok(view(agent, exception, now))
 }
 

@@ -10,20 +10,23 @@ use trimtab_models::{
     resource::{Arn, Resource},
 };
 use trimtab_policies::{
+    approval::Verdict,
     digest::{digest, id},
-    exception::Proposed,
+    exception::{Exception, Proposed},
     facts::Facts,
     plan::{Candidate, Plan, PlanEntry},
+    record::Entry,
     steps::{reason_not_buildable, steps, watched_by},
 };
 
 use crate::{
     agent::Agent,
+    cycle::CycleError,
     held::held_since,
-    ledger::Ledger,
+    ledger::{Ledger, LedgerError, SELF},
     recommend::Findings,
     store::StoreError,
-    told::told,
+    told::{excepted, told},
     view::{RecommendationState, RecommendationView, held_by},
 };
 
@@ -174,16 +177,19 @@ fn candidate(
 /// the plan is kept. The journal is read while the store is held; nobody takes the store while holding the journal.
 ///
 /// # Errors
-/// When a value cannot be read or written.
+/// When a value cannot be read or written, or the journal does not take what is void.
 pub fn keep_plan(
     agent: &Agent,
     plan: &Plan,
     inventory: &BTreeMap<Arn, Resource>,
-) -> Result<(), StoreError> {
+) -> Result<(), CycleError> {
     let mut store = agent.store();
     let mut all = store.recommendations()?;
     for entry in &plan.entries {
         let known = all.get(&entry.id);
+        if let Some(reason) = reason_void(agent, (entry, known), inventory) {
+            void(agent, entry, &reason)?;
+        }
         let same = |view: &&RecommendationView| {
             let (one, other) = (&view.entry.recommendation, &entry.recommendation);
             view.state.is_open()
@@ -203,8 +209,13 @@ pub fn keep_plan(
             entry.recommendation.resource.arn == recommendation.resource.arn
                 && entry.recommendation.action == recommendation.action
         });
-        view.state =
-            if replaced { RecommendationState::Superseded } else { RecommendationState::Expired };
+        let (state, reason) = if replaced {
+            (RecommendationState::Superseded, "another proposal took its place")
+        } else {
+            (RecommendationState::Expired, "no cycle proposes it any more")
+        };
+        view.state = state;
+        void(agent, &view.entry, reason)?;
     }
     let oldest =
         plan.at.saturating_sub(jiff::SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(plan.at);
@@ -214,6 +225,45 @@ pub fn keep_plan(
     store.commit(seq)?;
     store.trust();
     Ok(())
+}
+
+/// Why what was said about a proposal does not count any more although it is made: it was gone for a while, or something that
+/// is excepted.
+fn reason_void(
+    agent: &Agent,
+    (entry, known): (&PlanEntry, Option<&RecommendationView>),
+    inventory: &BTreeMap<Arn, Resource>,
+) -> Option<String> {
+    let ledger = agent.ledger();
+    if !is_approved_by_some(&ledger, &entry.digest) {
+        return None;
+    }
+    let gone = [RecommendationState::Superseded, RecommendationState::Expired];
+    if known.is_some_and(|view| gone.contains(&view.state)) {
+        return Some("it was not proposed any more when it came back".to_owned());
+    }
+    let now = agent.ports().clock.now();
+    excepted(ledger.book(), Proposed::entry(entry, inventory), now).map(Exception::words)
+}
+
+/// Journals that what was said about a proposal is void, where anybody has approved it: the very same one may come back.
+fn void(agent: &Agent, entry: &PlanEntry, reason: &str) -> Result<(), LedgerError> {
+    let mut ledger = agent.ledger();
+    if !is_approved_by_some(&ledger, &entry.digest) {
+        return Ok(());
+    }
+    tracing::info!(recommendation = entry.id, reason, "its approvals are void");
+    let voided = Entry::Voided {
+        recommendation_id: entry.id.clone(),
+        digest: entry.digest.clone(),
+        reason: reason.to_owned(),
+    };
+    ledger.record(agent.ports().clock.now(), SELF, voided)?;
+    Ok(())
+}
+
+fn is_approved_by_some(ledger: &Ledger, digest: &str) -> bool {
+    ledger.book().said(digest).iter().any(|decision| decision.verdict == Verdict::Approved)
 }
 
 /// Tells once, when what is held back begins to recur.

@@ -3,7 +3,7 @@
 //! An exception withholds and never grants. Each ends within a year and then comes up for review. Not here: who may make one
 //! (`authority`), and that the gate honours it (`check::opt_out`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -52,6 +52,10 @@ pub struct Exception {
     /// Who has ended it before its time, or let it go after its end.
     #[serde(default)]
     pub ended: Option<Ended>,
+    /// The digests of approved proposals that it was about when it was made: their approvals are void for good, whatever tags the
+    /// resource has later.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub voids: BTreeSet<String>,
 }
 
 /// The end that a person made.
@@ -200,6 +204,7 @@ impl Exception {
             until,
             reason: reason.to_owned(),
             ended: None,
+            voids: BTreeSet::new(),
         }
     }
 

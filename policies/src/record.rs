@@ -71,6 +71,15 @@ pub enum Entry {
         #[serde(default)]
         exception: Option<Box<Exception>>,
     },
+    /// What people said about a proposal is void: it is not made any more, or an exception was about it.
+    Voided {
+        /// The recommendation's id.
+        recommendation_id: String,
+        /// The proposal's digest.
+        digest: String,
+        /// Why.
+        reason: String,
+    },
     /// A person made an exception, or renewed one, which keeps its id.
     Excepted {
         /// The exception.

@@ -135,6 +135,7 @@ fn line(record: &Record) -> Option<DecisionLine> {
             Some(of("refused", Some(what.clone()), Some(reason.clone())))
         }
         Entry::Change { .. }
+        | Entry::Voided { .. }
         | Entry::TokenUsed { .. }
         | Entry::Started { .. }
         | Entry::Configured { .. }

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{catalog::Catalog, recommendation::Action};
-use trimtab_policies::authority::{Approver, LOCAL_NAME, Role, Scope, Within};
+use trimtab_policies::{
+    authority::{Approver, LOCAL_NAME, Role, Scope, Within},
+    plan::Plan,
+};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use super::*;
@@ -14,6 +17,7 @@ use crate::{
     clock::ManualClock,
     cycle::{Begin, run_cycle},
     except::{end, except, exceptions, renew},
+    propose::keep_plan,
     records::{Shelf, replay},
     simulate::scenario_settings,
     simulated::Simulated,
@@ -244,6 +248,108 @@ async fn an_approval_takes_the_scope_that_holds_the_tags_of_now() {
         RecommendationState::Changed,
         "it is seen with her tag again"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_unchanged_has_lost_its_approvals() {
+    let scene = scene().await;
+    let view = scene.volume();
+    let id = view.entry.id.clone();
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("she may");
+    scene.approve(&id, "bob").await.expect("he may");
+    let plan = |minutes: i64, entries: Vec<PlanEntry>| {
+        scene.pass(minutes);
+        let at = scene.start + SignedDuration::from_mins(minutes);
+        let inventory = scene.agent.inventory();
+        keep_plan(&scene.agent, &Plan { at, entries }, &inventory).expect("a healthy store");
+        scene.view(&id).state
+    };
+    assert_eq!(plan(15, vec![view.entry.clone()]), RecommendationState::Approved);
+    assert_eq!(plan(30, Vec::new()), RecommendationState::Expired);
+    let voided = scene.agent.ledger().book().voided(&view.entry.digest).len();
+    assert_eq!(voided, 2, "it is on record whose approvals they were");
+    assert_eq!(plan(45, vec![view.entry.clone()]), RecommendationState::AwaitingApproval);
+    assert_eq!(scene.begun().await, Vec::<String>::new());
+    scene.approve(&id, "ada").await.expect("she is asked again");
+    assert_eq!(scene.begun().await, Vec::<String>::new(), "bob has not been");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_taken_away_brings_no_approval_back() {
+    for is_excepted_first in [true, false] {
+        let scene = scene().await;
+        let view = scene.volume();
+        let id = view.entry.id.clone();
+        let tag = |value: Option<&str>| {
+            let mut inventory = (*scene.agent.inventory()).clone();
+            let arn = &view.entry.recommendation.resource.arn;
+            let known = inventory.get_mut(arn).expect("it was discovered");
+            known.reference.tags.remove("hold");
+            let value = value.map(|value| ("hold".to_owned(), value.to_owned()));
+            known.reference.tags.extend(value);
+            scene.agent.set_inventory(Arc::new(inventory));
+        };
+        let hold = || {
+            let (key, value) = ("hold".to_owned(), "yes".to_owned());
+            let about = About::Tag { key, value, action: None };
+            except(&scene.agent, "bob", about, None, "a migration").expect("journalled")
+        };
+        if is_excepted_first {
+            hold();
+        }
+        scene.pass(1);
+        scene.approve(&id, "ada").await.expect("she may");
+        scene.approve(&id, "bob").await.expect("he may");
+        scene.pass(2);
+        tag(Some("yes"));
+        if is_excepted_first {
+            let at = scene.start + SignedDuration::from_mins(2);
+            let plan = Plan { at, entries: vec![view.entry.clone()] };
+            keep_plan(&scene.agent, &plan, &scene.agent.inventory()).expect("a healthy store");
+        } else {
+            hold();
+        }
+        scene.pass(3);
+        tag(None);
+        assert_eq!(scene.begun().await, Vec::<String>::new(), "{is_excepted_first}");
+        assert_eq!(scene.agent.ledger().book().said(&view.entry.digest), []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_to_what_has_begun_is_kept_and_says_that_it_came_too_late() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("she may");
+    scene.approve(&id, "bob").await.expect("he may");
+    let view = scene.view(&id);
+    let reviewed = review_one(&scene.agent, &view, Moment::FirstWrite, None).await;
+    // The intent is journalled, and the store does not show it yet.
+    let opened = open(&scene.agent, (&reviewed.entry, None), view.zone, "record".to_owned());
+    let change = opened.expect("a journal that is written").expect("nothing speaks against it");
+    let no = Rejection { reason: "month end".to_owned(), ..Rejection::default() };
+    let late = reject(&scene.agent, &id, "bob", no).expect_err("it is under way").to_string();
+    assert!(late.contains("is under way already"), "{late}");
+    assert!(late.contains(&format!("trimtab changes undo {change}")), "{late}");
+    assert_eq!(exceptions(&scene.agent).len(), 1, "it holds for what comes after");
+    assert_ne!(scene.view(&id).state, RecommendationState::Rejected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_the_store_does_not_take_stands() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    std::fs::remove_file(scene.folder.path().join("store/db")).expect("sled's file");
+    let view = scene.approve(&id, "ada").await.expect("it is journalled");
+    assert!(view.decided.expect("told").starts_with("approved by ada, needs one more"));
+    let said = scene.agent.ledger().book().said(&view.entry.digest).len();
+    assert_eq!(said, 1);
+    let no = Rejection { reason: "month end".to_owned(), ..Rejection::default() };
+    let view = reject(&scene.agent, &id, "bob", no).expect("it is journalled");
+    assert_eq!(view.state, RecommendationState::Rejected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,7 @@ pub(super) fn notice_of(seq: u64, record: &Record, book: &Book) -> Option<Notice
         Entry::Started { .. }
         | Entry::Configured { .. }
         | Entry::Decided { .. }
+        | Entry::Voided { .. }
         | Entry::Excepted { .. }
         | Entry::ExceptionEnded { .. }
         | Entry::CircuitReset { .. }

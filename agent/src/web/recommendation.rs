@@ -127,7 +127,7 @@ fn changed(agent: &Agent, view: &RecommendationView) -> Option<Changed> {
     others.into_iter().find_map(|brief| {
         let by: BTreeSet<String> = ledger
             .book()
-            .said(&brief.digest)
+            .voided(&brief.digest)
             .iter()
             .filter(is_yes)
             .map(|decision| decision.by.clone())

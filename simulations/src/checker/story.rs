@@ -182,11 +182,15 @@ impl Story {
                         self.approvals.remove(&decision.digest);
                     }
                 }
-                let made = exception.iter().map(|one| (one.id.clone(), (**one).clone()));
-                self.exceptions.extend(made);
+                if let Some(exception) = exception {
+                    self.except(exception);
+                }
             }
             Entry::Excepted { exception } => {
-                self.exceptions.insert(exception.id.clone(), exception.clone());
+                self.except(exception);
+            }
+            Entry::Voided { digest, .. } => {
+                self.approvals.remove(digest);
             }
             Entry::ExceptionEnded { id } => {
                 self.exceptions.remove(id);
@@ -203,6 +207,11 @@ impl Story {
             }
             _ => {}
         }
+    }
+
+    fn except(&mut self, exception: &Exception) {
+        self.approvals.retain(|digest, _| !exception.voids.contains(digest));
+        self.exceptions.insert(exception.id.clone(), exception.clone());
     }
 
     #[expect(
