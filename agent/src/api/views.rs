@@ -119,6 +119,9 @@ pub fn status(agent: &Agent) -> StatusView {
     let settings = agent.settings();
     let briefs = agent.briefs();
     let open = || briefs.queue().filter(|brief| brief.state.is_open());
+    // By itself: within the value below the ledger would be held until all of it is there, over the outboxes' locks.
+    let changes =
+        count(agent.ledger().book().changes().values().map(|change| change.state.to_string()));
     StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: agent.ports().clock.now(),
@@ -140,9 +143,7 @@ pub fn status(agent: &Agent) -> StatusView {
             .filter_map(|brief| Some((brief.id.clone(), brief.lacks.clone()?)))
             .collect(),
         exceptions_due: due_exceptions(agent) as u64,
-        changes: count(
-            agent.ledger().book().changes().values().map(|change| change.state.to_string()),
-        ),
+        changes,
         last_cycle: agent.last_cycle().map(|cycle| (*cycle).clone()),
         notify: agent.notifier.views(),
     }

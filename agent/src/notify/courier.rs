@@ -77,22 +77,16 @@ impl SendError {
     /// What the outbox makes of it.
     #[must_use]
     pub fn into_setback(self) -> Setback {
-        let (is_message, pause) = match &self {
-            Self::Answer { status, pause, .. } => (is_about_content(*status), *pause),
-            Self::Mail(error) => (error.is_message(), None),
-            Self::Secret { .. }
+        let pause = match &self {
+            Self::Answer { pause, .. } => *pause,
+            Self::Mail(_)
+            | Self::Secret { .. }
             | Self::NoSecret { .. }
             | Self::NoAddress { .. }
-            | Self::Http(_) => (false, None),
+            | Self::Http(_) => None,
         };
-        Setback { reason: format!("{:#}", anyhow::Error::from(self)), is_message, pause }
+        Setback { reason: format!("{:#}", anyhow::Error::from(self)), pause }
     }
-}
-
-/// Whether a status speaks of what was sent, and not of the receiver or the way to it.
-fn is_about_content(status: StatusCode) -> bool {
-    [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY]
-        .contains(&status)
 }
 
 /// Sends messages.
@@ -126,7 +120,7 @@ impl Courier {
         Ok(Self { http: http.map_err(SendError::Http)?, timeout })
     }
 
-    /// Sends a message.
+    /// Sends a message; who of several did not take it is told in words.
     ///
     /// # Errors
     /// When the receiver did not say that it has it.
@@ -136,7 +130,7 @@ impl Courier {
         message: &Message,
         page_url: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), SendError> {
+    ) -> Result<Option<String>, SendError> {
         match &receiver.channel {
             Channel::Webhook { url, secret_file } => {
                 let body = webhook::body(message, page_url).to_string();
@@ -149,7 +143,7 @@ impl Courier {
                     .header(EVENT_HEADER, &message.id)
                     .header(SIGNATURE_HEADER, signature)
                     .body(body);
-                self.post(request).await.map(|_| ())
+                self.post(request).await.map(|_| None)
             }
             Channel::Slack { secret_file, channel, api_url } => {
                 let secret = secret(secret_file).await?;
@@ -160,7 +154,7 @@ impl Courier {
                     None => return Err(SendError::NoAddress { path: secret_file.clone() }),
                 };
                 let (status, answer) = self.post(request.json(&body)).await?;
-                taken_by_slack(status, &answer, channel.is_some())
+                taken_by_slack(status, &answer, channel.is_some()).map(|()| None)
             }
             Channel::Email(settings) => {
                 let password = match &settings.login {

@@ -39,21 +39,28 @@ pub(super) fn digest(agent: &Agent, last: Timestamp, now: Timestamp) -> Notice {
         .filter(|brief| brief.state == RecommendationState::AwaitingApproval)
         .collect();
     let changes: Vec<Change> = agent.ledger().book().changes().values().cloned().collect();
-    let ended: Vec<&Change> = changes
+    let ended = changes
         .iter()
-        .filter(|change| change.outcome.as_ref().is_some_and(|outcome| outcome.at > since))
-        .collect();
+        .filter(|change| change.outcome.as_ref().is_some_and(|outcome| outcome.at > since));
+    let (mut kept, mut failed) = (Vec::new(), Vec::new());
+    for change in ended {
+        if change.state == State::Kept {
+            kept.push(change);
+        } else if went_wrong(change) {
+            failed.push(change);
+        }
+    }
     let title = format!(
         "Trimtab's day: {} await approval, {} kept, {} went wrong",
         waiting.len(),
-        ended.iter().filter(|change| change.state == State::Kept).count(),
-        ended.iter().filter(|change| went_wrong(change)).count()
+        kept.len(),
+        failed.len()
     );
     let key = format!("daily-digest:{now}");
     let notice = Notice::new(NotifyEvent::DailyDigest, key, now, title).path("/");
     let notice = with_waiting(notice, &waiting);
-    let notice = with_saved(notice, &changes, &ended);
-    let notice = with_failed(notice, &ended);
+    let notice = with_saved(notice, &changes, &kept);
+    let notice = with_failed(notice, &failed);
     with_troubles(agent, notice)
 }
 
@@ -70,18 +77,16 @@ fn with_waiting(notice: Notice, waiting: &[&Brief]) -> Notice {
     })
 }
 
-fn with_saved(notice: Notice, changes: &[Change], ended: &[&Change]) -> Notice {
-    let kept = ended.iter().filter(|change| change.state == State::Kept);
-    let promised: Usd = kept.clone().filter_map(|change| change.recommendation.saving).sum();
+fn with_saved(notice: Notice, changes: &[Change], kept: &[&Change]) -> Notice {
+    let promised: Usd = kept.iter().filter_map(|change| change.recommendation.saving).sum();
     let saved: Usd =
         changes.iter().filter_map(|change| change.realized).map(|realized| realized.saved).sum();
     notice
-        .detail("Kept since the last digest", format!("{}, {promised} a month", kept.count()))
+        .detail("Kept since the last digest", format!("{}, {promised} a month", kept.len()))
         .detail("Saved so far", format!("{saved} as measured since the changes"))
 }
 
-fn with_failed(notice: Notice, ended: &[&Change]) -> Notice {
-    let failed: Vec<&&Change> = ended.iter().filter(|change| went_wrong(change)).collect();
+fn with_failed(notice: Notice, failed: &[&Change]) -> Notice {
     let notice = notice.detail("Went wrong since the last digest", failed.len().to_string());
     failed.iter().take(NAMED_MAX).fold(notice, |notice, change| {
         let recommendation = &change.recommendation;

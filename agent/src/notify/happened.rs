@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use trimtab_config::NotifyEvent;
 use trimtab_policies::{
     book::Book,
-    change::{Change, State},
+    change::{Change, State, StepState},
+    operations::FailureKind,
     record::{Entry, Event, Record},
 };
 
@@ -76,6 +77,9 @@ fn of_end(state: State, provisional: bool, change: &Change) -> Option<(NotifyEve
     match state {
         State::Kept => (!provisional).then_some((NotifyEvent::ChangeKept, "Kept for good")),
         State::Undone if change.is_unwritten() => Some((NotifyEvent::ChangeUndone, "Not made")),
+        State::Undone if was_refused(change) => {
+            Some((NotifyEvent::ChangeUndone, "Not made, its first call was refused"))
+        }
         State::Undone => Some((NotifyEvent::ChangeUndone, "Taken back")),
         State::Inconclusive => {
             Some((NotifyEvent::ChangeInconclusive, "Inconclusive, please look at it"))
@@ -86,6 +90,17 @@ fn of_end(state: State, provisional: bool, change: &Change) -> Option<(NotifyEve
         State::Stuck => Some((NotifyEvent::ChangeStuck, "Could not be taken back")),
         State::Queued | State::Executing | State::Watching | State::Undoing => None,
     }
+}
+
+/// Whether the first call of a change was refused, and nothing else was asked for: there is nothing that was taken back.
+fn was_refused(change: &Change) -> bool {
+    let mut calls = change.steps.iter().filter(|progress| !progress.step.kind.is_mark());
+    let refused = calls.find(|progress| progress.attempts > 0).is_some_and(|first| {
+        let failure = first.failure.as_ref();
+        first.state == StepState::Failed
+            && failure.is_some_and(|failure| failure.kind != FailureKind::Uncertain)
+    });
+    refused && calls.all(|progress| progress.attempts == 0)
 }
 
 /// A notice about a change.

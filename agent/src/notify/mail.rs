@@ -8,6 +8,7 @@ use askama::Template;
 use jiff::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
+    address::Envelope,
     message::{Mailbox, MultiPart},
     transport::smtp::{
         authentication::Credentials,
@@ -47,13 +48,9 @@ pub enum MailError {
 }
 
 impl MailError {
-    /// Whether it is this mail that the server does not take.
-    pub(super) fn is_message(&self) -> bool {
-        match self {
-            Self::Address { .. } | Self::Slow(_) => false,
-            Self::Build(_) | Self::Html(_) => true,
-            Self::Server(error) => error.is_permanent(),
-        }
+    /// Whether the server says that it will never take it.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_permanent())
     }
 }
 
@@ -81,16 +78,19 @@ struct TextMail {
     rest: Vec<String>,
 }
 
-/// Sends a message; the connection takes `timeout` at most, and the conversation six times that.
+/// Sends a message; the connection takes `timeout` at most, and a conversation six times that.
+///
+/// A conversation ends with the first recipient who is refused, before anything is sent: each is then sent to by itself, and
+/// those who are refused for good are told in words.
 ///
 /// # Errors
-/// When an address is none, or the server does not take it.
+/// When an address is none, or the server takes it for nobody, or for somebody not now: it is sent to all again then.
 pub(super) async fn send(
     settings: &MailSettings,
     password: Option<String>,
     mail: Mail,
     timeout: Duration,
-) -> Result<(), MailError> {
+) -> Result<Option<String>, MailError> {
     let tls = || TlsParameters::new(settings.host.clone()).map_err(MailError::Server);
     let tls = match settings.encryption {
         MailEncryption::StartTls => Tls::Required(tls()?),
@@ -110,9 +110,32 @@ pub(super) async fn send(
     };
     // The transport's own bound is that of the connection alone; a conversation has some six answers.
     let longest = timeout * 6;
-    let sent = tokio::time::timeout(longest, server.build().send(mail)).await;
-    sent.map_err(|_| MailError::Slow(longest))?.map_err(MailError::Server)?;
-    Ok(())
+    let (server, bytes) = (server.build(), mail.formatted());
+    let converse = async |envelope: &Envelope| {
+        let sent = tokio::time::timeout(longest, server.send_raw(envelope, &bytes)).await;
+        sent.map_err(|_| MailError::Slow(longest))?.map_err(MailError::Server)
+    };
+    let refusal = match converse(mail.envelope()).await {
+        Ok(_) => return Ok(None),
+        Err(error) if error.is_final() && mail.envelope().to().len() > 1 => error,
+        Err(error) => return Err(error),
+    };
+    let (mut taken, mut refused) = (0, Vec::new());
+    for to in mail.envelope().to() {
+        let from = mail.envelope().from().cloned();
+        let alone = Envelope::new(from, vec![to.clone()]).map_err(MailError::Build)?;
+        match converse(&alone).await {
+            Ok(_) => taken += 1,
+            Err(error) if error.is_final() => {
+                refused.push(format!("{to} ({:#})", anyhow::Error::from(error)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if taken == 0 {
+        return Err(refusal);
+    }
+    Ok((!refused.is_empty()).then(|| format!("not taken for {}", refused.join(", "))))
 }
 
 /// The mail of a message. Its id is the message's, so that one that comes twice is known.

@@ -145,7 +145,7 @@ async fn test_one(post: &Post, page_url: Option<&str>, by: &str, now: Timestamp)
     TestView {
         name: receiver.name.clone(),
         channel: receiver.channel.as_str().to_owned(),
-        error: sent.err().map(|error| error.into_setback().reason),
+        error: sent.unwrap_or_else(|error| Some(error.into_setback().reason)),
     }
 }
 

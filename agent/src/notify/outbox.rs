@@ -5,6 +5,7 @@
 //! happens (`happened`, `standing`) and sending (`courier`).
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs::{self, File},
     io::{self, Write},
@@ -73,9 +74,7 @@ struct Kept {
 pub struct Setback {
     /// What went wrong.
     pub reason: String,
-    /// Whether it is this message that the receiver does not take: others may go before it.
-    pub is_message: bool,
-    /// The pause that the receiver asked for.
+    /// The pause that the receiver asked for, for whatever else would be sent to it as well.
     pub pause: Option<SignedDuration>,
 }
 
@@ -87,7 +86,7 @@ pub struct Outbox {
     kept: Kept,
     /// The `seq` that the file holds.
     saved_seq: u64,
-    /// Nothing is sent before this time: the receiver does not answer.
+    /// Nothing but what is critical is sent before this time: the receiver asked for it.
     quiet_until: Option<Timestamp>,
 }
 
@@ -244,19 +243,26 @@ impl Outbox {
     /// When something is to be sent next, if anything is.
     #[must_use]
     pub fn next_at(&self) -> Option<Timestamp> {
-        let next = self.kept.pending.iter().map(|message| message.next_at).min()?;
-        Some(self.quiet_until.map_or(next, |quiet| next.max(quiet)))
+        self.kept.pending.iter().map(|message| self.due_at(message)).min()
+    }
+
+    /// When a message is sent next. Each has pauses of its own, so that one which the receiver does not take holds back no other.
+    fn due_at(&self, message: &Message) -> Timestamp {
+        match message.severity() {
+            Severity::Critical => message.next_at,
+            Severity::Info | Severity::Warning => {
+                self.quiet_until.map_or(message.next_at, |quiet| message.next_at.max(quiet))
+            }
+        }
     }
 
     /// Begins to send what is due and matters most, and notes that it does: from then on the message stays as it is.
     pub fn begin(&mut self, now: Timestamp) -> Option<Message> {
-        if self.quiet_until.is_some_and(|until| now < until) {
-            return None;
-        }
-        let due =
-            self.kept.pending.iter().enumerate().filter(|(_, message)| message.next_at <= now);
-        // The first of the most severe ones: `max_by_key` alone would take the last.
-        let (index, _) = due.rev().max_by_key(|(_, message)| message.severity())?;
+        let pending = self.kept.pending.iter().enumerate();
+        let due = pending.filter(|(_, message)| self.due_at(message) <= now);
+        // Of the most severe ones those that were tried least, and of those the first: `max_by_key` alone would take the last.
+        let rank = |message: &Message| (message.severity(), Reverse(message.attempts));
+        let (index, _) = due.rev().max_by_key(|(_, message)| rank(message))?;
         let dropped = if self.kept.pending[index].attempts == 0 {
             std::mem::take(&mut self.kept.dropped)
         } else {
@@ -276,11 +282,20 @@ impl Outbox {
         Some(message)
     }
 
-    /// Notes that a message has arrived.
+    /// Notes that a message has arrived; `refused` tells who of several did not take it.
     ///
     /// # Errors
     /// When it cannot be written: after a crash the message is sent again, with the same id.
-    pub fn delivered(&mut self, id: &str, now: Timestamp) -> Result<(), OutboxError> {
+    pub fn delivered(
+        &mut self,
+        id: &str,
+        refused: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), OutboxError> {
+        if let Some(reason) = refused {
+            tracing::warn!(receiver = self.receiver, reason, "a message arrived in part");
+            self.kept.last_error = Some((now, reason));
+        }
         self.kept.pending.retain(|message| message.id != id);
         self.kept.last_success_at = Some(now);
         self.quiet_until = None;
@@ -315,8 +330,8 @@ impl Outbox {
             self.kept.pending.remove(index);
         } else {
             message.next_at = now + setback.pause.unwrap_or_default().max(pause(message));
-            if !setback.is_message {
-                self.quiet_until = Some(message.next_at);
+            if let Some(pause) = setback.pause {
+                self.quiet_until = self.quiet_until.max(Some(now + pause));
             }
             tracing::warn!(
                 receiver = self.receiver, title = message.title(), attempts = message.attempts, reason = setback.reason,

@@ -292,7 +292,7 @@ impl Post {
         off_thread(move || {
             let mut outbox = post.outbox();
             kept(match sent {
-                Ok(()) => outbox.delivered(&message.id, now),
+                Ok(refused) => outbox.delivered(&message.id, refused, now),
                 Err(error) => outbox.failed(&message.id, error.into_setback(), now),
             });
         })

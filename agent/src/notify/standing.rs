@@ -6,7 +6,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use trimtab_config::NotifyEvent;
-use trimtab_policies::{circuit::open_circuits, exception::Proposed};
+use trimtab_policies::{
+    approval::{Decision, Verdict, expires_at},
+    circuit::open_circuits,
+    exception::Proposed,
+};
 
 use super::{happened::of_change, notice::Notice};
 use crate::{
@@ -73,15 +77,24 @@ pub(super) fn expiring(agent: &Agent, briefs: &Briefs, now: Timestamp) -> Standi
     let settings = agent.settings();
     let approvals = &settings.policy.approvals;
     let approved = briefs.queue().filter(|brief| brief.state == RecommendationState::Approved);
-    let (inventory, store) = (agent.inventory(), agent.store());
-    let entries = approved.filter_map(|brief| {
-        let kept = store.recommendation(&brief.id).inspect_err(|error| {
+    let soon: Vec<&Brief> = {
+        let ledger = agent.ledger();
+        let is_soon = |decision: &Decision| {
+            let left = expires_at(decision, approvals).duration_since(now);
+            decision.verdict == Verdict::Approved && left <= EXPIRING
+        };
+        approved.filter(|brief| ledger.book().said(&brief.digest).iter().any(is_soon)).collect()
+    };
+    let inventory = agent.inventory();
+    let entries = soon.into_iter().filter_map(|brief| {
+        // The store is free again before the next one is read.
+        let kept = agent.store().recommendation(&brief.id);
+        let kept = kept.inspect_err(|error| {
             tracing::warn!(id = brief.id, %error, "an approval's end cannot be told");
         });
         Some((brief, kept.ok()??.entry))
     });
     let entries: Vec<_> = entries.collect();
-    drop(store);
     let ledger = agent.ledger();
     let standing = entries.iter().filter_map(|(brief, entry)| {
         let said = standing_of(ledger.book(), approvals, Proposed::entry(entry, &inventory), now);
@@ -180,6 +193,8 @@ fn told(
     };
     let at = *onset.get_or_insert(now);
     let made = notice(reason, String::new(), at);
-    let key = format!("{}:{at}", made.event);
-    Some((key.clone(), Notice { key, ..made }))
+    // What is so has no time, because only this process knows when it began to look; what is told has one, because it may
+    // begin anew.
+    let (standing, key) = (made.event.to_string(), format!("{}:{at}", made.event));
+    Some((standing, Notice { key, ..made }))
 }

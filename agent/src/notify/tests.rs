@@ -13,6 +13,12 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use trimtab_config::NotifyEvent;
 use trimtab_models::{catalog::Catalog, recommendation::Action};
+use trimtab_policies::{
+    change::{Access, Change, Opening, State},
+    mode::Mode,
+    operations::{Failure, FailureKind, Operation},
+    record::{Entry, Event},
+};
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use super::{Courier, ReceiverView, Watch};
@@ -25,7 +31,7 @@ use crate::{
     ports::Clock,
     simulate::scenario_settings,
     simulated::Simulated,
-    view::RecommendationState,
+    view::{RecommendationState, RecommendationView},
 };
 use receivers::{Endpoint, Got, MailServer, Reply};
 
@@ -221,6 +227,91 @@ async fn a_stop_switch_and_a_disk_are_seen_without_the_journal() {
     let body = endpoint.got()[0].json();
     assert_eq!(body["severity"], "warning");
     assert_eq!(body["notices"][0]["details"][0]["value"], "by hand");
+    drop(watch);
+    scene.later(3_600);
+    let scene = scene.restarted();
+    let mut watch = scene.watch();
+    watch.look();
+    scene.later(60);
+    assert_eq!(scene.send("ops").await, 0, "it is so still, whoever looks");
+    std::fs::remove_file(scene.state.path().join("STOP")).expect("it is there");
+    watch.look();
+    std::fs::write(scene.state.path().join("STOP"), "by hand").expect("it can be written");
+    watch.look();
+    scene.later(60);
+    assert_eq!(scene.send("ops").await, 1, "it began anew");
+    let got = endpoint.got();
+    assert_ne!(got[0].header("x-trimtab-event"), got[1].header("x-trimtab-event"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_first_call_is_refused_is_not_told_as_taken_back() {
+    let endpoint = Endpoint::open().await;
+    let scene = Scene::of_webhook(&endpoint.url, &[NotifyEvent::ChangeUndone]);
+    let mut watch = scene.watch();
+    scene.cycle().await;
+    let all = scene.agent.store().recommendations().expect("they are read");
+    let is_volume =
+        |view: &&RecommendationView| view.entry.recommendation.action == Action::MigrateVolumeType;
+    let view = all.values().find(is_volume).expect("gp2 volumes are migrated");
+    for (refused, told) in
+        [(true, "Not made, its first call was refused: "), (false, "Taken back: ")]
+    {
+        let id = undone(&scene, view, refused);
+        watch.look();
+        scene.later(30);
+        assert_eq!(scene.send("ops").await, 1, "{id}");
+        let body = endpoint.got().last().expect("it was told").json();
+        let title = body["title"].as_str().expect("text");
+        assert!(title.starts_with(told), "{title}");
+        scene.later(1);
+    }
+}
+
+/// Journals a change that ended undone: after its first call was refused, or after it was done.
+fn undone(scene: &Scene, view: &RecommendationView, refused: bool) -> String {
+    let now = scene.clock.now();
+    let opening = Opening {
+        recommendation_id: view.entry.id.clone(),
+        digest: view.entry.digest.clone(),
+        group: "group".to_owned(),
+        zone: None,
+        mode: Mode::Copilot,
+        approver: Some("ada".to_owned()),
+        access: Access::default(),
+        keys: Vec::new(),
+        agent_id: "agent".to_owned(),
+        auto_undo: true,
+        steps: view.entry.steps.clone(),
+    };
+    let change = Change::open(opening, view.entry.recommendation.clone(), now);
+    let (id, step) = (change.id.clone(), change.steps[0].step.name.clone());
+    let mut ledger = scene.agent.ledger();
+    ledger.record(now, "ada", Entry::Opened { change: Box::new(change) }).expect("room");
+    let instance_id = view.entry.recommendation.resource_id.clone();
+    let operation = Operation::StopInstance { instance_id };
+    let mut events = vec![Event::Attempted { step: step.clone(), operation }];
+    let failure = Failure {
+        kind: FailureKind::Denied,
+        call: "ModifyVolume".to_owned(),
+        target: view.entry.recommendation.resource_id.clone(),
+        message: "the role does not allow it".to_owned(),
+    };
+    events.extend(if refused {
+        vec![
+            Event::Refused { step: step.clone(), failure },
+            Event::GaveUp { step, reason: "it may not".to_owned() },
+        ]
+    } else {
+        vec![Event::Done { step, created_id: None }]
+    });
+    events.push(Event::UndoBegun { reason: "it went wrong".to_owned(), steps: Vec::new() });
+    let reason = "as it was".to_owned();
+    events.push(Event::Finished { state: State::Undone, reason, provisional: false });
+    for event in events {
+        ledger.event(now, &id, event).expect("room");
+    }
+    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,6 +510,26 @@ async fn the_daily_digest_is_mailed_at_its_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_who_is_refused_keeps_the_mail_from_nobody_else() {
+    let server = MailServer::without("250 taken", Some("a@example.com")).await;
+    let scene = Scene::new(&mail(server.port, "encryption = \"none\""));
+    let mut watch = scene.watch();
+    watch.look();
+    scene.later(8 * 3_600);
+    watch.look();
+    scene.later(30);
+    assert_eq!(scene.send("email").await, 1);
+    let view = scene.view("email").outbox;
+    let error = view.last_error.expect("one was refused");
+    assert!(error.starts_with("not taken for a@example.com ("), "{error}");
+    assert!(error.contains("550") && !error.contains("b@example.com"), "{error}");
+    assert_eq!((view.pending, view.last_success_at), (0, Some(scene.clock.now())));
+    let said: Vec<String> = server.said(2).await.concat();
+    let sent = said.iter().filter(|line| *line == ".").count();
+    assert_eq!(sent, 1, "once, to the other: {said:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mail_is_refused_by_the_server_or_by_us() {
     let server = MailServer::open("550 no").await;
     let scene = Scene::new(&mail(server.port, "encryption = \"none\""));
@@ -433,13 +544,15 @@ async fn mail_is_refused_by_the_server_or_by_us() {
         error.starts_with("the mail server did not take it") && error.contains("550"),
         "{error}"
     );
-    let scene = Scene::new(&mail(server.port, "encryption = \"starttls\""));
+    let plain = MailServer::open("250 taken").await;
+    let scene = Scene::new(&mail(plain.port, "encryption = \"starttls\""));
     let _watch = scene.watch();
     let error = test(&scene).await.expect("the server has no STARTTLS");
     assert!(error.starts_with("the mail server did not take it"), "{error}");
-    let said = server.said(2).await;
+    let said = server.said(1).await;
     assert!(said[0].iter().any(|line| line == "DATA"));
-    assert!(said[1].iter().all(|line| !line.starts_with("MAIL")), "nothing was said in the clear");
+    let said = plain.said(1).await;
+    assert!(said[0].iter().all(|line| !line.starts_with("MAIL")), "nothing was said in the clear");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,8 +14,10 @@ use trimtab_models::{recommendation::Recommendation, resource::Resource};
 use super::plot::{Figure, usages};
 use crate::{agent::Agent, follow::forecast_now};
 
-/// Bytes of pictures that are kept: those of some hundred recommendations, more than people look at between two cycles.
+/// Bytes of pictures, and of what they were made of, that are kept: those of some hundred recommendations, more than people look at between two cycles.
 const BYTES_MAX: usize = 16 << 20;
+/// Recommendations whose plots are kept, however small they are.
+const ENTRIES_MAX: usize = 256;
 const HOUR_S: i64 = 3_600;
 
 /// What a recommendation's plots are made of, beside the points.
@@ -110,7 +112,8 @@ impl Shelf {
         if figures.is_empty() {
             return;
         }
-        let bytes = figures.iter().map(Figure::bytes).sum();
+        let pictures: usize = figures.iter().map(Figure::bytes).sum();
+        let bytes = pictures + weight(basis.recommendation);
         let basis = Basis {
             recommendation: basis.recommendation.clone(),
             resource: basis.resource.cloned(),
@@ -122,12 +125,17 @@ impl Shelf {
         if let Some(before) = self.by_id.insert(id.to_owned(), kept) {
             self.bytes -= before.bytes;
         }
-        while self.bytes > BYTES_MAX {
+        while self.bytes > BYTES_MAX || self.by_id.len() > ENTRIES_MAX {
             let oldest = self.by_id.iter().min_by_key(|(_, kept)| kept.look);
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else { return };
             self.bytes -= self.by_id.remove(&oldest).map_or(0, |kept| kept.bytes);
         }
     }
+}
+
+/// About how many bytes a recommendation takes: as JSON it is a little larger than in memory.
+fn weight(recommendation: &Recommendation) -> usize {
+    serde_json::to_vec(recommendation).map_or(0, |json| json.len())
 }
 
 impl Basis<Recommendation, Resource> {

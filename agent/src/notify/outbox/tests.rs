@@ -15,7 +15,7 @@ fn all() -> BTreeSet<NotifyEvent> {
 }
 
 fn setback() -> Setback {
-    Setback { reason: "it is down".to_owned(), is_message: false, pause: None }
+    Setback { reason: "it is down".to_owned(), pause: None }
 }
 
 struct Bench {
@@ -51,7 +51,7 @@ fn records_are_told_once_whatever_is_read_again() {
     let mut after = bench.after_a_crash();
     assert_eq!((after.seq(), after.view().pending), (3, 1));
     let message = after.begin(at(0)).expect("it is critical and sent at once");
-    after.delivered(&message.id, at(1)).expect("a folder with room");
+    after.delivered(&message.id, None, at(1)).expect("a folder with room");
     let mut again = bench.after_a_crash();
     let notices = [(3, notice(NotifyEvent::ChangeStuck, "record:3", 0))];
     again.take_records(&notices, 3, &all(), at(2)).expect("a folder with room");
@@ -105,7 +105,7 @@ fn what_matters_most_goes_first_and_does_not_wait() {
     bench.record(4, NotifyEvent::CircuitOpened, 80);
     let mut order = Vec::new();
     while let Some(message) = bench.outbox.begin(at(80)) {
-        bench.outbox.delivered(&message.id, at(80)).expect("a folder with room");
+        bench.outbox.delivered(&message.id, None, at(80)).expect("a folder with room");
         order.push(message.event);
     }
     let expect = [
@@ -177,15 +177,48 @@ fn after_time_away_what_waits_is_tried_before_it_is_given_up() {
 #[test]
 fn a_message_that_is_not_taken_holds_no_other_back() {
     let mut bench = Bench::new();
+    bench.record(1, NotifyEvent::ChangeKept, 0);
+    let mut now = 30;
+    // For an hour the receiver answers this one with 500: it waits for ever longer.
+    for _ in 0..9 {
+        let first = bench.outbox.begin(at(now)).expect("it is due");
+        bench.outbox.failed(&first.id, setback(), at(now)).expect("a folder with room");
+        let next = bench.outbox.next_at().expect("it is tried again");
+        now = next.as_second() - at(0).as_second() + 1;
+    }
+    let first = bench.outbox.begin(at(now)).expect("it is due");
+    bench.outbox.failed(&first.id, setback(), at(now)).expect("a folder with room");
+    bench.record(2, NotifyEvent::ChangeStuck, now);
+    bench.record(3, NotifyEvent::ChangeUndone, now);
+    let critical = bench.outbox.begin(at(now)).expect("it goes at once");
+    assert_eq!(critical.event, NotifyEvent::ChangeStuck);
+    bench.outbox.delivered(&critical.id, None, at(now)).expect("a folder with room");
+    let newer = bench.outbox.begin(at(now + 30)).expect("it goes when it is gathered");
+    assert_eq!(newer.event, NotifyEvent::ChangeUndone);
+    bench.outbox.failed(&newer.id, setback(), at(now + 30)).expect("a folder with room");
+    assert_eq!(bench.outbox.begin(at(now + 33)), None, "each has its own pauses");
+}
+
+#[test]
+fn of_equals_what_was_tried_least_goes_first() {
+    let mut bench = Bench::new();
     bench.record(1, NotifyEvent::ChangeStuck, 0);
-    bench.record(2, NotifyEvent::ChangeKept, 0);
-    let first = bench.outbox.begin(at(60)).expect("it is due");
-    let refused = Setback { is_message: true, ..setback() };
-    bench.outbox.failed(&first.id, refused, at(60)).expect("a folder with room");
-    let second = bench.outbox.begin(at(60)).expect("the other is due");
-    assert_eq!(second.event, NotifyEvent::ChangeKept);
-    bench.outbox.failed(&second.id, setback(), at(60)).expect("a folder with room");
-    assert_eq!(bench.outbox.begin(at(64)), None, "a receiver that is down is left alone");
+    let poison = bench.outbox.begin(at(0)).expect("it is due");
+    bench.outbox.failed(&poison.id, setback(), at(0)).expect("a folder with room");
+    bench.record(2, NotifyEvent::ChangeStuck, 60);
+    let newer = bench.outbox.begin(at(60)).expect("both are due");
+    assert_ne!(newer.id, poison.id, "the one that nobody has tried");
+}
+
+#[test]
+fn who_did_not_take_it_is_told_with_what_arrived() {
+    let mut bench = Bench::new();
+    bench.record(1, NotifyEvent::ChangeStuck, 0);
+    let message = bench.outbox.begin(at(0)).expect("it is due");
+    let refused = Some("not taken for b@example.com".to_owned());
+    bench.outbox.delivered(&message.id, refused.clone(), at(1)).expect("a folder with room");
+    let view = bench.after_a_crash().view();
+    assert_eq!((view.pending, view.last_success_at, view.last_error), (0, Some(at(1)), refused));
 }
 
 #[test]
@@ -196,6 +229,11 @@ fn a_receiver_may_ask_for_a_longer_pause() {
     let slow = Setback { pause: Some(SignedDuration::from_secs(120)), ..setback() };
     bench.outbox.failed(&message.id, slow, at(0)).expect("a folder with room");
     assert_eq!(bench.outbox.next_at(), Some(at(120)));
+    bench.record(2, NotifyEvent::ChangeKept, 0);
+    assert_eq!(bench.outbox.begin(at(119)), None, "it asked for it, whatever is sent");
+    bench.record(3, NotifyEvent::MachineOff, 119);
+    let critical = bench.outbox.begin(at(119)).expect("a machine that is off does not wait");
+    assert_eq!(critical.event, NotifyEvent::MachineOff);
 }
 
 #[test]
@@ -213,7 +251,7 @@ fn a_full_outbox_drops_the_oldest_of_the_least_importance_and_tells_how_many() {
     let mut after = bench.after_a_crash();
     let again = after.begin(at(now)).expect("it waits");
     assert_eq!(again.dropped_before, 50, "the number is told until it has arrived");
-    after.delivered(&again.id, at(now)).expect("a folder with room");
+    after.delivered(&again.id, None, at(now)).expect("a folder with room");
     let next = after.begin(at(now)).expect("they wait");
     assert_eq!((next.notices[0].key.as_str(), next.dropped_before), ("record:52", 0));
 }

@@ -114,13 +114,18 @@ pub(super) struct MailServer {
 impl MailServer {
     /// Listens; answers the end of a mail's data with `verdict`.
     pub(super) async fn open(verdict: &'static str) -> Self {
+        Self::without(verdict, None).await
+    }
+
+    /// The same, where a recipient is not known.
+    pub(super) async fn without(verdict: &'static str, unknown: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let said = Arc::<Mutex<Vec<Vec<String>>>>::default();
         let heard = Arc::clone(&said);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let lines = converse(stream, verdict).await;
+                let lines = converse(stream, verdict, unknown).await;
                 heard.lock().expect("nobody panics with it").push(lines);
             }
         });
@@ -139,7 +144,11 @@ impl MailServer {
     }
 }
 
-async fn converse(stream: tokio::net::TcpStream, verdict: &str) -> Vec<String> {
+async fn converse(
+    stream: tokio::net::TcpStream,
+    verdict: &str,
+    unknown: Option<&str>,
+) -> Vec<String> {
     let (reader, mut writer) = stream.into_split();
     let (mut lines, mut said, mut in_data) = (BufReader::new(reader).lines(), Vec::new(), false);
     let mut answer = "220 mail.test ESMTP".to_owned();
@@ -164,6 +173,9 @@ async fn converse(stream: tokio::net::TcpStream, verdict: &str) -> Vec<String> {
                 }
                 "EHLO" => "250-mail.test\r\n250-8BITMIME\r\n250 AUTH PLAIN".to_owned(),
                 "AUTH" => "235 welcome".to_owned(),
+                "RCPT" if unknown.is_some_and(|unknown| line.contains(unknown)) => {
+                    "550 no such user".to_owned()
+                }
                 "QUIT" => "221 bye".to_owned(),
                 _ => "250 ok".to_owned(),
             };
