@@ -18,7 +18,7 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
-    except::{new_exception, voiding},
+    except::{admitted, new_exception},
     ledger::{Ledger, LedgerError},
     records::RecordError,
     review::review_one,
@@ -27,6 +27,24 @@ use crate::{
     told::{standing_of, told},
     view::{RecommendationState, RecommendationView, held_by},
 };
+
+/// The longest reason, characters: a page of text. Each is kept for good and read by everybody; what is longer belongs where it
+/// can be linked to.
+pub const REASON_CHARS_MAX: usize = 2_000;
+
+/// Refuses a reason that is too long to be kept.
+pub(crate) fn require_short(reason: &str) -> Result<(), DecideError> {
+    reason_too_long(reason).map_or(Ok(()), |why| Err(DecideError::Invalid(why)))
+}
+
+/// Why a reason cannot be kept, if it is too long.
+#[must_use]
+pub fn reason_too_long(reason: &str) -> Option<String> {
+    let chars = reason.chars().count();
+    (chars > REASON_CHARS_MAX).then(|| {
+        format!("the reason has {chars} characters, more than {REASON_CHARS_MAX}: say it shorter, or where the rest stands")
+    })
+}
 
 /// Why a decision does not count.
 #[derive(Debug, Error)]
@@ -42,6 +60,9 @@ pub enum DecideError {
     /// Policy forbids it.
     #[error("{0}")]
     Refused(String),
+    /// It cannot be kept as it was asked for.
+    #[error("{0}")]
+    Invalid(String),
     /// The journal.
     #[error("the decision could not be journalled and does not count")]
     Ledger(#[from] LedgerError),
@@ -82,13 +103,14 @@ pub struct Approval {
 /// Approves one recommendation after a review on fresh facts. What it waits for is told, not refused.
 ///
 /// # Errors
-/// `Refused` when the digest is stale, the mode does not take approvals, or a check fails.
+/// `Invalid` when the reason is too long; `Refused` when the digest is stale, the mode does not take approvals, or a check fails.
 pub async fn approve(
     agent: &Agent,
     id: &str,
     by: &str,
     approval: Approval,
 ) -> Result<RecommendationView, DecideError> {
+    require_short(approval.reason.as_deref().unwrap_or_default())?;
     let mut view = open_recommendation(agent, id)?;
     if approval.digest.as_ref().is_some_and(|digest| *digest != view.entry.digest) {
         return Err(DecideError::Refused(format!(
@@ -255,7 +277,7 @@ pub fn reject(
     let begun = {
         let store = agent.store();
         let mut ledger = agent.ledger();
-        let exception = voiding(agent, (&store, ledger.book()), exception)?;
+        let exception = admitted(agent, (&store, ledger.book()), exception)?;
         let begun = under_way(ledger.book(), &view.entry.digest).map(|change| change.id.clone());
         ledger.record(now, by, decided(&view.entry, decision, (None, Some(exception))))?;
         begun
@@ -363,12 +385,25 @@ pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError>
 
 /// Sets the stop switch: no change begins until it is released. What has begun is finished.
 ///
+/// One that is set and journalled stays as it is, with the first reason. No reason is too long for it: the rest is cut off.
+///
 /// # Errors
 /// When the file cannot be written.
 pub fn stop(agent: &Agent, by: &str, reason: &str) -> Result<(), DecideError> {
-    agent.stop_switch().set(by, reason)?;
+    let reason: String = match reason_too_long(reason) {
+        Some(_) => reason.chars().take(REASON_CHARS_MAX).chain("… (cut off)".chars()).collect(),
+        None => reason.to_owned(),
+    };
+    let switch = agent.stop_switch();
+    let was_set = switch.reason().is_some();
+    if !was_set {
+        switch.set(by, &reason)?;
+    }
     let now = agent.ports().clock.now();
-    agent.ledger().record(now, by, Entry::Stopped { reason: reason.to_owned() })?;
+    let mut ledger = agent.ledger();
+    if !was_set || ledger.book().stopped().is_none() {
+        ledger.record(now, by, Entry::Stopped { reason })?;
+    }
     Ok(())
 }
 
@@ -391,14 +426,18 @@ pub fn reset_circuit(agent: &Agent, circuit: Circuit, by: &str) -> Result<(), De
     Ok(())
 }
 
-/// Releases the stop switch. What cannot be journalled leaves it set.
+/// Releases the stop switch. What cannot be journalled leaves it set; one that is not set is left as it is.
 ///
 /// # Errors
 /// When the release cannot be journalled, or the file cannot be removed.
 pub fn resume(agent: &Agent, by: &str) -> Result<(), DecideError> {
     let now = agent.ports().clock.now();
-    agent.ledger().record(now, by, Entry::Resumed)?;
-    agent.stop_switch().release()?;
+    let switch = agent.stop_switch();
+    let mut ledger = agent.ledger();
+    if switch.reason().is_some() || ledger.book().stopped().is_some() {
+        ledger.record(now, by, Entry::Resumed)?;
+    }
+    switch.release()?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_policies::{
+    approval::identity,
     book::Book,
     digest::id as id_of,
     exception::{About, Exception, Proposed, reason_bad_end},
@@ -16,9 +17,15 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
-    decide::DecideError,
-    store::{Store, StoreError},
+    decide::{DecideError, require_short},
+    disk::require_room,
+    ledger::LedgerError,
+    store::Store,
 };
+
+/// Exceptions in force by one person: more than anybody can renew or answer for. Each is held against every proposal and kept in
+/// memory, so that one token alone must not be able to slow every review.
+const OPEN_A_PERSON_MAX: usize = 1_000;
 
 /// An exception as the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +51,7 @@ pub(crate) fn new_exception(
     until: Option<Timestamp>,
     reason: &str,
 ) -> Result<Exception, DecideError> {
+    require_short(reason)?;
     let days = agent.settings().policy.approvals.exception_days;
     let until = until.unwrap_or_else(|| after_days(now, days));
     match reason_bad_end(until, now) {
@@ -52,13 +60,26 @@ pub(crate) fn new_exception(
     }
 }
 
-/// The exception with the approved proposals that it voids: those that it is about now, because a tag that is taken away later
-/// must not bring them back. One by a tag is also about what the store does not hold, which nobody can look at.
-pub(crate) fn voiding(
+/// The exception as it may be journalled: if its maker has room for another one, and with the approved proposals that it voids.
+///
+/// Those are what it is about now, because a tag that is taken away later must not bring them back. One by a tag is also about
+/// what the store does not hold, which nobody can look at.
+pub(crate) fn admitted(
     agent: &Agent,
     (store, book): (&Store, &Book),
     mut exception: Exception,
-) -> Result<Exception, StoreError> {
+) -> Result<Exception, DecideError> {
+    let is_other = |one: &&Exception| {
+        one.id != exception.id
+            && one.is_in_force(exception.at)
+            && identity(&one.by) == identity(&exception.by)
+    };
+    if book.exceptions().values().filter(is_other).count() >= OPEN_A_PERSON_MAX {
+        return Err(DecideError::Refused(format!(
+            "{} has {OPEN_A_PERSON_MAX} exceptions in force: end some of them, or say it once for a tag",
+            exception.by
+        )));
+    }
     let inventory = agent.inventory();
     let is_by_tag = matches!(exception.about, About::Tag { .. });
     for digest in book.digests_approved() {
@@ -72,10 +93,18 @@ pub(crate) fn voiding(
     Ok(exception)
 }
 
+/// What can wait does not fill a disk on which a change in flight must still be journalled; a no to a recommendation cannot.
+fn require_room_to_except(agent: &Agent) -> Result<(), DecideError> {
+    let floor = agent.settings().store.min_free_bytes;
+    require_room(agent.state_dir(), floor).map_err(LedgerError::Disk)?;
+    Ok(())
+}
+
 /// Makes an exception.
 ///
 /// # Errors
-/// `Refused` when its end has passed or is more than a year away, or when it cannot be journalled.
+/// `Invalid` when the reason is too long, `Refused` when its end has passed or is more than a year away or when there are too
+/// many, or when it cannot be journalled.
 pub fn except(
     agent: &Agent,
     by: &str,
@@ -85,9 +114,10 @@ pub fn except(
 ) -> Result<ExceptionView, DecideError> {
     let now = agent.ports().clock.now();
     let exception = new_exception(agent, about, (by, now), until, reason)?;
+    require_room_to_except(agent)?;
     let store = agent.store();
     let mut ledger = agent.ledger();
-    let exception = voiding(agent, (&store, ledger.book()), exception)?;
+    let exception = admitted(agent, (&store, ledger.book()), exception)?;
     ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
     drop((ledger, store));
     Ok(view(agent, exception, now))
@@ -104,12 +134,13 @@ pub fn renew(
     until: Option<Timestamp>,
 ) -> Result<ExceptionView, DecideError> {
     let now = agent.ports().clock.now();
+    require_room_to_except(agent)?;
     let store = agent.store();
     let mut ledger = agent.ledger();
     let old = ledger.book().exceptions().get(id).ok_or_else(|| unknown(id))?.clone();
     let new = new_exception(agent, old.about.clone(), (by, now), until, &old.reason)?;
     let exception = Exception { id: old.id, ..new };
-    let exception = voiding(agent, (&store, ledger.book()), exception)?;
+    let exception = admitted(agent, (&store, ledger.book()), exception)?;
     ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
     drop((ledger, store));
     Ok(view(agent, exception, now))

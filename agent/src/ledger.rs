@@ -70,7 +70,7 @@ pub enum LedgerError {
 #[derive(Debug)]
 pub struct Ledger {
     journal: Journal,
-    book: Book,
+    book: Arc<Book>,
     /// The number of the last record that the book holds.
     known: u64,
     followers: Vec<Sender<Record>>,
@@ -99,7 +99,7 @@ impl Ledger {
         let known = journal.last_seq();
         Ok(Self {
             journal,
-            book,
+            book: Arc::new(book),
             known,
             followers: Vec::new(),
             news: broadcast::Sender::new(NEWS_KEPT),
@@ -108,8 +108,14 @@ impl Ledger {
 
     /// What the records add up to.
     #[must_use]
-    pub const fn book(&self) -> &Book {
+    pub fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// What they add up to at this moment, for whoever takes long: nobody who decides or stops waits for them.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Book> {
+        self.book.clone()
     }
 
     /// The number of the last record.
@@ -152,7 +158,7 @@ impl Ledger {
     }
 
     fn know(&mut self, seq: u64, record: Record) {
-        self.book.fold(&record);
+        Arc::make_mut(&mut self.book).fold(&record);
         self.known = seq;
         self.followers.retain(|follower| follower.send(record.clone()).is_ok());
         if self.news.receiver_count() > 0 {

@@ -98,14 +98,15 @@ pub fn decide(
     wanted: impl Fn(&PlanEntry) -> bool,
 ) -> (Plan, Vec<Result<Draft, RecordError>>) {
     let (settings, catalog, inventory) = (agent.settings(), agent.catalog(), agent.inventory());
-    let ledger = agent.ledger();
+    // A fleet takes seconds: the journal is free meanwhile.
+    let book = agent.ledger().snapshot();
     let context = Context {
         policy: &settings.policy,
         catalog: &catalog,
         inventory: &inventory,
-        changes: ledger.book().changes(),
-        resets: ledger.book().resets(),
-        exceptions: ledger.book().exceptions(),
+        changes: book.changes(),
+        resets: book.resets(),
+        exceptions: book.exceptions(),
         stopped: agent.stopped(),
         now: agent.ports().clock.now(),
         moment,

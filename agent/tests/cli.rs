@@ -52,6 +52,7 @@ fn silent_address() -> String {
 
 #[test]
 fn bad_arguments_are_told_with_code_2() {
+    let long = "x".repeat(2_001);
     for (args, told) in [
         (&["approve"][..], "ID"),
         (&["approve", "--filter", " "], "empty filter"),
@@ -59,6 +60,9 @@ fn bad_arguments_are_told_with_code_2() {
         (&["approve", "abc", "--filter", "kind=ebs-volume"], "--filter"),
         (&["--color", "red", "status"], "never"),
         (&["reject", "abc"], "--reason"),
+        (&["reject", "abc", "--reason", " "], "say why"),
+        (&["approve", "abc", "--reason", &long], "2001 characters, more than 2000"),
+        (&["exceptions", "add", "--arn", "a", "--reason", &long], "2001 characters"),
         (&["reject", "abc", "--reason", "x", "--until", "soon"], "soon"),
         (&["report", "--since", "yesterday"], "yesterday"),
         (&["recommendations", "list", "--action", "explode"], "resize-instance"),

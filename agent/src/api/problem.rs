@@ -256,6 +256,7 @@ impl From<DecideError> for Problem {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Refused(detail) => Self::new(POLICY_REFUSED, detail),
+            DecideError::Invalid(detail) => Self::bad_request(detail),
             DecideError::Unknown { .. } => Self::not_found(error.to_string()),
             DecideError::Ledger(_)
             | DecideError::Record(_)

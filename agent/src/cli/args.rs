@@ -15,8 +15,7 @@ use trimtab_policies::circuit::Circuit;
 
 pub use self::daemon::{AccountArgs, DemoArgs, SimulateArgs};
 pub use self::values::Since;
-pub(super) use self::values::kind;
-pub(super) use self::values::{action, date_or_time, tag};
+pub(super) use self::values::{action, date_or_time, kind, reason, tag};
 use self::values::{circuit, filter, since};
 use super::{
     backtest::args::BacktestCommand, connect::ConnectCommand, exceptions::ExceptionsCommand,
@@ -232,7 +231,7 @@ pub enum ClientCommand {
         #[arg(long)]
         auto_undo: bool,
         /// Why, for the record.
-        #[arg(long)]
+        #[arg(long, value_parser = reason)]
         reason: Option<String>,
         /// Do not ask: for scripts.
         #[arg(long, short)]
@@ -245,7 +244,7 @@ pub enum ClientCommand {
         #[command(flatten)]
         picked: Picked,
         /// Why, for the record.
-        #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        #[arg(long, value_parser = reason)]
         reason: String,
         /// Recommend nothing for it by the same action before this date (midnight UTC) or time, at most a year away; without
         /// it this size is not proposed for as long as the settings say.

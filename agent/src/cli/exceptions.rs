@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trimtab_models::recommendation::Action;
 
 use super::{
-    args::{action, date_or_time, tag},
+    args::{action, date_or_time, reason, tag},
     client::{CliError, Client},
     out::{print, print_json},
     tables::table,
@@ -54,7 +54,7 @@ pub struct AddArgs {
     #[arg(long, value_parser = date_or_time, value_name = "DATE")]
     pub until: Option<Timestamp>,
     /// Why, for whoever finds it.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = reason)]
     pub reason: String,
 }
 

@@ -1,13 +1,14 @@
 //! What people's words come to through the whole agent: counted by person, void after a change, used once, and replayed from
 //! their records.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use trimtab_models::{catalog::Catalog, recommendation::Action};
+use trimtab_models::{catalog::Catalog, recommendation::Action, resource::Arn};
 use trimtab_policies::{
     authority::{Approver, LOCAL_NAME, Role, Scope, Within},
-    plan::Plan,
+    facts::Facts,
+    plan::{Candidate, Plan},
 };
 use trimtab_simulations::{scenario::Scenario, world::World};
 
@@ -350,6 +351,103 @@ async fn a_decision_that_the_store_does_not_take_stands() {
     let no = Rejection { reason: "month end".to_owned(), ..Rejection::default() };
     let view = reject(&scene.agent, &id, "bob", no).expect("it is journalled");
     assert_eq!(view.state, RecommendationState::Rejected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reasons_are_a_page_long_at_most_and_a_stop_is_never_refused() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let view = scene.volume();
+    let (id, long) = (view.entry.id.as_str(), "ä".repeat(REASON_CHARS_MAX + 1));
+    let about = About::rejected(&view.entry.recommendation, true);
+    let yes = Approval { reason: Some(long.clone()), ..Approval::default() };
+    let no = |reason: &str| Rejection { reason: reason.to_owned(), ..Rejection::default() };
+    for refused in [
+        approve(agent, id, "ada", yes).await.map(drop),
+        reject(agent, id, "ada", no(&long)).map(drop),
+        except(agent, "ada", about, None, &long).map(drop),
+    ] {
+        let refused = refused.expect_err("one more than a page");
+        assert!(matches!(refused, DecideError::Invalid(_)), "{refused}");
+    }
+    assert_eq!(agent.ledger().book().exceptions().len(), 0);
+    stop(agent, "ada", &long).expect("a stop is a stop");
+    assert!(agent.stopped().expect("it is set").ends_with("ä… (cut off)"));
+    reject(agent, id, "ada", no(&long[..2 * REASON_CHARS_MAX])).expect("a page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stop_switch_is_journalled_when_it_moves() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let records = agent.ledger().follow();
+    let told = || records.try_iter().count();
+    resume(agent, "olga").expect("it is not set");
+    assert_eq!(told(), 0);
+    stop(agent, "ada", "fire").expect("it is set");
+    stop(agent, "bob", "smoke").expect("it is set already");
+    assert_eq!(told(), 1);
+    assert!(agent.stopped().expect("it is set").contains("fire"), "the first reason stays");
+    agent.stop_switch().release().expect("by hand");
+    stop(agent, "bob", "smoke").expect("it is set again");
+    assert_eq!(told(), 1);
+    resume(agent, "olga").expect("it is released");
+    resume(agent, "olga").expect("it is not set");
+    assert_eq!(told(), 1);
+    agent.stop_switch().set("root", "by hand").expect("a folder that is written");
+    stop(agent, "ada", "fire").expect("it is set already");
+    assert_eq!(told(), 1, "the journal did not know of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exceptions_leave_room_for_others_and_on_the_disk() {
+    let scene = scene().await;
+    let agent = &scene.agent;
+    let except = |by: &str, number: usize| {
+        let arn = Arn(format!("arn:aws:ec2:us-east-1:111122223333:volume/vol-{number}"));
+        except(agent, by, About::Resource { arn, action: None }, None, "many")
+    };
+    let first = except("ada", 0).expect("journalled").exception.id;
+    for number in 1..1_000 {
+        except("ada", number).expect("journalled");
+    }
+    let many = except("Ada", 1_000).expect_err("that is too many").to_string();
+    assert!(many.contains("has 1000 exceptions in force: end some"), "{many}");
+    scene.pass(1);
+    renew(agent, "ada", &first, None).expect("one that is there is no new one");
+    except("bob", 1_000).expect("each has their own");
+    end(agent, "ada", &first).expect("it is there");
+    except("ada", 1_001).expect("there is room again");
+
+    let mut settings = (*agent.settings()).clone();
+    settings.store.min_free_bytes = u64::MAX;
+    agent.set_settings(settings);
+    except("bob", 1_002).expect_err("the disk is as good as full");
+    renew(agent, "bob", &first, None).expect_err("so it is");
+    let no = Rejection { reason: "not this".to_owned(), ..Rejection::default() };
+    reject(agent, &scene.volume().entry.id, "bob", no).expect("a no does not wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_free_while_a_fleet_is_reviewed() {
+    let scene = scene().await;
+    let view = scene.volume();
+    let candidate = Candidate {
+        id: view.entry.id.clone(),
+        digest: view.entry.digest.clone(),
+        recommendation: view.entry.recommendation.clone(),
+        steps: view.entry.steps.clone(),
+        confirmed_at: view.confirmed_at,
+        facts: Facts::default(),
+        said: Vec::new(),
+    };
+    let is_free = Cell::new(None);
+    let looks = |_: &PlanEntry| {
+        is_free.set(Some(scene.agent.ledger.try_lock().is_ok()));
+        false
+    };
+    let plan = crate::review::decide(&scene.agent, vec![candidate], Moment::Proposal, looks).0;
+    assert_eq!((plan.entries.len(), is_free.get()), (1, Some(true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@ use trimtab_policies::{
     mode::Mode,
 };
 
+use crate::decide::reason_too_long;
+
 pub(super) fn circuit(text: &str) -> Result<Circuit, String> {
     text.parse().map_err(|error: NoCircuit| error.to_string())
 }
@@ -61,6 +63,14 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
         "neither days from 1d to 3650d, nor weeks such as 2w, nor a date such as 2027-01-31"
             .to_owned()
     })
+}
+
+/// Why something is decided: not nothing, and not more than is kept.
+pub(in crate::cli) fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("nothing: say why".to_owned());
+    }
+    reason_too_long(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 /// A filter in one line. Its keys and values are known to the daemon; that it is not empty is known here.
