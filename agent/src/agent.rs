@@ -31,6 +31,7 @@ use crate::{
     ports::{Place, Ports},
     probe::place_of,
     recommend::Surroundings,
+    rights::Rights,
     sentinel::Sentinel,
     series_store::{SeriesError, SeriesStore},
     stop::{StopError, StopSwitch},
@@ -128,6 +129,8 @@ pub struct Agent {
     baselines: Mutex<BTreeMap<String, Usage>>,
     billed: Mutex<Option<Billed>>,
     catalog_refreshed_at: Mutex<Option<Timestamp>>,
+    /// What the roles that apply have lost.
+    pub rights: Rights,
     held: Mutex<BTreeMap<String, Timestamp>>,
     surroundings: RwLock<Option<Arc<Surroundings>>>,
     state_dir: PathBuf,
@@ -197,6 +200,7 @@ impl Agent {
             baselines: Mutex::default(),
             billed: Mutex::default(),
             catalog_refreshed_at: Mutex::default(),
+            rights: Rights::default(),
             held: Mutex::default(),
             surroundings: RwLock::default(),
             notifier: Notifier::new(state_dir.join("notify")),
@@ -213,6 +217,7 @@ impl Agent {
 
     /// Puts new settings in force.
     pub fn set_settings(&self, settings: Settings) {
+        self.rights.forget();
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 

@@ -23,6 +23,7 @@ use crate::{
     recommend::recommend_all,
     records::RecordError,
     review::{decide_cycle, probe_all, sweep_records},
+    rights::refresh_rights,
     series_store::SeriesError,
     store::StoreError,
     view::{CycleView, PlanView, ServiceFailure, held_by},
@@ -70,6 +71,7 @@ pub async fn run_cycle(agent: &Agent, begin: Begin) -> Result<PlanView, CycleErr
     let discovered = discover_all(agent, started_at).await;
     let not_refreshed = refresh_catalog(agent, &discovered.closed, started_at).await;
     let inventory = keep_inventory(agent, discovered.resources)?;
+    refresh_rights(agent, started_at).await;
     let collected = collect_all(agent, (&inventory, &discovered.closed), started_at).await?;
     let findings = tokio::task::block_in_place(|| recommend_all(agent, &inventory, started_at));
     let (candidates, unbuildable) = propose(agent, &findings, &inventory, started_at)?;

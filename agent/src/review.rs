@@ -98,10 +98,11 @@ pub fn decide(
     wanted: impl Fn(&PlanEntry) -> bool,
 ) -> (Plan, Vec<Result<Draft, RecordError>>) {
     let (settings, catalog, inventory) = (agent.settings(), agent.catalog(), agent.inventory());
+    let policy = agent.rights.lowered(&settings.policy);
     // A fleet takes seconds: the journal is free meanwhile.
     let book = agent.ledger().snapshot();
     let context = Context {
-        policy: &settings.policy,
+        policy: &policy,
         catalog: &catalog,
         inventory: &inventory,
         changes: book.changes(),

@@ -5,13 +5,16 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use trimtab_config::{Cloud, Settings};
+#[cfg(feature = "aws")]
+use trimtab_config::Trust;
+use trimtab_config::{Account, Cloud, Settings};
 use trimtab_models::catalog::Catalog;
 use trimtab_simulations::{scenario::Scenario, world::World};
 
 use crate::{
     agent::{Agent, OpenError, Reach},
     clock::{FastClock, RealClock},
+    connection::Connection,
     cycle::{Begin, run_cycle},
     daemon::{self, Connect, Connected, Options, Reloader},
     journal::JournalError,
@@ -22,6 +25,9 @@ use crate::{
     store::StoreError,
     view::PlanView,
 };
+
+#[cfg(feature = "aws")]
+use crate::connection::{Answers, Asked, judge};
 
 /// The share of each API's rate that a change takes whose settings are gone: the settings' own default.
 #[cfg(feature = "aws")]
@@ -104,8 +110,19 @@ fn completed(settings: Settings, account: &String, regions: &[String]) -> Settin
 /// Ports on AWS, with writes only where some mode asks for them.
 #[cfg(feature = "aws")]
 fn aws_ports(settings: &Settings, endpoint_url: Option<String>) -> anyhow::Result<Ports> {
-    use crate::aws::{AccountAccess, Aws, AwsSettings};
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let aws = aws(settings, endpoint_url, &clock);
+    let act = settings.may_write().then(|| aws.act());
+    Ok(Ports { observe: aws.observe(), act, clock })
+}
+
+#[cfg(feature = "aws")]
+fn aws(
+    settings: &Settings,
+    endpoint_url: Option<String>,
+    clock: &Arc<dyn Clock>,
+) -> crate::aws::Aws {
+    use crate::aws::{AccountAccess, Aws, AwsSettings};
     let accounts = settings.accounts.iter().map(|account| AccountAccess {
         id: account.id.clone(),
         role_arn: account.role_arn.clone(),
@@ -113,16 +130,42 @@ fn aws_ports(settings: &Settings, endpoint_url: Option<String>) -> anyhow::Resul
         external_id: account.external_id.clone(),
         regions: account.regions.clone(),
     });
-    let aws = Aws::new(
-        AwsSettings {
-            endpoint_url,
-            accounts: accounts.collect(),
-            max_rate_ratio: settings.collect.max_rate_ratio,
-        },
-        Arc::clone(&clock),
-    );
-    let act = settings.may_write().then(|| aws.act());
-    Ok(Ports { observe: aws.observe(), act, clock })
+    let settings = AwsSettings {
+        endpoint_url,
+        accounts: accounts.collect(),
+        max_rate_ratio: settings.collect.max_rate_ratio,
+    };
+    Aws::new(settings, Arc::clone(clock))
+}
+
+/// What the connections to these accounts of the settings come to; all at once, so that none waits for another.
+///
+/// # Errors
+/// When the settings name no AWS, or this build has none.
+#[cfg(feature = "aws")]
+pub async fn connections(
+    settings: &Settings,
+    accounts: &[Account],
+) -> anyhow::Result<Vec<Connection>> {
+    let Cloud::Aws { endpoint_url } = &settings.cloud else {
+        anyhow::bail!("`[cloud] provider` is not \"aws\": a simulated account has no roles")
+    };
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let aws = aws(settings, endpoint_url.clone(), &clock);
+    let asking = accounts.iter().map(async |account| {
+        // Whoever is in the organization needs no id, and nobody else gets in by one.
+        let strangers = account.trust == Trust::ExternalId;
+        let answers = aws.connection(&account.id, strangers).await;
+        let answers = answers.unwrap_or_else(Answers::none);
+        judge(&Asked::of(settings, account), &answers, clock.now())
+    });
+    Ok(futures::future::join_all(asking).await)
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the build with AWS awaits its answers")]
+pub async fn connections(_: &Settings, _: &[Account]) -> anyhow::Result<Vec<Connection>> {
+    anyhow::bail!("this build has no AWS: build it with its default features")
 }
 
 #[cfg(not(feature = "aws"))]

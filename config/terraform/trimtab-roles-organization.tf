@@ -20,7 +20,7 @@
 #      trust = "organization"
 #      regions = ["REGION"]
 #
-# 4. trimtab check /etc/trimtab/trimtab.toml, then trimtab once: it reads, and never writes.
+# 4. trimtab connect verify --account NAME
 #
 
 variable "principal" {

@@ -127,6 +127,7 @@ pub(crate) fn modes(default: Mode) -> Modes {
         rules: Vec::new(),
         trusted_tag_keys: Vec::new(),
         ceilings: BTreeMap::from([(ACCOUNT.to_owned(), Mode::Autopilot)]),
+        reduced: BTreeMap::new(),
         autopilot: Autopilot { max_disruption: Disruption::Destructive, allow_decrease: true },
     }
 }

@@ -141,6 +141,9 @@ pub struct Modes {
     pub trusted_tag_keys: Vec<String>,
     /// The highest mode possible in an account, by id: datapilot where no apply role exists. An account that is not listed is datapilot.
     pub ceilings: BTreeMap<String, Mode>,
+    /// Where an account's role can no longer change a kind, by account and kind, each with why: datapilot there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reduced: BTreeMap<String, BTreeMap<Kind, String>>,
     /// The caps of autopilot.
     pub autopilot: Autopilot,
 }
@@ -193,6 +196,10 @@ pub fn mode_of(
             let why = format!("account {} is not configured", reference.account);
             decision.lower_to(Mode::Datapilot, &why);
         }
+    }
+    let reduced = modes.reduced.get(&reference.account);
+    if let Some(why) = reduced.and_then(|kinds| kinds.get(&reference.kind)) {
+        decision.lower_to(Mode::Datapilot, why);
     }
     for why in caps(modes.autopilot, action, lowers_performance) {
         decision.lower_to(Mode::Copilot, &why);

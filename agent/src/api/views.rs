@@ -200,7 +200,7 @@ pub struct ExplainView {
 pub fn explain(agent: &Agent, arn: &str) -> Option<ExplainView> {
     let (inventory, settings) = (agent.inventory(), agent.settings());
     let resource = inventory.get(&Arn(arn.to_owned()))?;
-    let policy = &settings.policy;
+    let policy = &agent.rights.lowered(&settings.policy);
     let group = group_of(resource, &inventory, &policy.limits);
     let circuits = CircuitView::of(agent).circuits;
     let learned = {

@@ -9,7 +9,7 @@ use aws_config::imds;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::{IdentityCache, SharedCredentialsProvider};
 
 use super::{AccountAccess, error::Identity};
@@ -62,6 +62,9 @@ const CREDENTIALS_MAX: Duration = Duration::from_secs(8);
 /// and to read: a machine outside EC2 must not spend half a minute to find that it has no credentials.
 const METADATA_MAX: Duration = Duration::from_secs(1);
 
+/// How Trimtab's calls name themselves: CloudTrail shows it as part of each call's user agent.
+const APP_NAME: &str = concat!("trimtab-", env!("CARGO_PKG_VERSION"));
+
 /// The SDK's defaults as of 12 January 2026, so that an update of the crates changes none of them unseen.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
@@ -85,8 +88,10 @@ pub(super) async fn base(
         .operation_attempt_timeout(ATTEMPT_MAX)
         .operation_timeout(OPERATION_MAX)
         .build();
+    let name = AppName::new(APP_NAME).expect("letters, digits, dashes and dots make a name");
     let mut loader = aws_config::defaults(behavior())
         .region(region)
+        .app_name(name)
         .credentials_provider(own)
         .identity_cache(identity_cache())
         .timeout_config(timeouts)

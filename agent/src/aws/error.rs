@@ -61,7 +61,7 @@ const CONFLICT_CODES: [&str; 14] = [
     "ActiveInstanceRefreshNotFound",
 ];
 
-const DENIED_CODES: [&str; 16] = [
+const DENIED_CODES: [&str; 19] = [
     "UnauthorizedOperation",
     "UnauthorizedException",
     "AccessDenied",
@@ -78,7 +78,17 @@ const DENIED_CODES: [&str; 16] = [
     "MissingAuthenticationToken",
     "IncompleteSignature",
     "OptInRequired",
+    "RegionDisabledException",
+    "InvalidSignatureException",
+    "RequestTimeTooSkewed",
 ];
+
+/// What AWS says where the caller's clock is more than five minutes off, beside codes that say other things as well (AWS
+/// General Reference, "Signing AWS API requests", troubleshooting).
+const SKEW_WORDS: [&str; 3] = ["Signature expired", "Signature not yet current", "TimeTooSkewed"];
+
+/// How AWS words a refusal by an organization's service control policy.
+const ORGANIZATION_WORDS: &str = "service control policy";
 
 /// Under which account, role and endpoint a call is made: what an error message names.
 #[derive(Debug, Clone)]
@@ -140,7 +150,7 @@ impl Identity {
         let kind = kind_of(code, status, words);
         let name = if code.is_empty() { format!("status {status}") } else { code.to_owned() };
         let advice = match kind {
-            FailureKind::Denied => self.advice(call, code),
+            FailureKind::Denied => self.advice(call, code, words),
             FailureKind::Uncertain
             | FailureKind::Throttled
             | FailureKind::Capacity
@@ -153,8 +163,24 @@ impl Identity {
     }
 
     /// What a person does about a refusal.
-    fn advice(&self, call: &str, code: &str) -> String {
+    fn advice(&self, call: &str, code: &str, words: &str) -> String {
         let name = self.name();
+        if SKEW_WORDS.iter().any(|skew| words.contains(skew) || code.contains(skew)) {
+            return "; this machine's clock is more than five minutes off: set it (NTP)".to_owned();
+        }
+        if words.contains(ORGANIZATION_WORDS) {
+            return format!(
+                "; a service control policy of the organization denies `{call}`: whoever manages it must allow it, \
+                 nothing in account {} can",
+                self.account
+            );
+        }
+        if call == "sts:AssumeRole" && code == "AccessDenied" {
+            return format!(
+                "; {name} does not exist, or its trust policy does not name the agent's principal and the account's \
+                 `external_id`"
+            );
+        }
         match code {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 format!("; renew the credentials behind {name}, and check this machine's clock")
@@ -169,7 +195,7 @@ impl Identity {
                     "; AWS does not know {name}: check the access key, and that the region is enabled"
                 )
             }
-            "OptInRequired" | "PendingVerification" | "Blocked" => {
+            "OptInRequired" | "RegionDisabledException" | "PendingVerification" | "Blocked" => {
                 format!("; enable the service and the region in account {}", self.account)
             }
             _ => format!("; allow `{call}` to {name}"),
@@ -183,6 +209,10 @@ impl Identity {
     {
         let text = DisplayErrorContext(error).to_string();
         let words = innermost(error);
+        if SKEW_WORDS.iter().any(|skew| text.contains(skew)) {
+            let message = format!("{words}{}", self.advice("", "", SKEW_WORDS[0]));
+            return (FailureKind::Denied, message);
+        }
         if unreachable(error) {
             let endpoint = self.endpoint();
             return (
@@ -206,8 +236,8 @@ impl Identity {
         let refused = ["AccessDenied", "not authorized to perform: sts:AssumeRole"];
         match &self.role {
             Some(role) if refused.iter().any(|word| text.contains(word)) => format!(
-                "account {account}: `{role}` refuses to be assumed ({words}); check its trust policy, and that \
-                 `external_id` is the one that the policy names"
+                "account {account}: `{role}` refuses to be assumed ({words}); check that it exists, its trust policy, and \
+                 that `external_id` is the one that the policy names"
             ),
             Some(role) => format!(
                 "no credentials to assume `{role}` of account {account} ({words}); give the agent AWS credentials \
@@ -339,6 +369,74 @@ mod tests {
         ];
         for (code, status, words, expect) in cases {
             assert_eq!(kind_of(code, status, words), expect, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_about_its_cause() {
+        let identity = Identity {
+            account: "210987654321".to_owned(),
+            role: Some("arn:aws:iam::210987654321:role/TrimtabRead".to_owned()),
+            role_key: "role_arn",
+            endpoint: None,
+        };
+        let scp = "User is not authorized to perform: ec2:DescribeInstances with an explicit deny in a service \
+                   control policy";
+        let skew = "Signature expired: 20261120T100000Z is now earlier than 20261120T101500Z";
+        let cases = [
+            (
+                "ec2:DescribeInstances",
+                "UnauthorizedOperation",
+                scp,
+                "service control policy of the organization",
+            ),
+            (
+                "ec2:DescribeInstances",
+                "RequestExpired",
+                "Request has expired.",
+                "this machine's clock",
+            ),
+            (
+                "sts:GetCallerIdentity",
+                "SignatureDoesNotMatch",
+                skew,
+                "clock is more than five minutes off",
+            ),
+            (
+                "lambda:ListFunctions",
+                "InvalidSignatureException",
+                skew,
+                "clock is more than five minutes off",
+            ),
+            (
+                "sts:AssumeRole",
+                "AccessDenied",
+                "not authorized",
+                "does not exist, or its trust policy",
+            ),
+            (
+                "sts:AssumeRole",
+                "RegionDisabledException",
+                "STS is not activated",
+                "enable the service and the region",
+            ),
+            (
+                "ec2:DescribeInstances",
+                "AuthFailure",
+                "not able to validate",
+                "that the region is enabled",
+            ),
+            (
+                "ec2:DescribeVolumes",
+                "UnauthorizedOperation",
+                "You are not authorized",
+                "allow `ec2:DescribeVolumes`",
+            ),
+        ];
+        for (call, code, words, advice) in cases {
+            let (kind, message) = identity.answer(call, 400, Some(code), Some(words));
+            assert_eq!(kind, FailureKind::Denied, "{code}");
+            assert!(message.contains(advice), "{message}");
         }
     }
 }

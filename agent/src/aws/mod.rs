@@ -4,6 +4,7 @@
 
 mod alarms;
 mod alias_writes;
+mod connection;
 mod credentials;
 mod error;
 mod functions;

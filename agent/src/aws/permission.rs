@@ -11,7 +11,7 @@ use trimtab_policies::steps::{Step, StepKind};
 use super::{Clients, error, identity, volumes, writes};
 
 /// The mark that dry runs carry; it is never written anywhere.
-const DRY_MARK: &str = "dry-run";
+pub(super) const DRY_MARK: &str = "dry-run";
 
 /// What a permission is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +171,10 @@ async fn ask(writes: &Clients, question: &Question) -> Result<Permission, Failur
 }
 
 /// A dry run always ends in an error; its code is the answer.
-fn judged(operation: &str, answer: Result<Receipt, Failure>) -> Result<Permission, Failure> {
+pub(super) fn judged(
+    operation: &str,
+    answer: Result<Receipt, Failure>,
+) -> Result<Permission, Failure> {
     match answer {
         Ok(_) => {
             let message = "the endpoint ignored DryRun and made the call".to_owned();

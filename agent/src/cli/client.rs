@@ -84,6 +84,17 @@ pub enum CliError {
     /// A decision record.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// No such account.
+    #[error("no account of the configuration is named `{name}`: there are {}", known.join(", "))]
+    NoAccount {
+        /// What was asked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// There is no AWS to ask.
+    #[error("nothing can be verified: {0:#}")]
+    NoCloud(anyhow::Error),
     /// The system gives no randomness.
     #[error("no external id can be made: the system gives no randomness")]
     Random(#[source] getrandom::Error),
@@ -125,7 +136,7 @@ impl CliError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::NobodyToAsk => 2,
+            Self::Config(_) | Self::NobodyToAsk | Self::NoAccount { .. } => 2,
             Self::Problem(problem) => match problem.status {
                 400 => 2,
                 // The role lacks it, policy forbids it, or what is meant has changed.
@@ -139,6 +150,7 @@ impl CliError {
             | Self::Stop(_)
             | Self::Chain(_)
             | Self::Record(_)
+            | Self::NoCloud(_)
             | Self::Random(_)
             | Self::Output(_)
             | Self::Http(_)

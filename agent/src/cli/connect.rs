@@ -1,8 +1,10 @@
-//! `trimtab connect`: the IAM side of an account, printed for whoever owns it.
+//! `trimtab connect`: the IAM side of an account. Policies and roles are printed for whoever owns it, asking nobody;
+//! `verify` asks AWS what the roles that are there can do.
 //!
-//! Nothing is asked of AWS and nothing is changed there. Not here: what policies and roles hold (`trimtab_policies`).
+//! Nothing is changed in AWS. Not here: what policies and roles hold (`trimtab_policies`).
 
 mod roles;
+mod verify;
 
 use clap::{Args, Subcommand, ValueEnum};
 use trimtab_models::resource::Kind;
@@ -12,6 +14,7 @@ use trimtab_policies::{
 };
 
 pub(super) use roles::RolesArgs;
+pub(super) use verify::VerifyArgs;
 
 use super::{
     args::{Globals, kind},
@@ -28,6 +31,8 @@ pub enum ConnectCommand {
     Cloudformation(RolesArgs),
     /// The account's two roles as a Terraform module, with what to do with it.
     Terraform(RolesArgs),
+    /// Take the accounts' roles as the daemon would and as a stranger would, and try what they can do; changes nothing.
+    Verify(VerifyArgs),
 }
 
 /// What rights are about.
@@ -105,8 +110,9 @@ impl From<AccessChoice> for Access {
     }
 }
 
-pub(super) fn run(command: ConnectCommand, globals: &Globals) -> Result<u8, CliError> {
+pub(super) async fn run(command: ConnectCommand, globals: &Globals) -> Result<u8, CliError> {
     match command {
+        ConnectCommand::Verify(args) => return verify::run(&args, globals).await,
         ConnectCommand::Policy(args) => print_policy(&args)?,
         ConnectCommand::Cloudformation(args) => {
             roles::run(&args, roles::Form::Cloudformation, globals)?;

@@ -82,7 +82,7 @@ async fn dispatch(command: ClientCommand, globals: &Globals) -> Result<u8, CliEr
     let json = globals.json;
     match command {
         ClientCommand::Check { file } => return check::run(&file, json),
-        ClientCommand::Connect { command } => return connect::run(command, globals),
+        ClientCommand::Connect { command } => return connect::run(command, globals).await,
         ClientCommand::Audit { command } => return audit::run(command, globals),
         ClientCommand::Replay { id, state } => return replay::run(&id, state, globals),
         ClientCommand::Recommendations { command } => {

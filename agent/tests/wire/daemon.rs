@@ -20,7 +20,7 @@ use crate::scene::{Clients, Scene};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The binary with an environment of its own: no credentials or profile of the person who runs the tests leak in.
-fn trimtab(arguments: &[&str], config: &Path, credentials: bool) -> Command {
+pub(crate) fn trimtab(arguments: &[&str], config: &Path, credentials: bool) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab"));
     command.args(arguments).arg("--config").arg(config).env_clear();
     command.env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
@@ -32,7 +32,7 @@ fn trimtab(arguments: &[&str], config: &Path, credentials: bool) -> Command {
 }
 
 /// Writes a configuration into the folder; the daemon would listen at `address`.
-fn configuration(
+pub(crate) fn configuration(
     folder: &Path,
     (endpoint, address): (&str, &str),
     (mode, accounts): (&str, &str),
@@ -48,7 +48,7 @@ fn configuration(
     path
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
 }
 

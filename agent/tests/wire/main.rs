@@ -8,6 +8,7 @@ mod aliases;
 mod bad_input;
 mod balancer;
 mod changes;
+mod connect;
 mod cycle;
 mod daemon;
 mod flow;

@@ -23,6 +23,7 @@ mod fault;
 mod gaps;
 mod refresh;
 mod rules;
+mod table;
 mod upstream;
 mod xml;
 
@@ -155,6 +156,11 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.server.abort();
+        let strange = lock(&self.shared.strange).clone();
+        // A test that fails already says why.
+        if !std::thread::panicking() {
+            assert!(strange.is_empty(), "not in the table of calls: {strange:?}");
+        }
     }
 }
 
@@ -162,6 +168,8 @@ impl Drop for Proxy {
 struct Shared {
     upstream: Upstream,
     calls: Mutex<Vec<Call>>,
+    /// Calls of Trimtab's that its table of calls does not know, by service and operation.
+    strange: Mutex<Vec<(String, String)>>,
     faults: Mutex<Vec<Fault>>,
     rules: Mutex<Rules>,
     memory: Mutex<Memory>,
@@ -178,6 +186,7 @@ impl Shared {
         Self {
             upstream: Upstream::new(moto_url),
             calls: Mutex::default(),
+            strange: Mutex::default(),
             faults: Mutex::default(),
             rules: Mutex::default(),
             memory: Mutex::default(),
@@ -226,6 +235,9 @@ async fn handle(
     };
     let account_of = |key: &str| lock(&shared.memory).accounts.get(key).cloned();
     let call = Call::read((&head.method, &head.uri, &head.headers), &body, account_of).await;
+    if table::is_by_trimtab(&head.headers) && !table::is_known(&call.service, &call.operation) {
+        lock(&shared.strange).push((call.service.clone(), call.operation.clone()));
+    }
     let index = {
         let mut calls = lock(&shared.calls);
         calls.push(call.clone());

@@ -55,6 +55,7 @@ pub(super) fn modes(
             .iter()
             .map(|account| (account.id.clone(), account.ceiling()))
             .collect::<BTreeMap<_, _>>(),
+        reduced: BTreeMap::new(),
         autopilot: autopilot(&raw.autopilot, report),
     };
     refuse_untrusted_tags(&modes, report);

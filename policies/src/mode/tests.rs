@@ -217,6 +217,21 @@ fn ask(modes: &Modes, tags: &[(&str, &str)]) -> Mode {
     mode_of(modes, &machine(tags), "web", Action::ResizeInstance, false).mode
 }
 
+#[test]
+fn lost_rights_lower_their_kind_in_their_account_and_say_so() {
+    let mut modes = modes(Mode::Autopilot);
+    let lost = BTreeMap::from([(Kind::Volume, "ec2:ModifyVolume: no".to_owned())]);
+    modes.reduced.insert(ACCOUNT.to_owned(), lost);
+    assert_eq!(ask(&modes, &[]), Mode::Autopilot, "machines are another kind");
+    let volume = reference(Kind::Volume, "vol-1");
+    let decision = mode_of(&modes, &volume, "web", Action::TuneVolume, false);
+    assert_eq!(decision.mode, Mode::Datapilot);
+    assert!(decision.reason.contains("ec2:ModifyVolume: no"), "{}", decision.reason);
+    modes.reduced.clear();
+    let decision = mode_of(&modes, &volume, "web", Action::TuneVolume, false);
+    assert_eq!(decision.mode, Mode::Autopilot);
+}
+
 fn configured(rules: Vec<Rule>, default: Mode, trusted: &[&str]) -> Modes {
     let mut modes = modes(default);
     modes.rules = rules;

@@ -64,7 +64,7 @@ pub fn guide(roles: &Roles, how: &[String]) -> Vec<String> {
     lines.push("3. Add to trimtab.toml:".to_owned());
     lines.extend(account_section(roles).lines().map(|line| format!("     {line}")));
     lines.push(String::new());
-    lines.push("4. trimtab check /etc/trimtab/trimtab.toml, then trimtab once: it reads, and never writes.".to_owned());
+    lines.push(format!("4. trimtab connect verify --account {}", roles.name));
     lines.push(String::new());
     lines
 }

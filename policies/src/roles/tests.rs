@@ -92,9 +92,14 @@ fn the_head_is_comments_and_says_what_to_do() {
     let head: Vec<&str> = file.lines().take_while(|line| line.starts_with('#')).collect();
     assert_eq!(head.len(), heading.len());
     let head = head.join("\n");
-    for word in
-        ["EKS", "instance profile", "IAM user", "create-stack-set", "https://link", "trimtab once"]
-    {
+    for word in [
+        "EKS",
+        "instance profile",
+        "IAM user",
+        "create-stack-set",
+        "https://link",
+        "verify --account prod",
+    ] {
         assert!(head.contains(word), "{word} is not in\n{head}");
     }
     assert!(head.contains(EXTERNAL_ID), "the section to paste holds it");

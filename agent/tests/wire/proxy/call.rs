@@ -43,7 +43,8 @@ impl Call {
             other => other,
         };
         let parameters = parameters(service, uri, body).await;
-        let operation = operation(service, method, uri, &parameters);
+        let operation =
+            target(headers).unwrap_or_else(|| operation(service, method, uri, &parameters));
         let key = scope.first().copied().unwrap_or_default();
         Self {
             service: service.to_owned(),
@@ -85,6 +86,12 @@ fn credential_scope(headers: &HeaderMap) -> Vec<&str> {
         .and_then(|value| value.split_once("Credential="))
         .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default().split('/').collect())
         .unwrap_or_default()
+}
+
+/// The operation that the JSON protocols name in a header: `ServiceQuotasV20190624.GetServiceQuota`.
+fn target(headers: &HeaderMap) -> Option<String> {
+    let target = headers.get("x-amz-target")?.to_str().ok()?;
+    target.rsplit('.').next().map(str::to_owned)
 }
 
 async fn parameters(service: &str, uri: &Uri, body: &Bytes) -> BTreeMap<String, String> {

@@ -35,6 +35,10 @@ pub(crate) struct Rules {
     /// The trust of each role: the external id it asks for, `None` where it asks for none. Once there is any entry,
     /// roles without one trust nobody.
     pub(crate) external_ids: BTreeMap<String, Option<String>>,
+    /// Actions that nobody may do, such as `ec2:StopInstances`.
+    pub(crate) denied: Vec<&'static str>,
+    /// Whether the user data of a machine may be replaced, as no role of ours may.
+    pub(crate) user_data: bool,
     /// Functions have a revision, and a write that names another one is refused.
     pub(crate) revisions: bool,
     /// A function's memory is between 128 and 10,240 MB, and a group's minimum is not above its maximum.
@@ -52,6 +56,8 @@ impl Default for Rules {
             volume_limits: true,
             volumes_busy: false,
             external_ids: BTreeMap::new(),
+            denied: Vec::new(),
+            user_data: false,
             revisions: true,
             ranges: true,
             fill_gaps: true,
@@ -157,6 +163,10 @@ pub(crate) async fn refuse(
     (call, request): (&Call, &Forward),
     upstream: &Upstream,
 ) -> Option<Answer> {
+    let refusal = reason_no_right(rules, call);
+    if let Some((status, code, message)) = refusal {
+        return Some(Answer::error(call, status, code, &message));
+    }
     if call.is_dry_run() {
         return None;
     }
@@ -197,6 +207,15 @@ pub(crate) async fn refuse(
         (_, _) => None,
     };
     refusal.map(|(status, code, message)| Answer::error(call, status, code, &message))
+}
+
+/// Nobody in these tests may replace the user data of a machine, or do what is denied.
+fn reason_no_right(rules: &Rules, call: &Call) -> Option<Refusal> {
+    let action = format!("{}:{}", call.service, call.operation);
+    let is_denied = rules.denied.iter().any(|denied| *denied == action)
+        || (call.parameter("UserData.Value").is_some() && !rules.user_data);
+    let message = format!("You are not authorized to perform: {action}");
+    is_denied.then_some((403, "UnauthorizedOperation", message))
 }
 
 fn reason_not_trusted(rules: &Rules, call: &Call) -> Option<Refusal> {
