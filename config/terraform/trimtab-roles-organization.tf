@@ -4,7 +4,8 @@
 # 1. Where the agent's principal comes from. It needs one right, sts:AssumeRole on these two roles:
 #      {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":["arn:aws:iam::*:role/TrimtabRead","arn:aws:iam::*:role/TrimtabApply"]}],"Version":"2012-10-17"}
 #    - an EC2 instance: the role of its instance profile (IMDSv2 required, hop limit 1);
-#    - EKS: the role of the pod's service account, by Pod Identity or IRSA (eks.amazonaws.com/role-arn);
+#    - EKS: the role of the pod's service account, by IRSA (eks.amazonaws.com/role-arn), or by Pod Identity with
+#      --disable-session-tags: its tags would go on to these roles, which take none;
 #    - elsewhere: an IAM user. Its keys come from systemd's LoadCredential and AWS_SHARED_CREDENTIALS_FILE; turn them
 #      over often. Prefer the others: their credentials end by themselves.
 #

@@ -52,7 +52,8 @@ pub fn guide(roles: &Roles, how: &[String]) -> Vec<String> {
     lines.push(format!("     {}", base_policy(&roles.partition)));
     let bases = [
         "- an EC2 instance: the role of its instance profile (IMDSv2 required, hop limit 1);",
-        "- EKS: the role of the pod's service account, by Pod Identity or IRSA (eks.amazonaws.com/role-arn);",
+        "- EKS: the role of the pod's service account, by IRSA (eks.amazonaws.com/role-arn), or by Pod Identity with",
+        "  --disable-session-tags: its tags would go on to these roles, which take none;",
         "- elsewhere: an IAM user. Its keys come from systemd's LoadCredential and AWS_SHARED_CREDENTIALS_FILE; turn them",
         "  over often. Prefer the others: their credentials end by themselves.",
     ];
