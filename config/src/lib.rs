@@ -30,7 +30,7 @@ pub use notify::{
 pub use problem::{ConfigError, Problem};
 pub use salvage::{Salvaged, salvage};
 pub use settings::{
-    Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel,
+    Account, AgentSettings, ApiSettings, Cloud, CollectSettings, LogFormat, LogLevel, OidcSettings,
     PricingSettings, Rate, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles,
     Trust,
 };

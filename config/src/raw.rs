@@ -4,12 +4,14 @@
 //! together (`validate`). The shipped `trimtab.toml` documents each key, which a test holds.
 
 pub mod notify;
+mod oidc;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use notify::RawNotify;
+pub use oidc::RawOidc;
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -412,6 +414,10 @@ pub struct RawApprover {
     pub kinds: Option<Vec<String>>,
     /// The tags that a resource must carry for them to act; absent means none.
     pub tags: Option<BTreeMap<String, String>>,
+    /// What the identity provider calls them.
+    pub oidc_subject: Option<String>,
+    /// Their address, as the identity provider has verified it.
+    pub oidc_email: Option<String>,
 }
 
 /// `[protected]`.
@@ -444,6 +450,8 @@ pub struct RawApi {
     pub write_burst: Option<u32>,
     /// Attempts a minute to sign in from one address.
     pub logins_per_minute: Option<u32>,
+    /// `[api.oidc]`: an identity provider.
+    pub oidc: RawOidc,
 }
 
 /// `[telemetry]`.

@@ -3,7 +3,7 @@
 //! They come only out of validation ([`crate::load`], [`crate::parse`], [`crate::from_scenario`]). Not here: how they
 //! are written, and what is wrong with them.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use croner::Cron;
 use jiff::{Timestamp, tz::TimeZone};
@@ -195,12 +195,31 @@ pub struct ApiSettings {
     pub token_file: PathBuf,
     /// Certificate and key of the listener; `None` serves HTTP, on loopback alone.
     pub tls: Option<TlsFiles>,
+    /// Who else knows people.
+    pub oidc: Option<OidcSettings>,
     /// How often one caller may read.
     pub requests: Rate,
     /// How often one caller may change something.
     pub writes: Rate,
     /// How often one address may try to sign in.
     pub logins: Rate,
+}
+
+/// An identity provider, and which of its people are whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// The provider, as its tokens name it.
+    pub issuer: String,
+    /// What the provider calls this client.
+    pub client_id: String,
+    /// Where the client's secret is kept.
+    pub client_secret_file: PathBuf,
+    /// Where the provider sends people back to.
+    pub redirect_url: String,
+    /// Names of people by what the provider calls them.
+    pub subjects: BTreeMap<String, String>,
+    /// Names of people by their address in lower case, where the provider has verified it.
+    pub emails: BTreeMap<String, String>,
 }
 
 /// Certificate and key of the listener, in PEM.

@@ -9,6 +9,7 @@ mod gate;
 mod matching;
 mod modes;
 mod notify;
+mod oidc;
 mod running;
 mod sizing;
 mod times;
@@ -19,7 +20,13 @@ use trimtab_policies::settings::Policy;
 
 pub(crate) use running::DEFAULT_STATE_DIR;
 
-use crate::{places::Places, problem::Problem, raw::RawFile, report::Report, settings::Settings};
+use crate::{
+    places::Places,
+    problem::Problem,
+    raw::RawFile,
+    report::Report,
+    settings::{ApiSettings, Settings},
+};
 
 /// The settings, or everything that is wrong. Relative paths are taken from `folder`.
 pub(crate) fn validate(
@@ -62,7 +69,10 @@ fn build(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<Settin
         protected: gate::protected(&raw.protected, report),
         autonomy: gate::autonomy(&raw.autonomy, report),
     };
-    let api = running::api(&raw.api, &agent, report, folder);
+    let api = ApiSettings {
+        oidc: oidc::oidc(raw, report, folder),
+        ..running::api(&raw.api, &agent, report, folder)
+    };
     let telemetry = running::telemetry(&raw.telemetry, report);
     let store = running::store(&raw.store, &collect, report);
     let notify = notify::notify(&raw.notify, report, folder);

@@ -263,6 +263,13 @@ impl Person {
         }
     }
 
+    /// A person as the configuration has them.
+    #[must_use]
+    pub fn configured(approver: &Approver) -> Self {
+        let Approver { name, role, scope } = approver.clone();
+        Self { name, role, lent: BTreeSet::new(), scope }
+    }
+
     /// Whether the person holds a right, somewhere.
     #[must_use]
     pub fn holds(&self, right: Right) -> bool {

@@ -220,7 +220,8 @@ pub(crate) fn session_id<'a>(state: &ApiState, headers: &'a HeaderMap) -> Option
     cookie(headers, state.cookie())
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()

@@ -138,9 +138,9 @@ pub(crate) async fn count_attempts(
 ) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    if request.method() == Method::POST
-        && let Err(problem) = state.limits.take_attempt(address)
-    {
+    // The form by itself asks nobody anything; all else tries a secret or the identity provider.
+    let is_form = request.method() == Method::GET && request.uri().path() == "/login";
+    if !is_form && let Err(problem) = state.limits.take_attempt(address) {
         return crate::web::problem_page(problem);
     }
     next.run(request).await
@@ -164,6 +164,7 @@ mod tests {
         let settings = ApiSettings {
             token_file: PathBuf::new(),
             tls: None,
+            oidc: None,
             requests: rate(Duration::from_millis(20), 5),
             writes: rate(Duration::from_millis(500), 2),
             logins: rate(Duration::from_secs(6), 1),

@@ -13,6 +13,7 @@ mod guard;
 mod issued;
 mod limits;
 mod lists;
+mod oidc;
 mod pages;
 mod peers;
 mod problem;
@@ -75,8 +76,9 @@ pub(crate) use actions::{approve, cycle, given_reason, reject, resume, stop, und
 pub(crate) use exceptions::{
     ExceptionBody, add as except, end as end_exception, renew as renew_exception,
 };
-pub(crate) use guard::{require_own_origin, session_id};
+pub(crate) use guard::{cookie as cookie_named, require_own_origin, session_id};
 pub(crate) use limits::count_attempts;
+pub(crate) use oidc::PATIENCE as LOGIN_PATIENCE;
 pub(crate) use route::{Row, Way, guarded};
 pub(crate) use session::LIFETIME;
 
@@ -109,6 +111,7 @@ pub struct ApiState {
     token: Arc<Token>,
     sessions: Arc<session::Sessions>,
     refusals: Arc<Refusals>,
+    logins: Arc<oidc::Logins>,
     /// Whether it is served over TLS.
     secure: bool,
     limits: Arc<Limits>,
@@ -148,6 +151,7 @@ impl ApiState {
             token: Arc::new(token),
             sessions: Arc::default(),
             refusals: Arc::default(),
+            logins: Arc::default(),
             secure: settings.api.tls.is_some(),
             limits: Arc::new(Limits::of(&settings.api)),
             streams: Arc::default(),
@@ -166,7 +170,11 @@ impl ApiState {
     /// # Errors
     /// 401 when it is none.
     pub(crate) async fn sign_in(&self, given: &str) -> Result<String, Problem> {
-        let credential = who::recognise(self, given)?;
+        self.open_session(who::recognise(self, given)?).await
+    }
+
+    /// Opens a session for whoever a credential stands for, if it lets anybody in.
+    async fn open_session(&self, credential: who::Credential) -> Result<String, Problem> {
         let person = match who::person(&self.agent, &credential) {
             Ok(person) => person,
             Err(problem) => {

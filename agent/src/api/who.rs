@@ -5,8 +5,9 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use subtle::ConstantTimeEq;
+use trimtab_config::Settings;
 use trimtab_policies::{
-    authority::Person,
+    authority::{Person, Right},
     record::Entry,
     token::{Tokens, admin_in_force},
 };
@@ -25,6 +26,15 @@ pub(crate) enum Credential {
     Local,
     /// An issued token, by its id.
     Issued(String),
+    /// Somebody of an identity provider.
+    Identity {
+        /// The provider: one's subjects are not another's.
+        issuer: String,
+        /// What it calls them.
+        subject: String,
+        /// Their address, if it has verified it.
+        email: Option<String>,
+    },
 }
 
 /// Knows a secret again.
@@ -75,7 +85,8 @@ pub(crate) fn person(agent: &Agent, credential: &Credential) -> Result<Person, P
     let tokens = ledger.book().tokens();
     match credential {
         Credential::Local => {
-            let admin = admin_in_force(tokens, &settings.approvers, now);
+            let admin =
+                admin_in_force(tokens, &settings.approvers, now) || admin_by_provider(&settings);
             Ok(Person::local(&settings.approvers, admin))
         }
         Credential::Issued(id) => {
@@ -84,7 +95,36 @@ pub(crate) fn person(agent: &Agent, credential: &Credential) -> Result<Person, P
                 token.ok_or_else(|| Problem::unauthorized(format!("there is no token {id}")))?;
             token.holder(&settings.approvers, now).map_err(Problem::unauthorized)
         }
+        Credential::Identity { issuer, subject, email } => {
+            let name = name_of(&settings, (issuer, subject), email.as_deref());
+            let approver = name.and_then(|name| settings.approvers.get(name)).ok_or_else(|| {
+                Problem::unauthorized(format!(
+                    "no [[approver]] of the configuration is `{subject}` of {issuer}: have oidc_subject set"
+                ))
+            })?;
+            Ok(Person::configured(approver))
+        }
     }
+}
+
+/// The name of somebody of the provider: by subject, else by an address that it has verified.
+fn name_of<'a>(
+    settings: &'a Settings,
+    (issuer, subject): (&str, &str),
+    email: Option<&str>,
+) -> Option<&'a String> {
+    let oidc = settings.api.oidc.as_ref().filter(|oidc| oidc.issuer == issuer)?;
+    let by_email = || oidc.emails.get(&email?.to_lowercase());
+    oidc.subjects.get(subject).or_else(by_email)
+}
+
+/// Whether some admin signs in by the identity provider and needs no token.
+fn admin_by_provider(settings: &Settings) -> bool {
+    let Some(oidc) = &settings.api.oidc else { return false };
+    let admins = settings.approvers.values().filter(|one| one.role.holds(Right::ManageTokens));
+    let known =
+        |name: &String| oidc.subjects.values().chain(oidc.emails.values()).any(|one| one == name);
+    admins.into_iter().any(|admin| known(&admin.name))
 }
 
 /// Whether the use of a credential is news: the first on a day (UTC) is journalled, so that a token's last use is known to
@@ -92,7 +132,7 @@ pub(crate) fn person(agent: &Agent, credential: &Credential) -> Result<Person, P
 pub(crate) fn is_news(agent: &Agent, credential: &Credential) -> bool {
     let now = agent.ports().clock.now();
     match credential {
-        Credential::Local => false,
+        Credential::Local | Credential::Identity { .. } => false,
         Credential::Issued(id) => is_first_today(agent.ledger().book().tokens(), id, now),
     }
 }

@@ -158,7 +158,14 @@ pub(super) async fn cycle(State(state): State<ApiState>) -> Redirect {
 }
 
 pub(super) async fn login_form(State(state): State<ApiState>) -> Response {
-    page(StatusCode::OK, &LoginPage { token_path: state.token_path(), wrong: None })
+    page(
+        StatusCode::OK,
+        &LoginPage {
+            token_path: state.token_path(),
+            has_provider: state.has_provider(),
+            wrong: None,
+        },
+    )
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,14 +181,18 @@ pub(super) async fn login(State(state): State<ApiState>, Form(form): Form<LoginF
         }
         Err(problem) if problem.status == 401 => page(
             StatusCode::UNAUTHORIZED,
-            &LoginPage { token_path: state.token_path(), wrong: Some(problem.detail) },
+            &LoginPage {
+                token_path: state.token_path(),
+                has_provider: state.has_provider(),
+                wrong: Some(problem.detail),
+            },
         ),
         Err(problem) => problem_page(problem),
     }
 }
 
 /// The session's cookie: no script reads it, and no other site's page sends it.
-fn cookie(state: &ApiState, session: &str, age_s: u64) -> String {
+pub(super) fn cookie(state: &ApiState, session: &str, age_s: u64) -> String {
     let (name, secure) = (state.cookie(), if state.is_secure() { "; Secure" } else { "" });
     format!("{name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
 }

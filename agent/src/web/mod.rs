@@ -12,6 +12,7 @@ mod forms;
 mod frame;
 mod inventory;
 mod list;
+mod oidc;
 mod overview;
 mod plot;
 mod recommendation;
@@ -67,6 +68,8 @@ pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
     let protected = guarded(table(), state, Way::Page);
     let open = Router::new()
         .route("/login", get(forms::login_form).post(forms::login))
+        .route("/login/oidc", get(oidc::begin))
+        .route("/login/oidc/callback", get(oidc::callback))
         .route_layer(from_fn_with_state(state.clone(), count_attempts))
         .route_layer(from_fn(require_own_origin))
         .route("/static/style.css", get(style));
@@ -77,6 +80,7 @@ pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
 #[template(path = "login.html")]
 struct LoginPage {
     token_path: String,
+    has_provider: bool,
     /// Why the token that was given lets nobody in.
     wrong: Option<String>,
 }

@@ -8,6 +8,7 @@ mod door;
 mod matrix;
 mod meanwhile;
 mod metrics;
+mod oidc;
 mod people;
 mod sessions;
 mod tls;

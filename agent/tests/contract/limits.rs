@@ -53,6 +53,12 @@ fn whoever_asks_too_often_is_told_when_to_come_again() {
         let third = attempt().await;
         assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
         assert!(!header(&third, "retry-after").is_empty());
+        // The identity provider is not asked as often as a stranger likes, either; the form is there for everybody.
+        for (path, status) in
+            [("/login/oidc", StatusCode::TOO_MANY_REQUESTS), ("/login", StatusCode::OK)]
+        {
+            assert_eq!(send(door.request(Method::GET, path)).await.status(), status, "{path}");
+        }
     });
 }
 

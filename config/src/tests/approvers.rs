@@ -127,3 +127,42 @@ fn beyond_loopback_only_over_tls() {
     );
     refused("[agent]\nlisten = \"8470\"\n", &["agent.listen", "not an address with a port"]);
 }
+
+#[test]
+fn an_identity_provider_is_given_whole_and_its_people_once() {
+    let provider = |changes: &str| {
+        let lines = [
+            ("issuer", "https://login.example.com"),
+            ("client_id", "trimtab"),
+            ("client_secret_file", "oidc.secret"),
+            ("redirect_url", "https://trimtab.example.com/login/oidc/callback"),
+        ];
+        let lines = lines.iter().filter(|(key, _)| !changes.contains(&format!("{key} =")));
+        let kept: String = lines.map(|(key, value)| format!("{key} = \"{value}\"\n")).collect();
+        format!("[api.oidc]\n{kept}{changes}\n")
+    };
+    let person = |name: &str, identity: &str| {
+        format!("[[approver]]\nname = \"{name}\"\nrole = \"approver\"\n{identity}\n")
+    };
+    let (ada, olga) = ("oidc_email = \"Ada@Example.com\"", "oidc_subject = \"248\"");
+    let whole = format!("{}{}{}", provider(""), person("ada", ada), person("olga", olga));
+    let oidc = accepted(&with(&whole)).api.oidc.expect("it is given");
+    assert!(oidc.client_secret_file.ends_with("oidc.secret"));
+    assert_eq!(oidc.subjects, [("248".to_owned(), "olga".to_owned())].into());
+    assert_eq!(oidc.emails, [("ada@example.com".to_owned(), "ada".to_owned())].into());
+    assert_eq!(accepted(&with(&person("ada", ""))).api.oidc, None);
+    for (text, told) in [
+        (provider("issuer = \"http://login.example.com\""), "api.oidc.issuer"),
+        (provider("issuer = \"https://@evil.example\""), "api.oidc.issuer"),
+        (provider("redirect_url = \"https://trimtab.example.com/\""), "api.oidc.redirect_url"),
+        (provider("client_id = \"\""), "api.oidc.client_id"),
+        (provider("client_secret_file = \"\""), "api.oidc.client_secret_file"),
+        (
+            format!("{}{}{}", provider(""), person("ada", olga), person("bob", olga)),
+            "approver[1].oidc_subject",
+        ),
+        (person("ada", olga), "approver[0]"),
+    ] {
+        refused(&text, &[told]);
+    }
+}

@@ -260,6 +260,7 @@ pub(super) fn api(
     let logins = whole("api.logins_per_minute", raw.logins_per_minute, 20);
     ApiSettings {
         tls,
+        oidc: None,
         token_file: match written {
             Some(path) => resolve(folder, &path),
             None => agent.state_dir.join("operator.token"),

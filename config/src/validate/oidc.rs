@@ -1,0 +1,98 @@
+//! The identity provider, and which of its people are whom.
+//!
+//! Not here: what is asked of it (`trimtab`).
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    load::resolve,
+    raw::{RawApprover, RawFile, RawOidc},
+    report::Report,
+    settings::OidcSettings,
+};
+
+/// Where the provider sends people back to.
+const CALLBACK: &str = "/login/oidc/callback";
+
+/// `[api.oidc]`; `None` where no key of it is given, or it is refused.
+pub(super) fn oidc(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<OidcSettings> {
+    let subjects =
+        identities(&raw.approver, "oidc_subject", |one| one.oidc_subject.as_ref(), report);
+    let emails = identities(&raw.approver, "oidc_email", |one| one.oidc_email.as_ref(), report);
+    let given = &raw.api.oidc;
+    if *given == RawOidc::default() {
+        for (index, one) in raw.approver.iter().enumerate() {
+            if one.oidc_subject.is_some() || one.oidc_email.is_some() {
+                let why = "names somebody of an identity provider, and there is none";
+                report.missing(&format!("approver[{index}]"), why, "add [api.oidc], or remove it");
+            }
+        }
+        return None;
+    }
+    let issuer = url("api.oidc.issuer", given.issuer.as_ref(), report);
+    let redirect_url = url("api.oidc.redirect_url", given.redirect_url.as_ref(), report);
+    if let Some(other) = redirect_url.as_ref().filter(|url| !url.ends_with(CALLBACK)) {
+        let form = format!("the page's own address followed by {CALLBACK}");
+        report.refuse_text("api.oidc.redirect_url", other, "nothing answers there", form);
+    }
+    let client_id =
+        report.required("api.oidc.client_id", given.client_id.as_ref(), "the client's id");
+    let client_id = client_id.map(ToOwned::to_owned);
+    let file = given.client_secret_file.as_ref();
+    let secret =
+        report.required("api.oidc.client_secret_file", file, "the path of the secret's file");
+    let client_secret_file = secret.map(|path| resolve(folder, path));
+    Some(OidcSettings {
+        issuer: issuer?,
+        client_id: client_id?,
+        client_secret_file: client_secret_file?,
+        redirect_url: redirect_url?,
+        subjects,
+        emails: emails.into_iter().map(|(email, name)| (email.to_lowercase(), name)).collect(),
+    })
+}
+
+/// Names by what the provider calls them; each of its people is one person here.
+fn identities(
+    raw: &[RawApprover],
+    key: &str,
+    of: impl Fn(&RawApprover) -> Option<&String>,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for (index, one) in raw.iter().enumerate() {
+        let path = format!("approver[{index}].{key}");
+        let Some(identity) = report.optional(&path, of(one), "as the provider's tokens say it")
+        else {
+            continue;
+        };
+        let taken = names.keys().any(|known: &String| known.eq_ignore_ascii_case(&identity));
+        if taken {
+            report.refuse_text(&path, &identity, "somebody else is it already", "each once");
+        }
+        names.insert(identity, one.name.clone().unwrap_or_default());
+    }
+    names
+}
+
+/// A URL over TLS; in the clear only to this machine.
+fn url(key: &str, raw: Option<&String>, report: &mut Report<'_>) -> Option<String> {
+    let form = "https://HOST/…, or http://127.0.0.1:PORT/… on this machine";
+    let url = report.required(key, raw, form)?.to_owned();
+    let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    let over_tls =
+        !host.is_empty() && !host.starts_with(['/', ':', '@']) && !host.contains(['@', '?', '#']);
+    if url.contains(char::is_whitespace)
+        || !(over_tls || local.iter().any(|local| url.starts_with(local)))
+    {
+        report.refuse_text(
+            key,
+            &url,
+            "codes and tokens would cross the network in the clear",
+            form,
+        );
+        return None;
+    }
+    Some(url)
+}
