@@ -205,8 +205,10 @@ pub fn standing<'a>(proposed: Proposed<'_>, heard: Heard<'a>) -> Standing<'a> {
     Standing { yes, lapsed, needed: needed.count, rule: needed.rule, able }
 }
 
-/// Why a name does not count for a proposal now, in words that follow "the approval of somebody": while nobody is configured only the holder of the local token does, whoever was
-/// configured before; then everybody who is, wherever the resource is seen with tags of their scope.
+/// Why a name does not count for a proposal now, in words that follow "the approval of somebody".
+///
+/// While nobody is configured only the holder of the local token counts, whoever was configured before; then everybody who is,
+/// where the resource is in their scope with the tags of wherever it was seen.
 #[must_use]
 pub fn reason_no_right(approvers: &Approvers, by: &str, proposed: &Proposed<'_>) -> Option<String> {
     let person = identity(by);
