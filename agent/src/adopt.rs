@@ -13,7 +13,7 @@ use trimtab_policies::{
 use crate::{
     agent::Agent,
     begin::{access, keys_of},
-    decide::DecideError,
+    decide::{DecideError, require_no_other},
     ledger::{Ledger, LedgerError},
 };
 
@@ -40,7 +40,7 @@ pub async fn adopt(agent: &Agent, change_id: &str, by: &str) -> Result<Change, D
     let mut ledger = agent.ledger();
     // Somebody may have asked twice at the same time.
     require_unknown(&ledger, change_id)?;
-    require_no_other(&ledger, &change)?;
+    require_no_other(ledger.book(), &change)?;
     record(&mut ledger, by, &change)?;
     tracing::warn!(
         change = change.id, arn = %change.recommendation.resource.arn, by, agent = mark.agent_id,
@@ -62,18 +62,6 @@ fn require_unknown(ledger: &Ledger, change_id: &str) -> Result<(), DecideError> 
             "change `{change_id}` is this agent's own and `{}`: `trimtab changes show {change_id}` tells more, and \
              `trimtab changes undo {change_id}` takes back what stands",
             change.state
-        ))),
-    }
-}
-
-fn require_no_other(ledger: &Ledger, change: &Change) -> Result<(), DecideError> {
-    let arn = &change.recommendation.resource.arn;
-    let mut open = ledger.book().changes().values().filter(|other| other.state.is_open());
-    match open.find(|other| other.recommendation.resource.arn == *arn) {
-        None => Ok(()),
-        Some(other) => Err(DecideError::Refused(format!(
-            "change `{}` of this agent is at work on {arn}: wait until it has ended",
-            other.id
         ))),
     }
 }

@@ -18,13 +18,13 @@ use trimtab_policies::{
 
 use crate::{
     agent::Agent,
-    except::{admitted, new_exception},
+    except::{admitted, new_exception, require_few},
     ledger::{Ledger, LedgerError},
     records::RecordError,
     review::review_one,
     stop::StopError,
     store::StoreError,
-    told::{standing_of, told},
+    told::{excepted, standing_of, told},
     view::{RecommendationState, RecommendationView, held_by},
 };
 
@@ -151,12 +151,18 @@ pub async fn approve(
         let mut ledger = agent.ledger();
         // A cycle may have closed it during the review: nothing may be left over for its return.
         require_open(store.recommendation(id)?.as_ref().unwrap_or(&view))?;
+        let (settings, inventory) = (agent.settings(), agent.inventory());
+        // An exception that was made during the review could void only what had been approved by then.
+        let proposed = Proposed { live: live.as_ref(), ..Proposed::entry(&entry, &inventory) };
+        if let Some(exception) = excepted(ledger.book(), proposed, now) {
+            let words = exception.words();
+            return Err(DecideError::Refused(format!("recommendation `{id}`: {words}")));
+        }
         // Somebody else, or the same person twice at once, may have been faster during the review.
         if let Some(reason) = reason_no_vote(agent, &ledger, (&entry, live.as_ref()), (by, now)) {
             return Err(DecideError::Refused(format!("recommendation `{id}`: {reason}")));
         }
         ledger.record(now, by, decided(&entry, decision, (Some(record), None)))?;
-        let (settings, inventory) = (agent.settings(), agent.inventory());
         told(ledger.book(), &settings.policy.approvals, Proposed::entry(&entry, &inventory), now)
     };
     agent.held().remove(&view.entry.id);
@@ -277,6 +283,9 @@ pub fn reject(
     let begun = {
         let store = agent.store();
         let mut ledger = agent.ledger();
+        if matches!(exception.about, About::Tag { .. }) {
+            require_few(ledger.book(), &exception)?;
+        }
         let exception = admitted(agent, (&store, ledger.book()), exception)?;
         let begun = under_way(ledger.book(), &view.entry.digest).map(|change| change.id.clone());
         ledger.record(now, by, decided(&view.entry, decision, (None, Some(exception))))?;
@@ -355,6 +364,19 @@ fn save(
     }
 }
 
+/// Refuses while another change is at work on the same resource: the two would write over each other.
+pub(crate) fn require_no_other(book: &Book, change: &Change) -> Result<(), DecideError> {
+    let arn = &change.recommendation.resource.arn;
+    let mut open = book.changes().values().filter(|it| it.state.is_open() && it.id != change.id);
+    match open.find(|other| other.recommendation.resource.arn == *arn) {
+        None => Ok(()),
+        Some(other) => Err(DecideError::Refused(format!(
+            "change `{}` of this agent is at work on {arn}: wait until it has ended",
+            other.id
+        ))),
+    }
+}
+
 /// Begins to take a change back; the engine does the rest.
 ///
 /// # Errors
@@ -377,6 +399,7 @@ pub fn undo(agent: &Agent, change_id: &str, by: &str) -> Result<(), DecideError>
             "change `{change_id}` was made at {applied_at}, more than {days} days ago: change the resource by hand"
         )));
     }
+    require_no_other(ledger.book(), change)?;
     let event =
         Event::UndoBegun { reason: format!("asked for by {by}"), steps: undo_steps(change) };
     ledger.record(now, by, Entry::Change { change_id: change_id.to_owned(), event })?;
@@ -395,12 +418,18 @@ pub fn stop(agent: &Agent, by: &str, reason: &str) -> Result<(), DecideError> {
         None => reason.to_owned(),
     };
     let switch = agent.stop_switch();
-    let was_set = switch.reason().is_some();
+    // One that cannot be looked at is written all the same: then it is there, or the error is told.
+    let is_set = || switch.path().try_exists().unwrap_or(false);
+    let was_set = is_set();
     if !was_set {
         switch.set(by, &reason)?;
     }
     let now = agent.ports().clock.now();
     let mut ledger = agent.ledger();
+    // Nobody releases it from here on; somebody may just have.
+    if !is_set() {
+        switch.set(by, &reason)?;
+    }
     if !was_set || ledger.book().stopped().is_none() {
         ledger.record(now, by, Entry::Stopped { reason })?;
     }

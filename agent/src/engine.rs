@@ -50,7 +50,15 @@ impl Engine<'_> {
         ports: impl Fn() -> Ports,
         change_id: &str,
     ) -> Result<Option<State>, LedgerError> {
-        let mut alert = Alert::default();
+        self.drive_with(&mut Alert::default(), ports, change_id).await
+    }
+
+    async fn drive_with(
+        &self,
+        alert: &mut Alert,
+        ports: impl Fn() -> Ports,
+        change_id: &str,
+    ) -> Result<Option<State>, LedgerError> {
         loop {
             let change = find(self.ledger, change_id);
             let owes = change.as_ref().is_some_and(owes_service);
@@ -58,9 +66,9 @@ impl Engine<'_> {
                 return Ok(change.map(|change| change.state));
             }
             let ports = ports();
-            let advanced = advance(&ports, self.ledger, self.stop, change_id).await?;
+            let advanced = advance(&ports, self.ledger, self.stop, change_id).await;
             alert.look(self.ledger, change_id, ports.clock.now());
-            let wake_at = match advanced {
+            let wake_at = match advanced? {
                 Advance::WakeAt(at) => at,
                 Advance::Resting(state) => return Ok(Some(state)),
             };
@@ -80,20 +88,20 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Self::drive`], with a journal that cannot be written tried again until the process is to end.
-    pub async fn persist(&self, ports: impl Fn() -> Ports, change_id: &str) -> Option<State> {
-        loop {
-            match self.drive(&ports, change_id).await {
-                Ok(state) => return state,
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::from(error));
-                    tracing::error!(
-                        change = change_id,
-                        error,
-                        "a change cannot go on, because nothing can be journalled"
-                    );
-                    tokio::time::sleep(JOURNAL_PAUSE).await;
-                }
+    /// As [`Self::drive`], with a journal that cannot be written tried again, until the process is to end: nothing can be done
+    /// without it, and what it needs may be another process.
+    pub async fn persist(&self, ports: impl Fn() -> Ports, change_id: &str) {
+        let mut alert = Alert::default();
+        while let Err(error) = self.drive_with(&mut alert, &ports, change_id).await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::error!(
+                change = change_id,
+                error,
+                "a change cannot go on, because nothing can be journalled"
+            );
+            let over = tokio::time::timeout(JOURNAL_PAUSE, self.end.cancelled()).await;
+            if over.is_ok() {
+                return;
             }
         }
     }

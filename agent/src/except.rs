@@ -60,15 +60,8 @@ pub(crate) fn new_exception(
     }
 }
 
-/// The exception as it may be journalled: if its maker has room for another one, and with the approved proposals that it voids.
-///
-/// Those are what it is about now, because a tag that is taken away later must not bring them back. One by a tag is also about
-/// what the store does not hold, which nobody can look at.
-pub(crate) fn admitted(
-    agent: &Agent,
-    (store, book): (&Store, &Book),
-    mut exception: Exception,
-) -> Result<Exception, DecideError> {
+/// Refuses one more exception of somebody who has many. A no to a proposal is none of these: it would be carried out.
+pub(crate) fn require_few(book: &Book, exception: &Exception) -> Result<(), DecideError> {
     let is_other = |one: &&Exception| {
         one.id != exception.id
             && one.is_in_force(exception.at)
@@ -80,6 +73,18 @@ pub(crate) fn admitted(
             exception.by
         )));
     }
+    Ok(())
+}
+
+/// The exception as it may be journalled, with the approved proposals that it voids.
+///
+/// Those are what it is about now, because a tag that is taken away later must not bring them back. One by a tag is also about
+/// what the store does not hold, which nobody can look at.
+pub(crate) fn admitted(
+    agent: &Agent,
+    (store, book): (&Store, &Book),
+    mut exception: Exception,
+) -> Result<Exception, DecideError> {
     let inventory = agent.inventory();
     let is_by_tag = matches!(exception.about, About::Tag { .. });
     for digest in book.digests_approved() {
@@ -117,6 +122,7 @@ pub fn except(
     require_room_to_except(agent)?;
     let store = agent.store();
     let mut ledger = agent.ledger();
+    require_few(ledger.book(), &exception)?;
     let exception = admitted(agent, (&store, ledger.book()), exception)?;
     ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
     drop((ledger, store));
@@ -140,6 +146,7 @@ pub fn renew(
     let old = ledger.book().exceptions().get(id).ok_or_else(|| unknown(id))?.clone();
     let new = new_exception(agent, old.about.clone(), (by, now), until, &old.reason)?;
     let exception = Exception { id: old.id, ..new };
+    require_few(ledger.book(), &exception)?;
     let exception = admitted(agent, (&store, ledger.book()), exception)?;
     ledger.record(now, by, Entry::Excepted { exception: exception.clone() })?;
     drop((ledger, store));

@@ -3,7 +3,7 @@
 //!
 //! Nothing else is done: no cycle, no page. Not here: a start whose settings are right (`daemon`).
 
-use std::{sync::Mutex, time::Duration};
+use std::{convert::Infallible, sync::Mutex, time::Duration};
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::{
     ending,
     engine::{Engine, Until},
     execute::void_unwritten,
-    ledger::Ledger,
+    ledger::{Ledger, LedgerError},
     ports::Clock,
     start::{is_locked, reach},
     stop::StopSwitch,
@@ -30,7 +30,7 @@ const GRANTED: Duration = Duration::from_secs(120);
 /// A signal ends it between two moves, but not while a machine is off or out of its load balancers.
 ///
 /// # Errors
-/// When the journal cannot be read, or this build has no AWS.
+/// When the journal cannot be read or written, or this build has no AWS. Another process may fare better.
 pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
     let folder = salvaged.state_dir.join("journal");
     if !folder.is_dir() {
@@ -58,12 +58,18 @@ pub async fn finish_open_changes(salvaged: Salvaged) -> anyhow::Result<usize> {
     let engine = Engine { ledger: &ledger, stop: &stop, end: &end, until: Until::Resting };
     let engines = open.iter().map(|change| {
         let ports = reach(change);
-        async move { report(change, engine.persist(|| ports.clone(), &change.id).await) }
+        async move {
+            let state = engine.drive(|| ports.clone(), &change.id).await?;
+            report(change, state);
+            Ok::<(), LedgerError>(())
+        }
     });
-    tokio::select! {
-        _ = futures::future::join_all(engines) => {}
-        () = ask_for_time() => {}
-    }
+    // One that cannot go on does not end the others.
+    let ended = tokio::select! {
+        ended = futures::future::join_all(engines) => ended,
+        never = ask_for_time() => match never {},
+    };
+    ended.into_iter().collect::<Result<Vec<()>, LedgerError>>()?;
     Ok(open.len())
 }
 
@@ -79,7 +85,7 @@ fn report(change: &Change, state: Option<State>) {
 }
 
 /// Asks systemd again and again for more time, for as long as it is awaited.
-async fn ask_for_time() {
+async fn ask_for_time() -> Infallible {
     let mut ticks = tokio::time::interval(GRANTED / 2);
     let granted_us = u32::try_from(GRANTED.as_micros()).unwrap_or(u32::MAX);
     loop {

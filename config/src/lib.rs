@@ -34,3 +34,4 @@ pub use settings::{
     PricingSettings, Rate, ScheduleSettings, Settings, StoreSettings, TelemetrySettings, TlsFiles,
     Trust,
 };
+pub use validate::is_unread_on_the_way;

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use trimtab_policies::settings::Policy;
 
+pub use oidc::is_unread_on_the_way;
 pub(crate) use running::DEFAULT_STATE_DIR;
 
 use crate::{

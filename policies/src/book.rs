@@ -94,7 +94,12 @@ impl Book {
             Entry::Opened { change } => {
                 // Approvals are used up by the first intent.
                 self.said.remove(&change.digest);
-                self.changes.insert(change.id.clone(), (**change).clone());
+                let mut change = (**change).clone();
+                // Adopted before it was kept when a change turned back.
+                if change.undo_reason.is_some() && !change.gives_way() {
+                    change.turned_at.get_or_insert(change.opened_at);
+                }
+                self.changes.insert(change.id.clone(), change);
             }
             Entry::Change { change_id, event } => {
                 if let Some(change) = self.changes.get_mut(change_id) {
@@ -166,9 +171,11 @@ mod tests {
 
     use super::*;
     use crate::{
+        change::{State, undo_steps},
         exception::About,
-        fixtures::{approval, candidate, days_ago, in_days, instance, now},
+        fixtures::{approval, candidate, change, days_ago, in_days, instance, now},
         plan::Candidate,
+        record::Event,
     };
 
     fn of(entry: Entry) -> Record {
@@ -184,6 +191,18 @@ mod tests {
             record: None,
             exception: None,
         })
+    }
+
+    #[test]
+    fn what_was_adopted_before_turns_were_kept_has_failed() {
+        let candidate = candidate(Action::ResizeInstance, &instance("i-1"));
+        let mut change = change(&candidate, "i-1", State::Executing, days_ago(3));
+        let (reason, steps) = ("its agent is lost".to_owned(), undo_steps(&change));
+        change.apply(days_ago(2), &Event::UndoBegun { reason, steps });
+        change.turned_at = None;
+        let mut book = Book::default();
+        book.fold(&of(Entry::Opened { change: Box::new(change.clone()) }));
+        assert_eq!(book.changes()[&change.id].turned_at, Some(days_ago(3)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use governor::{
 };
 use trimtab_config::{ApiSettings, Rate};
 
-use super::{ApiState, Way, guard::Caller, problem::Problem};
+use super::{ApiState, Way, guard::Caller, peers::site, problem::Problem};
 
 /// Callers that are kept apart at once; beyond that those who have not asked lately are forgotten.
 const CALLERS_MAX: usize = 1_024;
@@ -140,7 +140,7 @@ pub(crate) async fn count_attempts(
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
     // The form by itself asks nobody anything; all else tries a secret or the identity provider.
     let is_form = request.method() == Method::GET && request.uri().path() == "/login";
-    if !is_form && let Err(problem) = state.limits.take_attempt(address) {
+    if !is_form && let Err(problem) = state.limits.take_attempt(site(address)) {
         return crate::web::problem_page(problem);
     }
     next.run(request).await

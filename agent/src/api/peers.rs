@@ -47,7 +47,7 @@ impl Peers {
 }
 
 /// Whom an address stands for: by IPv6 everybody has at least 2^64 of them, so that the first half tells peers apart.
-fn site(address: IpAddr) -> IpAddr {
+pub(super) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         known @ IpAddr::V4(_) => known,

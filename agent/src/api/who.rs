@@ -114,7 +114,7 @@ fn name_of<'a>(
     email: Option<&str>,
 ) -> Option<&'a String> {
     let oidc = settings.api.oidc.as_ref().filter(|oidc| oidc.issuer == issuer)?;
-    let by_email = || oidc.emails.get(&email?.to_lowercase());
+    let by_email = || oidc.emails.get(&email?.to_ascii_lowercase());
     oidc.subjects.get(subject).or_else(by_email)
 }
 

@@ -59,6 +59,8 @@ async fn finish_then_refuse(globals: &Globals, error: ConfigError) -> ExitCode {
             error = format!("{error:#}"),
             "changes that an earlier process began could not be finished: mend the settings and start again"
         );
+        // Not the code of refused settings, after which systemd tries no more: a machine may be off.
+        return ExitCode::FAILURE;
     }
     code
 }

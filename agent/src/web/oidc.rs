@@ -19,7 +19,12 @@ use crate::api::{self, ApiState, LOGIN_PATIENCE, Problem, cookie_named};
 struct SignedInPage {}
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(State(state): State<ApiState>) -> Response {
+pub(super) async fn begin(State(state): State<ApiState>, headers: HeaderMap) -> Response {
+    // Other pages could have whoever visits them ask the provider on and on.
+    let site = headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or_default());
+    if site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
+        return problem_page(Problem::forbidden("this begins at /login, not on another page"));
+    }
     match state.begin_login().await {
         Ok(begun) => {
             let kept = kept(&state, &begun.state, LOGIN_PATIENCE.as_secs());
@@ -31,7 +36,8 @@ pub(super) async fn begin(State(state): State<ApiState>) -> Response {
 
 /// The state of a login, which the browser that began it keeps; `Lax`, because the provider's page leads back.
 fn kept(state: &ApiState, value: &str, age_s: u64) -> String {
-    let (name, secure) = (state.login_cookie(), if state.is_secure() { "; Secure" } else { "" });
+    let secure = if state.is_login_secure() { "; Secure" } else { "" };
+    let name = state.login_cookie();
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age_s}{secure}")
 }
 

@@ -268,6 +268,17 @@ fn what_the_provider_did_not_say_signs_nobody_in() {
             StatusCode::UNAUTHORIZED,
             "signed by a key that is not published"
         );
+        *provider.signs_with.lock().expect("unpoisoned") = None;
+        let (state, cookie) = begun(&door, &provider).await;
+        let settings = door.agent.settings();
+        let mut moved = (*settings).clone();
+        moved.api.oidc.as_mut().expect("it is given").issuer = "https://other.example".to_owned();
+        door.agent.set_settings(moved);
+        let stale = back(&door, &state, &cookie).await;
+        assert_eq!(stale.status(), StatusCode::FORBIDDEN, "one provider answers for another");
+        door.agent.set_settings((*settings).clone());
+        let lured = door.request(Method::GET, "/login/oidc").header("sec-fetch-site", "cross-site");
+        assert_eq!(send(lured).await.status(), StatusCode::FORBIDDEN);
         let plain = Door::of(SCENARIO, false, false).await;
         let none = send(plain.request(Method::GET, "/login/oidc")).await;
         assert_eq!(none.status(), StatusCode::NOT_FOUND);

@@ -322,8 +322,10 @@ async fn a_signal_does_not_end_a_recovery_while_the_machine_is_off() {
     let mut process = command.spawn().expect("the binary was built");
     let looks = || left.daemon.wait("it looks at the machine", async || has_looked(&left.scene));
     looks().await;
-    let signalled = Command::new("kill").arg("-TERM").arg(process.id().to_string()).status();
-    assert!(signalled.expect("there is a kill").success());
+    for name in ["-HUP", "-TERM"] {
+        let signalled = Command::new("kill").arg(name).arg(process.id().to_string()).status();
+        assert!(signalled.expect("there is a kill").success());
+    }
     // What is on its way when the signal comes may still be answered; the second look is later.
     for _ in 0..2 {
         left.scene.proxy.forget_calls();

@@ -161,6 +161,11 @@ fn an_identity_provider_is_given_whole_and_its_people_once() {
             format!("{}{}{}", provider(""), person("ada", olga), person("bob", olga)),
             "approver[1].oidc_subject",
         ),
+        (provider("issuer = \"http://127.0.0.1:1@evil.example/\""), "api.oidc.issuer"),
+        (
+            format!("{}{}{}", provider(""), person("ada", ada), person("bob", &ada.to_lowercase())),
+            "approver[1].oidc_email",
+        ),
         (person("ada", olga), "approver[0]"),
     ] {
         refused(&text, &[told]);

@@ -16,9 +16,18 @@ const CALLBACK: &str = "/login/oidc/callback";
 
 /// `[api.oidc]`; `None` where no key of it is given, or it is refused.
 pub(super) fn oidc(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Option<OidcSettings> {
-    let subjects =
-        identities(&raw.approver, "oidc_subject", |one| one.oidc_subject.as_ref(), report);
-    let emails = identities(&raw.approver, "oidc_email", |one| one.oidc_email.as_ref(), report);
+    let subjects = identities(
+        &raw.approver,
+        ("oidc_subject", ToOwned::to_owned),
+        |one| one.oidc_subject.as_ref(),
+        report,
+    );
+    let emails = identities(
+        &raw.approver,
+        ("oidc_email", str::to_ascii_lowercase),
+        |one| one.oidc_email.as_ref(),
+        report,
+    );
     let given = &raw.api.oidc;
     if *given == RawOidc::default() {
         for (index, one) in raw.approver.iter().enumerate() {
@@ -48,14 +57,14 @@ pub(super) fn oidc(raw: &RawFile, report: &mut Report<'_>, folder: &Path) -> Opt
         client_secret_file: client_secret_file?,
         redirect_url: redirect_url?,
         subjects,
-        emails: emails.into_iter().map(|(email, name)| (email.to_lowercase(), name)).collect(),
+        emails,
     })
 }
 
 /// Names by what the provider calls them; each of its people is one person here.
 fn identities(
     raw: &[RawApprover],
-    key: &str,
+    (key, folded): (&str, fn(&str) -> String),
     of: impl Fn(&RawApprover) -> Option<&String>,
     report: &mut Report<'_>,
 ) -> BTreeMap<String, String> {
@@ -66,11 +75,10 @@ fn identities(
         else {
             continue;
         };
-        let taken = names.keys().any(|known: &String| known.eq_ignore_ascii_case(&identity));
-        if taken {
+        let name = one.name.clone().unwrap_or_default();
+        if names.insert(folded(&identity), name).is_some() {
             report.refuse_text(&path, &identity, "somebody else is it already", "each once");
         }
-        names.insert(identity, one.name.clone().unwrap_or_default());
     }
     names
 }
@@ -79,13 +87,7 @@ fn identities(
 fn url(key: &str, raw: Option<&String>, report: &mut Report<'_>) -> Option<String> {
     let form = "https://HOST/…, or http://127.0.0.1:PORT/… on this machine";
     let url = report.required(key, raw, form)?.to_owned();
-    let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-    let host = url.strip_prefix("https://").unwrap_or_default();
-    let over_tls =
-        !host.is_empty() && !host.starts_with(['/', ':', '@']) && !host.contains(['@', '?', '#']);
-    if url.contains(char::is_whitespace)
-        || !(over_tls || local.iter().any(|local| url.starts_with(local)))
-    {
+    if !is_unread_on_the_way(&url) {
         report.refuse_text(
             key,
             &url,
@@ -95,4 +97,51 @@ fn url(key: &str, raw: Option<&String>, report: &mut Report<'_>) -> Option<Strin
         return None;
     }
     Some(url)
+}
+
+/// Whether nobody on the way reads what is sent to a URL: it goes over TLS, or to this machine.
+#[must_use]
+pub fn is_unread_on_the_way(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        Some(_) | None => authority,
+    };
+    let is_host = !host.is_empty() && !url.contains(char::is_whitespace) && !host.contains('@');
+    match scheme {
+        "https" => is_host && (host.starts_with('[') || !host.contains(':')),
+        "http" => is_host && ["127.0.0.1", "localhost", "[::1]"].contains(&host),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unread_on_the_way;
+
+    #[test]
+    fn only_tls_and_this_machine_keep_a_secret() {
+        for (url, is_unread) in [
+            ("https://login.example.com", true),
+            ("https://login.example.com:8443/a?b=c@d", true),
+            ("https://[2001:db8::1]/", true),
+            ("http://127.0.0.1:8080/token", true),
+            ("http://localhost", true),
+            ("http://[::1]:1/", true),
+            ("http://login.example.com", false),
+            ("http://127.0.0.1:x@evil.example/", false),
+            ("http://127.0.0.1:80@evil.example/", false),
+            ("http://localhost.evil.example/", false),
+            ("https://me@login.example.com/", false),
+            ("https:///token", false),
+            ("https://:443/", false),
+            ("https://a b/", false),
+            ("ftp://127.0.0.1/", false),
+            ("127.0.0.1", false),
+        ] {
+            assert_eq!(is_unread_on_the_way(url), is_unread, "{url}");
+        }
+    }
 }

@@ -42,6 +42,8 @@ struct Pending {
     nonce: String,
     verifier: String,
     endpoints: Endpoints,
+    /// The settings that it began by: what one provider says is no answer to what another was asked.
+    settings: OidcSettings,
 }
 
 /// Every login under way, by its state.
@@ -73,7 +75,8 @@ impl Logins {
             .append_pair("nonce", &nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
-        self.keep(state.clone(), Pending { begun: Instant::now(), nonce, verifier, endpoints });
+        let (begun, settings) = (Instant::now(), settings.clone());
+        self.keep(state.clone(), Pending { begun, nonce, verifier, endpoints, settings });
         Ok(Begun { url: url.into(), state })
     }
 
@@ -100,7 +103,7 @@ impl Logins {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.remove(state)?
         };
-        if one.begun.elapsed() >= PATIENCE {
+        if one.begun.elapsed() >= PATIENCE || one.settings != *settings {
             return None;
         }
         let exchange = Exchange { code, verifier: &one.verifier, nonce: &one.nonce };
@@ -115,8 +118,15 @@ impl ApiState {
     }
 
     /// The name of the cookie that a login under way is known by.
-    pub(crate) const fn login_cookie(&self) -> &'static str {
-        if self.is_secure() { SECURE_COOKIE } else { COOKIE }
+    pub(crate) fn login_cookie(&self) -> &'static str {
+        if self.is_login_secure() { SECURE_COOKIE } else { COOKIE }
+    }
+
+    /// Whether the browser comes back over TLS, be it ours or that of what stands before us.
+    pub(crate) fn is_login_secure(&self) -> bool {
+        let settings = self.agent.settings();
+        let oidc = settings.api.oidc.as_ref();
+        self.is_secure() || oidc.is_some_and(|oidc| oidc.redirect_url.starts_with("https://"))
     }
 
     /// Begins a login by the identity provider.
@@ -140,14 +150,26 @@ impl ApiState {
             Problem::forbidden("no such login is under way any more: begin again at /login")
         })?;
         let claims = claims.map_err(|error| match error {
-            OidcError::Token(_) => Problem::unauthorized(error.to_string()),
+            OidcError::Token(_) | OidcError::Code => {
+                tracing::info!(%error, "nobody was signed in by the identity provider");
+                Problem::unauthorized(error.to_string())
+            }
             OidcError::Provider { .. }
             | OidcError::Issuer { .. }
+            | OidcError::Unsafe { .. }
             | OidcError::Secret { .. }
             | OidcError::Client(_) => unavailable(error.into()),
         })?;
-        let (email, issuer) = (claims.verified_email(), oidc.issuer.clone());
-        self.open_session(Credential::Identity { issuer, subject: claims.sub, email }).await
+        let (email, issuer, subject) =
+            (claims.verified_email(), oidc.issuer.clone(), claims.sub.clone());
+        let opened = self.open_session(Credential::Identity { issuer, subject, email }).await;
+        opened.inspect_err(|problem| {
+            tracing::warn!(
+                subject = claims.sub,
+                detail = problem.detail,
+                "somebody of the identity provider was not let in"
+            );
+        })
     }
 }
 

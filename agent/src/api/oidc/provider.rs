@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
-use trimtab_config::OidcSettings;
+use trimtab_config::{OidcSettings, is_unread_on_the_way};
 
 /// A provider that takes longer is down.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +39,16 @@ pub(crate) enum OidcError {
         /// What the settings say.
         expected: String,
     },
+    /// A way on which somebody could read along.
+    #[error(
+        "the identity provider's {what} `{url}` is neither https nor on this machine: have it mended there"
+    )]
+    Unsafe {
+        /// What is asked for there.
+        what: &'static str,
+        /// Where.
+        url: String,
+    },
     /// The secret's file.
     #[error("the client secret `{path}` cannot be read")]
     Secret {
@@ -48,6 +58,9 @@ pub(crate) enum OidcError {
         #[source]
         source: std::io::Error,
     },
+    /// The code.
+    #[error("the identity provider does not take the code: begin again at /login")]
+    Code,
     /// The id token.
     #[error("the identity provider's token is not good: {0}")]
     Token(String),
@@ -95,7 +108,9 @@ pub(crate) struct Exchange<'a> {
 }
 
 fn client() -> Result<Client, OidcError> {
-    let builder = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    // Nobody but the provider hears of codes and secrets, the environment's proxies included.
+    let builder = Client::builder().no_proxy().timeout(TIMEOUT);
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
     builder.build().map_err(OidcError::Client)
 }
 
@@ -115,6 +130,15 @@ pub(crate) async fn discover(settings: &OidcSettings) -> Result<Endpoints, OidcE
     if endpoints.issuer != settings.issuer {
         let (found, expected) = (endpoints.issuer, settings.issuer.clone());
         return Err(OidcError::Issuer { found, expected });
+    }
+    for (what, url) in [
+        ("authorization_endpoint", &endpoints.authorization_endpoint),
+        ("token_endpoint", &endpoints.token_endpoint),
+        ("jwks_uri", &endpoints.jwks_uri),
+    ] {
+        if !is_unread_on_the_way(url) {
+            return Err(OidcError::Unsafe { what, url: url.clone() });
+        }
     }
     Ok(endpoints)
 }
@@ -141,7 +165,13 @@ pub(crate) async fn claims(
     ];
     let url = &endpoints.token_endpoint;
     let request = client.post(url).basic_auth(&settings.client_id, Some(secret.trim())).form(&form);
-    let Tokens { id_token } = fetched(request, url).await?;
+    let Tokens { id_token } = fetched(request, url).await.map_err(|error| match error {
+        // 400 is `invalid_grant`, and no fault of the settings; a wrong client or secret is 401 (RFC 6749, section 5.2).
+        OidcError::Provider { source, .. } if source.status() == Some(StatusCode::BAD_REQUEST) => {
+            OidcError::Code
+        }
+        other => other,
+    })?;
     let keys: JwkSet = fetched(client.get(&endpoints.jwks_uri), &endpoints.jwks_uri).await?;
     verified(settings, &keys, &id_token, exchange.nonce).map_err(OidcError::Token)
 }
