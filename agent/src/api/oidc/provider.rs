@@ -69,6 +69,14 @@ pub(crate) enum OidcError {
     Client(#[source] reqwest::Error),
 }
 
+impl OidcError {
+    /// Whether the provider did not take what was asked: 400 is `invalid_grant`, and no fault of the settings; a wrong client or
+    /// secret is 401 (RFC 6749, section 5.2).
+    fn is_of_the_code(&self) -> bool {
+        matches!(self, Self::Provider { source, .. } if source.status() == Some(StatusCode::BAD_REQUEST))
+    }
+}
+
 /// Where the provider is asked what.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Endpoints {
@@ -165,13 +173,9 @@ pub(crate) async fn claims(
     ];
     let url = &endpoints.token_endpoint;
     let request = client.post(url).basic_auth(&settings.client_id, Some(secret.trim())).form(&form);
-    let Tokens { id_token } = fetched(request, url).await.map_err(|error| match error {
-        // 400 is `invalid_grant`, and no fault of the settings; a wrong client or secret is 401 (RFC 6749, section 5.2).
-        OidcError::Provider { source, .. } if source.status() == Some(StatusCode::BAD_REQUEST) => {
-            OidcError::Code
-        }
-        other => other,
-    })?;
+    let tokens: Result<Tokens, OidcError> = fetched(request, url).await;
+    let refused = |error: OidcError| if error.is_of_the_code() { OidcError::Code } else { error };
+    let Tokens { id_token } = tokens.map_err(refused)?;
     let keys: JwkSet = fetched(client.get(&endpoints.jwks_uri), &endpoints.jwks_uri).await?;
     verified(settings, &keys, &id_token, exchange.nonce).map_err(OidcError::Token)
 }
