@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use trimtab_models::{catalog::Catalog, recommendation::Action, resource::Arn};
 use trimtab_policies::{
     authority::{Approver, LOCAL_NAME, Role, Scope, Within},
+    change::{State, StepState},
     facts::Facts,
     plan::{Candidate, Plan},
 };
@@ -336,6 +337,35 @@ async fn a_no_to_what_has_begun_is_kept_and_says_that_it_came_too_late() {
     assert!(late.contains(&format!("trimtab changes undo {change}")), "{late}");
     assert_eq!(exceptions(&scene.agent).len(), 1, "it holds for what comes after");
     assert_ne!(scene.view(&id).state, RecommendationState::Rejected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_waits_for_another_change_of_the_resource() {
+    let scene = scene().await;
+    let id = scene.volume().entry.id;
+    scene.pass(1);
+    scene.approve(&id, "ada").await.expect("she may");
+    scene.approve(&id, "bob").await.expect("he may");
+    let begun = scene.begun().await;
+    let mut earlier = scene.agent.ledger().book().changes()[&begun[0]].clone();
+    earlier.id = "chg-earlier".to_owned();
+    earlier.steps.iter_mut().for_each(|progress| progress.state = StepState::Done);
+    earlier.apply(scene.start, &Event::Applied);
+    let watched = Entry::Opened { change: Box::new(earlier) };
+    scene.agent.ledger().record(scene.start, "ada", watched).expect("a healthy journal");
+    let refused = undo(&scene.agent, "chg-earlier", "ada").expect_err("both would write");
+    let refused = refused.to_string();
+    assert!(
+        refused.contains(&format!("change `{}` of this agent is at work", begun[0])),
+        "{refused}"
+    );
+    let over = Event::Finished {
+        state: State::Undone,
+        reason: "nothing was written".to_owned(),
+        provisional: false,
+    };
+    scene.agent.ledger().event(scene.start, &begun[0], over).expect("a healthy journal");
+    undo(&scene.agent, "chg-earlier", "ada").expect("it is alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
