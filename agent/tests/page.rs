@@ -16,6 +16,7 @@ use trimtab::{
 };
 use trimtab_models::metric::{Measure, Metric, Statistic};
 use trimtab_models::resource::{Arn, Attachment, Detail, Kind, Resource, ResourceRef};
+use trimtab_policies::record::Entry;
 
 /// What a page may weigh.
 const PAGE_BYTES_MAX: usize = 200_000;
@@ -402,9 +403,11 @@ fn a_group_leads_to_its_members_and_they_to_their_volumes() {
 fn the_audit_log_names_every_decision() {
     runtime().block_on(async {
         let door = Door::open(false, true).await;
+        let now = door.agent.ports().clock.now();
         for round in 0..60 {
-            door.post("/api/v1/stop", serde_json::json!({ "reason": format!("round {round}") }))
-                .await;
+            let stopped = Entry::Stopped { reason: format!("round {round}") };
+            let journalled = door.agent.ledger().record(now, "operator", stopped);
+            journalled.expect("a healthy journal");
         }
         let (id, _) = door.in_state("awaiting_approval").await.first().expect("one awaits").clone();
         let form = "reason=%3Cscript%3Enot+now%3C%2Fscript%3E&until=2026-06-01T00:00";
